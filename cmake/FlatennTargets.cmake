@@ -1,0 +1,22 @@
+# Warnings and exact floating point, carried by targets and never exported.
+add_library(flatenn_options INTERFACE)
+target_compile_features(flatenn_options INTERFACE cxx_std_20)
+target_compile_options(flatenn_options INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wconversion;-Wsign-conversion>"
+  # a * b + c must round twice everywhere: results are compared bit for bit between machines.
+  "$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
+
+# flatenn_add_library(NAME): the static library flatenn_NAME, alias flatenn::NAME. Each folder adds
+# its own sources with target_sources.
+function(flatenn_add_library name)
+  add_library(flatenn_${name} STATIC)
+  add_library(flatenn::${name} ALIAS flatenn_${name})
+  set_target_properties(flatenn_${name} PROPERTIES
+    EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON LINKER_LANGUAGE CXX)
+  target_compile_features(flatenn_${name} PUBLIC cxx_std_20)
+  target_include_directories(flatenn_${name}
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+    PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(flatenn_${name} PRIVATE $<BUILD_INTERFACE:flatenn_options>)
+endfunction()

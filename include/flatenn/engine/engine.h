@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flatenn/data/image_set.h"
+#include "flatenn/fault/activation_faults.h"
+#include "flatenn/net/network.h"
+
+/// Runs frozen networks. Every engine gives the reference engine's bits, on every machine, thread
+/// count and batch size.
+namespace flatenn::engine {
+
+/// The images an engine reads: codes of the network's input, quantized once.
+struct ImageCodes {
+  net::Shape shape;
+  int64_t count = 0;
+  std::vector<int8_t> codes;  ///< [count, channels, height, width]
+};
+/// code = clamp(round-half-even(normalized pixel / network.input().scale)). Throws Error where the
+/// shapes differ.
+std::shared_ptr<const ImageCodes> quantize_images(const data::ImageSet& images,
+                                                  const net::Network& network);
+
+/// A stored weight code that differs from the network's.
+struct WeightChange {
+  int32_t layer = 0;    ///< Index into Network::layers.
+  int64_t element = 0;  ///< OIHW row-major.
+  int8_t code = 0;      ///< The code found in its place.
+};
+
+struct BiasChange {
+  int32_t layer = 0;
+  int64_t channel = 0;
+  int32_t value = 0;
+};
+
+/// One faulty (or fault-free) pass. Elements are changed at most once.
+struct Job {
+  std::vector<WeightChange> weights;
+  std::vector<BiasChange> biases;
+  const fault::ActivationFaults* activations = nullptr;  ///< Not owned; null: none.
+  std::span<const int64_t> images;  ///< Indices into the ImageCodes; empty: all, in order.
+  std::span<float> logits;          ///< Written: [images, classes].
+};
+
+/// An engine is bound to one network and one set of images and owns its scratch memory; it may be
+/// used by one thread at a time and runs its own threads inside.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual std::string name() const = 0;  ///< "reference", "onednn/avx512_core_vnni", "cuda/..."
+
+  /// Runs all jobs. Layers before the first faulty one may be taken from the golden pass.
+  virtual void run(std::span<Job> jobs) = 0;
+
+  /// Codes of one activation for the given images, CHW row-major (signed or unsigned as the
+  /// activation says), for checkers and sparsity counts. Faults of `job` apply; its logits are not
+  /// written. Not for logits.
+  virtual std::vector<int16_t> codes(const Job& job, int64_t activation) = 0;
+};
+
+enum class EngineKind { kReference, kOneDnn, kCuda };
+
+struct EngineOptions {
+  EngineKind kind = EngineKind::kOneDnn;
+  int64_t threads = 0;  ///< 0: all cores.
+};
+
+EngineKind parse_engine_kind(const std::string& name);
+
+/// Throws Error where the kind was not built in or this machine lacks what it needs.
+std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
+                                    std::shared_ptr<const ImageCodes> images,
+                                    const EngineOptions& options);
+
+/// Fault-free logits of all images, [count, classes].
+std::vector<float> golden_logits(Engine& engine, const net::Network& network,
+                                 const ImageCodes& images);
+
+}  // namespace flatenn::engine

@@ -1,0 +1,75 @@
+#include "flatenn/base/file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "flatenn/base/error.h"
+
+namespace flatenn {
+namespace {
+
+/// A file under construction: removed unless it was published.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::filesystem::path target)
+      : target_(std::move(target)), path_(target_.string() + ".tmp" + std::to_string(::getpid())) {
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (descriptor_ < 0) fail("cannot be created");
+  }
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!published_) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void write(std::string_view content) {
+    while (!content.empty()) {
+      const ssize_t written = ::write(descriptor_, content.data(), content.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) fail("write failed");
+      content.remove_prefix(static_cast<size_t>(written));
+    }
+  }
+
+  void publish() {
+    if (::fsync(descriptor_) != 0) fail("fsync failed");
+    if (::rename(path_.c_str(), target_.c_str()) != 0) fail("rename failed");
+    published_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail(const char* what) const {
+    throw Error(detail::concat(target_.string(), ": ", what, ": ", std::strerror(errno)));
+  }
+
+  std::filesystem::path target_;
+  std::string path_;
+  int descriptor_ = -1;
+  bool published_ = false;
+};
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  FLATENN_CHECK(!std::filesystem::is_directory(path), path.string(), ": is a folder, not a file");
+  std::ifstream in(path, std::ios::binary);
+  FLATENN_CHECK(in, path.string(), ": cannot be opened: ", std::strerror(errno));
+  std::ostringstream content;
+  content << in.rdbuf();
+  FLATENN_CHECK(!in.bad(), path.string(), ": read failed: ", std::strerror(errno));
+  return std::move(content).str();
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  TemporaryFile file(path);
+  file.write(content);
+  file.publish();
+}
+
+}  // namespace flatenn
