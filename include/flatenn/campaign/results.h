@@ -1,0 +1,148 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flatenn/campaign/statistics.h"
+#include "flatenn/store/store.h"
+
+/// What a stored campaign says: every statistic computed from finished trials, in trial order, so
+/// equal trials give equal bits. docs/statistics.md has the formulas. Accuracies, shares and
+/// differences are in [0, 1] (0.01 is one point); rates are per stored bit.
+namespace flatenn::campaign {
+
+struct ModelResult {
+  std::string name;  ///< Unique within the plan.
+  std::string hash;  ///< Content hash of the network.
+  /// The model file's metadata: "recipe", "activation", "seed", "dataset", "quantizer", ...
+  std::map<std::string, std::string> metadata;
+  double golden_accuracy = 0;  ///< Fault-free, over all of the plan's images.
+  double golden_loss = 0;      ///< Mean cross-entropy.
+  int64_t weight_bits = 0;     ///< Stored weight bits.
+
+  /// Metadata value, or "" where the model has none.
+  std::string meta(const std::string& key) const;
+  std::string arm() const;  ///< "saq/sparse": recipe and activation; the name where neither is set.
+  std::optional<int64_t> training_seed() const;
+};
+
+/// One position on the campaign's fault axis.
+struct Level {
+  double rate = 0;                ///< Bit error rate; drawn count / bits for exact counts.
+  std::optional<int64_t> count;   ///< Exactly so many faults instead of a rate.
+  std::optional<double> voltage;  ///< Supply voltage in V that gave the rate.
+  std::string label;              ///< As shown: "0.01", "5 faults", "0.62 V".
+};
+
+enum class StopReason {
+  kRunning,    ///< More trials are wanted: interrupted, or another process is still at it.
+  kTrials,     ///< The wanted number of trials is there.
+  kHalfWidth,  ///< The interval is as narrow as wanted.
+  kTimeLimit,  ///< The time was over first; not reproducible.
+};
+std::string to_string(StopReason reason);
+
+/// Model x kind x level.
+struct CellResult {
+  int64_t model = 0;  ///< Index into PlanResult::models.
+  int64_t kind = 0;   ///< Index into PlanResult::kinds.
+  int64_t level = 0;  ///< Index into PlanResult::levels.
+  StopReason stop = StopReason::kRunning;
+  int64_t surplus = 0;  ///< Finished trials beyond the stop rule's n, not used.
+  Summary accuracy;     ///< Over trials; accuracy.count is the number of trials used.
+  Interval ci;          ///< 95 % Student-t interval of the mean accuracy over maps.
+  std::optional<Interval> bootstrap_ci;  ///< Beside it where the sample is skewed (|skew| > 1).
+  double yield = 0;       ///< Share of maps with at least PlanResult::yield_accuracy(model).
+  Interval yield_ci;      ///< Clopper-Pearson, 95 %.
+  double mean_loss = 0;   ///< Mean cross-entropy.
+  double identical = 0;   ///< Mean share of images whose logits did not change.
+  double masked = 0;      ///< Logits changed, top-1 the same.
+  double sdc1_right = 0;  ///< Top-1 changed where golden was right.
+  double sdc1_wrong = 0;  ///< Top-1 changed where golden was wrong.
+  double drawn = 0;       ///< Mean number of faults a map.
+  double landed = 0;      ///< Mean number of faults that changed a stored bit.
+  int64_t images = 0;     ///< Images a trial.
+  std::vector<double> accuracies;  ///< Used trials, in order (control variate applied).
+  double sdc1() const { return sdc1_right + sdc1_wrong; }
+};
+
+/// Accuracy of model b minus model a on common maps and images: "these two networks".
+struct PairResult {
+  int64_t model_a = 0;
+  int64_t model_b = 0;
+  int64_t kind = 0;
+  int64_t level = 0;
+  int64_t trials = 0;
+  double difference = 0;
+  double sd = 0;
+  Interval ci;              ///< 95 % Student-t.
+  double p_value = 1;       ///< Two-sided.
+  double holm_p_value = 1;  ///< Adjusted over all pairs and cells of the plan.
+};
+
+/// The largest rate that costs at most `tolerated_drop` of mean accuracy, between the plan's rates
+/// by linear interpolation in log10(rate).
+struct ToleranceResult {
+  int64_t model = 0;
+  int64_t kind = 0;
+  double rate = 0;           ///< 0 where the lowest rate of the plan already costs more.
+  Interval ci;               ///< From the curves of the cells' interval ends.
+  bool beyond = false;       ///< The highest rate of the plan still costs less: rate is that one.
+  bool high_beyond = false;  ///< The same for ci.high.
+};
+
+/// Single-fault campaigns: the share of faults that matter, in one stratum of layer and bit.
+struct StratumResult {
+  int64_t model = 0;
+  int64_t kind = 0;
+  int64_t layer = 0;  ///< Index into Network::layers.
+  std::string layer_name;
+  int bit = 0;
+  int64_t population = 0;  ///< Faults there are.
+  int64_t wanted = 0;      ///< Faults to try: population when exhaustive.
+  int64_t tried = 0;
+  int64_t critical = 0;  ///< Changed the top-1 of at least one image.
+  double share = 0;      ///< critical / tried.
+  Interval ci;           ///< Clopper-Pearson; a point where all were tried.
+  double mean_sdc1 = 0;  ///< Mean share of images whose top-1 changed.
+};
+
+struct PlanResult {
+  int64_t id = 0;
+  std::string name;
+  std::string fingerprint;    ///< SHA-256 of the settings that decide the result.
+  std::string settings_json;  ///< Those settings.
+  std::string version;        ///< Of flatenn, when the plan was first run.
+  std::string created;        ///< ISO 8601, UTC.
+  std::string finished;       ///< Time of the last trial; "" before the first.
+  std::string dataset;        ///< "fashion-mnist"
+  std::string dataset_hash;
+  int64_t dataset_images = 0;  ///< Images of the estimand.
+  uint64_t seed = 0;
+  double tolerated_drop = 0.01;
+  /// Wanted accuracy for the yield: the plan's, or a model's golden accuracy - tolerated_drop.
+  std::optional<double> wanted_accuracy;
+  bool single_fault = false;
+  std::vector<ModelResult> models;
+  std::vector<std::string> kinds;  ///< "bit_flip", ..., or the names of [[faults]].
+  std::vector<Level> levels;       ///< Rising.
+  std::vector<CellResult> cells;   ///< Models, then kinds, then levels; empty for single faults.
+  std::vector<PairResult> pairs;   ///< Every pair of models, a < b.
+  std::vector<ToleranceResult> tolerances;
+  std::vector<StratumResult> strata;  ///< Single-fault campaigns only.
+
+  double yield_accuracy(int64_t model) const;
+  /// The cell, or null where the plan has none.
+  const CellResult* cell(int64_t model, int64_t kind, int64_t level) const;
+};
+
+/// All plans of a database, in the order in which they were made.
+std::vector<PlanResult> load_results(const store::Store& store);
+/// Opens the file read-only. Throws Error with one line (see Store::open).
+std::vector<PlanResult> load_results(const std::filesystem::path& database);
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The SQLite file (WAL) that holds models and data sets by content hash, plans and trials.
+///
+/// A finished trial is never lost and never doubled: a transaction writes a batch of trials, and
+/// (plan, cell, trial) is unique. docs/formats.md shows the tables.
+namespace flatenn::store {
+
+struct DatasetRow {
+  std::string hash;  ///< data::ImageSet::content_hash.
+  std::string name;
+  std::string split;  ///< "test"
+  int64_t images = 0;
+};
+
+struct ModelRow {
+  std::string hash;  ///< net::content_hash.
+  int64_t weight_bits = 0;
+};
+
+/// The fault-free pass of a model over a data set.
+struct GoldenRow {
+  std::string model;    ///< Hash.
+  std::string dataset;  ///< Hash.
+  int64_t correct = 0;
+  double loss = 0;                   ///< Mean over the images.
+  std::vector<uint8_t> predictions;  ///< Class of each image.
+};
+
+struct PlanModelRow {
+  int64_t position = 0;
+  std::string hash;
+  std::string name;
+  std::map<std::string, std::string> metadata;
+};
+
+struct PlanRow {
+  int64_t id = 0;
+  std::string name;  ///< Unique in the file.
+  std::string fingerprint;
+  std::string settings;  ///< JSON: what the fingerprint is made of.
+  std::string layout;    ///< JSON: kinds, levels, strata and reporting options of the plan.
+  std::string pilot;     ///< JSON, "" without a pilot.
+  std::string version;
+  std::string created;  ///< ISO 8601, UTC.
+  std::string dataset;  ///< Hash.
+};
+
+/// Cell ids run over model x kind x level (or stratum) in that order.
+struct CellRow {
+  int64_t cell = 0;
+  int64_t model = 0;  ///< Position of the plan's model.
+  int64_t kind = 0;
+  int64_t level = 0;  ///< Or the stratum, in single-fault campaigns.
+};
+
+/// One finished trial: a fault map and a pass over its images. Counts are images.
+struct TrialRow {
+  int64_t cell = 0;
+  int64_t trial = 0;
+  int64_t images = 0;
+  int64_t correct = 0;
+  int64_t golden_correct = 0;  ///< Of the golden pass on the same images.
+  double loss = 0;             ///< Sum over the images.
+  int64_t identical = 0;
+  int64_t masked = 0;
+  int64_t sdc1_right = 0;
+  int64_t sdc1_wrong = 0;
+  int64_t drawn = 0;
+  int64_t landed = 0;
+  bool operator==(const TrialRow&) const = default;
+};
+
+/// One process's work on a plan; provenance, never part of a result.
+struct RunRow {
+  int64_t plan = 0;
+  std::string started;   ///< ISO 8601, UTC.
+  std::string finished;  ///< "" while it runs, or where it was killed.
+  std::string engine;
+  int64_t threads = 0;
+  std::string host;
+  std::string version;
+  int64_t trials = 0;
+  std::string end;  ///< "done", "interrupted", "time limit", "failed"; "" while it runs.
+};
+
+class Database;
+
+class Store {
+ public:
+  enum class Access { kRead, kWrite };
+
+  /// kWrite makes the file where there is none and migrates older schemas. Throws Error, one line
+  /// starting with the path: not there, not a database, not flatenn's, another schema version,
+  /// read-only, locked, disk full.
+  static Store open(const std::filesystem::path& path, Access access);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  std::vector<PlanRow> plans() const;
+  std::optional<PlanRow> find_plan(const std::string& name) const;
+  std::vector<PlanModelRow> plan_models(int64_t plan) const;
+  std::vector<CellRow> cells(int64_t plan) const;
+  /// All finished trials of a cell, trial numbers rising.
+  std::vector<TrialRow> trials(int64_t plan, int64_t cell) const;
+  int64_t trial_count(int64_t plan) const;
+  std::vector<RunRow> runs(int64_t plan) const;
+  std::optional<DatasetRow> dataset(const std::string& hash) const;
+  std::optional<ModelRow> model(const std::string& hash) const;
+  std::optional<GoldenRow> golden(const std::string& model, const std::string& dataset) const;
+
+  const std::filesystem::path& path() const;
+  Database& database() const;  ///< For the writers of src/store.
+
+ private:
+  explicit Store(std::unique_ptr<Database> database);
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace flatenn::store
