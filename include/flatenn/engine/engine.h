@@ -8,6 +8,7 @@
 
 #include "flatenn/data/image_set.h"
 #include "flatenn/fault/activation_faults.h"
+#include "flatenn/fault/change.h"
 #include "flatenn/net/network.h"
 
 /// Runs frozen networks. Every engine gives the reference engine's bits, on every machine, thread
@@ -25,18 +26,8 @@ struct ImageCodes {
 std::shared_ptr<const ImageCodes> quantize_images(const data::ImageSet& images,
                                                   const net::Network& network);
 
-/// A stored weight code that differs from the network's.
-struct WeightChange {
-  int32_t layer = 0;    ///< Index into Network::layers.
-  int64_t element = 0;  ///< OIHW row-major.
-  int8_t code = 0;      ///< The code found in its place.
-};
-
-struct BiasChange {
-  int32_t layer = 0;
-  int64_t channel = 0;
-  int32_t value = 0;
-};
+using fault::BiasChange;
+using fault::WeightChange;
 
 /// One faulty (or fault-free) pass. Elements are changed at most once.
 struct Job {
