@@ -1,0 +1,95 @@
+#pragma once
+
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "flatenn/net/network.h"
+#include "flatenn/nn/quantizer.h"
+
+namespace flatenn::nn {
+
+/// One layer of a model's graph; names and meaning as in net::Layer.
+struct LayerSpec {
+  std::string name;
+  net::LayerKind kind = net::LayerKind::kConv;
+  int64_t src = -1;
+  int64_t dst = -1;
+  int64_t skip = -1;
+  int64_t in_channels = 0;   ///< kLinear: features.
+  int64_t out_channels = 0;  ///< kLinear: features.
+  int64_t kernel = 1;
+  int64_t stride = 1;
+  int64_t pad = 0;
+  int64_t groups = 1;
+  bool relu = false;
+  bool bias = true;         ///< A learned bias; false under batch norm.
+  bool batch_norm = false;  ///< Between product and skip.
+
+  bool multiplies() const {
+    return kind == net::LayerKind::kConv || kind == net::LayerKind::kLinear;
+  }
+};
+
+/// A layer as the frozen network computes it: batch norm in the scales, bias rounded.
+struct FoldedLayer {
+  torch::Tensor codes;   ///< float32 integers, [out, in / groups, kh, kw] or [out, in].
+  torch::Tensor values;  ///< float32 integers v of the codes.
+  torch::Tensor scales;  ///< float32, [1] or [out]: real value of v = 1 with batch norm's factor.
+  torch::Tensor bias;    ///< float64 integers, [out], in units of input scale * scales.
+  net::ValueMap value_map = net::ValueMap::kCode;
+  torch::Tensor bias_clamped;   ///< bool, [out]: the bias left +-2^30 and was clamped.
+  torch::Tensor factor_raised;  ///< bool, [out]: |gamma / sigma| was below 1e-12.
+};
+
+/// A convolution or a linear layer with quantized weights, batch norm and bias.
+class QuantLayerImpl : public torch::nn::Module {
+ public:
+  static constexpr double kBatchNormEpsilon = 1e-5;
+  static constexpr double kBatchNormMomentum = 0.1;
+
+  /// `quant` is ignored where quantized is false. The weight starts from He's uniform distribution
+  /// for ReLU, drawn from the stream (seed, kInitialization, index).
+  QuantLayerImpl(const LayerSpec& spec, bool quantized, const WeightQuantizerOptions& quant,
+                 uint64_t seed, uint64_t index);
+
+  /// Product, bias and batch norm on real values; training mode updates running statistics if
+  /// `track_statistics`.
+  torch::Tensor forward(const torch::Tensor& x);
+
+  /// Folds batch norm and rounds the bias, given the real value of the input's code 1 (float32,
+  /// [1]). Runs on the layer's device without waiting for it.
+  FoldedLayer fold(const torch::Tensor& input_scale) const;
+  /// acc = sum of values * input codes, exact while |acc| < 2^24.
+  torch::Tensor accumulate(const torch::Tensor& codes, const torch::Tensor& values) const;
+
+  const LayerSpec& spec() const { return spec_; }
+  bool quantized() const { return quantizer != nullptr; }
+
+  torch::Tensor weight;  ///< Latent, OIHW (linear: [out, in]).
+  torch::Tensor bias;    ///< [out]; undefined where spec.bias is false.
+  torch::Tensor gamma;   ///< Batch norm's affine parameters, [out]; undefined without it.
+  torch::Tensor beta;
+  torch::Tensor running_mean;  ///< Buffers, [out].
+  torch::Tensor running_var;
+  std::shared_ptr<WeightQuantizerImpl> quantizer;  ///< Null: float weights.
+  bool track_statistics = true;
+
+  /// Added to Q(w) in forward() where defined (to w where the layer is not quantized).
+  torch::Tensor perturbation;
+  /// Keep Q(w) of the last forward() and its gradient (retain_grad), for SAQ.
+  bool keep_quantized_weight = false;
+  torch::Tensor quantized_weight;  ///< Q(w) without perturbation.
+
+ private:
+  torch::Tensor effective_weight();
+  torch::Tensor product(const torch::Tensor& x, const torch::Tensor& w,
+                        const torch::Tensor& b) const;
+
+  LayerSpec spec_;
+};
+
+}  // namespace flatenn::nn

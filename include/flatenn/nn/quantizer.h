@@ -1,0 +1,114 @@
+#pragma once
+
+#include <torch/nn/cloneable.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "flatenn/nn/quantize.h"
+
+namespace flatenn::nn {
+
+/// How a layer's weights become codes and a scale. docs/quantization.md has the formulas.
+enum class WeightQuantizerKind {
+  kLsq,   ///< s = exp(t), t learned (arXiv:1902.08153).
+  kTied,  ///< s = factor * mean|w|, follows the weights, not learned.
+  kLiq,   ///< Standardized weights, learned clip, 2^b symmetric levels (arXiv:2111.12273).
+};
+
+/// "lsq", "tied", "liq". Throws Error listing the choices.
+WeightQuantizerKind parse_weight_quantizer(const std::string& name);
+std::string to_string(WeightQuantizerKind kind);
+
+struct WeightQuantizerOptions {
+  WeightQuantizerKind kind = WeightQuantizerKind::kLsq;
+  int64_t bits = 4;          ///< 2..8; 2..7 for kLiq.
+  bool per_channel = false;  ///< One scale an output channel instead of one a tensor.
+  double tied_factor = 0;    ///< Of kTied; 0 takes default_tied_factor(bits).
+};
+
+/// 0.3 at 4 bits, and at b bits 0.3 times the ratio of the steps that quantize a Gaussian with
+/// least squared error at b and at 4 bits.
+double default_tied_factor(int64_t bits);
+
+/// Codes and scales as a memory stores them, before batch norm is folded in.
+struct QuantizedWeights {
+  torch::Tensor codes;   ///< float32 integers, the weight's shape.
+  torch::Tensor scales;  ///< float64, [1] or [out_channels]: real value of v = 1.
+  net::ValueMap value_map = net::ValueMap::kCode;
+};
+
+/// A weight quantizer owns what it learns; the latent weight belongs to the layer.
+///
+/// The tensor that forward() returns is "the quantizer's output" Q(w) of sharpness-aware training:
+/// perturbations are added to it. What multiplies the input is gain() * Q(w).
+class WeightQuantizerImpl : public torch::nn::Module {
+ public:
+  WeightQuantizerImpl(std::string name, const WeightQuantizerOptions& options);
+
+  /// Q(w), differentiable in w and the learned scale.
+  virtual torch::Tensor forward(const torch::Tensor& weight) = 0;
+  /// Codes of the current weight; scales include gain().
+  virtual QuantizedWeights quantize(const torch::Tensor& weight) const = 0;
+  /// Sets learned scales from the weight (LSQ: s = 2 mean|w| / sqrt(max code)).
+  virtual void initialize(const torch::Tensor& weight) = 0;
+  /// Constant factor between Q(w) and the weight that multiplies: 1, but for kLiq in a layer
+  /// without batch norm, which needs the spread that standardization took away.
+  virtual double gain() const { return 1; }
+  virtual void set_gain(double) {}
+
+  const WeightQuantizerOptions& options() const { return options_; }
+  const Grid& grid() const { return grid_; }
+  void set_form(QuantizeForm form) { form_ = form; }
+  /// t with s = exp(t), [1] or [out_channels]; undefined where nothing is learned.
+  torch::Tensor log_scale;
+
+ protected:
+  WeightQuantizerOptions options_;
+  Grid grid_;
+  QuantizeForm form_ = QuantizeForm::kFused;
+};
+
+/// Throws Error where options are out of range.
+std::shared_ptr<WeightQuantizerImpl> make_weight_quantizer(const WeightQuantizerOptions& options,
+                                                           const torch::Tensor& weight);
+
+/// Quantizes one activation tensor with a learned scale (s = exp(t), LSQ's gradient).
+///
+/// Unsigned after ReLU, where clamping at 0 is the ReLU itself; signed for the down-sampling branch
+/// of a residual block. The image's quantizer is signed, 8 bits, and its scale is a constant.
+class ActivationQuantizerImpl : public torch::nn::Module {
+ public:
+  ActivationQuantizerImpl(int64_t bits, bool is_signed);
+  /// A fixed scale, never learned (the image).
+  ActivationQuantizerImpl(int64_t bits, bool is_signed, double fixed_scale);
+
+  /// Fake-quantized x, real-valued. Throws Error where no scale was set yet.
+  torch::Tensor forward(const torch::Tensor& x);
+  /// Sets the scale from a first batch: s = 2 mean|x| / sqrt(max code), over x > 0 if unsigned.
+  void initialize(const torch::Tensor& x);
+
+  int64_t bits() const { return bits_; }
+  bool is_signed() const { return is_signed_; }
+  bool learned() const { return learned_; }
+  const Grid& grid() const { return grid_; }
+  double scale() const;  ///< exp(log_scale) in float32; waits for a GPU.
+  bool initialized() const;
+  void set_form(QuantizeForm form) { form_ = form; }
+
+  torch::Tensor log_scale;  ///< t, [1]; a parameter where learned, else a buffer.
+
+ private:
+  int64_t bits_;
+  bool is_signed_;
+  bool learned_;
+  Grid grid_;
+  QuantizeForm form_ = QuantizeForm::kFused;
+  torch::Tensor initialized_;  ///< Buffer on the CPU, uint8 [1].
+};
+TORCH_MODULE(ActivationQuantizer);
+
+}  // namespace flatenn::nn

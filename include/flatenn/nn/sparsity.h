@@ -1,0 +1,76 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "flatenn/nn/model.h"
+
+/// Activation sparsity: the share of zeros among the codes that a multiplying layer reads (after
+/// pooling, without padding, the image excluded), weighted by that layer's MACs.
+namespace flatenn::nn {
+
+enum class SparsityPenalty {
+  kNone,
+  kL1,           ///< mean |x| per element, averaged over layers.
+  kHoyerSquare,  ///< (sum |x|)^2 / sum x^2 per element, averaged over layers (arXiv:1908.09979).
+};
+
+/// "none", "l1", "hoyer_square".
+SparsityPenalty parse_sparsity_penalty(const std::string& name);
+std::string to_string(SparsityPenalty penalty);
+
+/// The penalty over what the multiplying layers read in the model's last forward pass in training
+/// mode with set_recording(true); a scalar, differentiable. Undefined for kNone.
+torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty);
+
+struct SparsityReport {
+  double network = 0;                    ///< MAC-weighted share of zeros, in [0, 1].
+  std::map<std::string, double> layers;  ///< Share of zeros that each layer reads.
+};
+
+/// Counts zeros over any number of forward passes.
+class SparsityMeter {
+ public:
+  /// Adds the last forward pass of a model with set_recording(true). Does not wait for a GPU.
+  void add(const ModelImpl& model);
+  SparsityReport report(const ModelImpl& model) const;
+  void reset();
+
+ private:
+  std::vector<torch::Tensor> zeros_;  ///< int64 scalar for each recorded layer.
+  std::vector<int64_t> elements_;
+};
+
+struct SparsityControllerOptions {
+  double target = 0.85;            ///< In (0, 1).
+  double initial_strength = 1e-3;  ///< > 0.
+  double gain = 1.0;               ///< Change of log strength per unit of error and update.
+  double minimum = 1e-8;
+  double maximum = 1e4;
+};
+
+/// Steers a strength so that the measured sparsity reaches its target: a proportional-integral
+/// rule on the logarithm of the strength.
+class SparsityController {
+ public:
+  explicit SparsityController(const SparsityControllerOptions& options);
+
+  double strength() const { return strength_; }
+  /// Moves the strength after a measurement, e.g. the training batches since the last call.
+  void update(double measured);
+
+  /// Everything a resume needs.
+  std::vector<double> state() const;
+  void load_state(const std::vector<double>& state);
+
+ private:
+  SparsityControllerOptions options_;
+  double strength_;
+  double last_error_ = 0;
+};
+
+}  // namespace flatenn::nn

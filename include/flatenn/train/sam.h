@@ -1,0 +1,82 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "flatenn/nn/model.h"
+#include "flatenn/train/optimizer.h"
+
+namespace flatenn::train {
+
+/// How a step finds its gradient. docs/saq.md has the formulas.
+enum class SharpnessMethod {
+  kSgd,   ///< One pass: the base optimizer alone.
+  kSam,   ///< Perturbs latent weights, then quantizes (arXiv:2010.01412).
+  kSaq,   ///< Perturbs the quantizer's output (arXiv:2111.12273).
+  kAsaq,  ///< kSaq with ASAM's element-wise radius (arXiv:2102.11600).
+};
+
+/// "sgd", "sam", "saq", "asaq".
+SharpnessMethod parse_sharpness_method(const std::string& name);
+std::string to_string(SharpnessMethod method);
+
+struct SharpnessOptions {
+  SharpnessMethod method = SharpnessMethod::kSgd;
+  double rho = 0.1;   ///< Radius, >= 0.
+  double eta = 0.01;  ///< Of kAsaq: floor of the element-wise radius, >= 0.
+  /// What is perturbed besides weights; the norm covers all of it together.
+  bool perturb_biases = false;
+  bool perturb_batch_norm = false;
+  bool perturb_activation_scales = false;
+};
+
+/// Which of a step's passes a PassFunction is called for.
+enum class Pass {
+  kFirst,   ///< At the weights themselves; metrics belong here.
+  kSecond,  ///< At the perturbed weights.
+};
+
+/// Computes the objective (task loss and sparsity term, no weight decay) of one batch, calls
+/// backward() on it, and returns it detached. May call backward() on several parts of a batch.
+using PassFunction = std::function<torch::Tensor(Pass pass)>;
+
+/// Scalars on the model's device; reading one waits for it.
+struct StepResult {
+  torch::Tensor loss;          ///< Objective of the first pass.
+  torch::Tensor grad_norm;     ///< ||g|| of the first pass, over what is (or would be) perturbed.
+  torch::Tensor rho_relative;  ///< ||eps|| / ||Q(w)|| over weights; 0 for kSgd.
+};
+
+/// One training step: zeroes gradients, runs one or two passes, perturbs and restores, updates.
+///
+///     auto optimizer = make_optimizer(*model, {.learning_rate = 0.05});
+///     SharpnessStepper stepper(model, *optimizer, {.method = SharpnessMethod::kSaq, .rho = 0.1});
+///     const StepResult result = stepper.step([&](Pass) {
+///       const auto loss = torch::cross_entropy_loss(model->forward(images), labels);
+///       loss.backward();
+///       return loss.detach();
+///     });
+///
+/// Running statistics of batch norm move in the first pass only. With rho = 0 both passes run and
+/// the step equals kSgd's bit for bit. A step changes parameters by the optimizer's update alone.
+class SharpnessStepper {
+ public:
+  /// Keeps references to model and optimizer. Throws Error where an option is out of range.
+  SharpnessStepper(nn::Model model, Optimizer& optimizer, const SharpnessOptions& options);
+  ~SharpnessStepper();
+
+  /// If a pass throws, parameters are restored and the exception goes on.
+  StepResult step(const PassFunction& pass);
+  void set_rho(double rho);
+  const SharpnessOptions& options() const { return options_; }
+
+ private:
+  struct Impl;
+  SharpnessOptions options_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flatenn::train
