@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "flatenn/fault/memory_layout.h"
+
+namespace flatenn::fault {
+
+enum class FaultKind : uint8_t { kBitFlip, kStuckAt0, kStuckAt1 };
+
+/// "bit_flip", "stuck_at_0", "stuck_at_1". Throws Error listing the choices.
+FaultKind parse_fault_kind(const std::string& name);
+std::string to_string(FaultKind kind);
+
+/// One stored bit.
+struct FaultSite {
+  int32_t tensor = 0;   ///< Index into MemoryLayout::tensors.
+  int32_t bit = 0;      ///< 0 is the least significant.
+  int64_t element = 0;  ///< Row-major within the tensor.
+
+  bool operator==(const FaultSite&) const = default;
+};
+
+struct Fault {
+  FaultSite site;
+  FaultKind kind = FaultKind::kBitFlip;
+
+  bool operator==(const Fault&) const = default;
+};
+
+/// Population order: tensor, element, bit; then kind.
+bool operator<(const Fault& a, const Fault& b);
+
+/// The faults of one trial, in population order. Several sources may hit one bit; their masks join
+/// as ((x ^ flip) | stuck_at_1) & ~stuck_at_0, flips pairwise undoing each other.
+struct FaultMap {
+  std::vector<Fault> faults;
+  /// Faults in check bits of a protected memory: `element` is the protected word or block, `bit`
+  /// its check bit.
+  std::vector<Fault> check_faults;
+
+  bool operator==(const FaultMap&) const = default;
+};
+
+/// Throws Error naming the fault where a site is outside the memory or listed twice.
+void check_map(const FaultMap& map, const MemoryLayout& layout);
+
+}  // namespace flatenn::fault

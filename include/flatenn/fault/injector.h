@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "flatenn/fault/activation_faults.h"
+#include "flatenn/fault/change.h"
+#include "flatenn/fault/fault_map.h"
+#include "flatenn/fault/fault_model.h"
+#include "flatenn/net/network.h"
+
+namespace flatenn::fault {
+
+struct FaultCounts {
+  int64_t drawn = 0;   ///< Faults on stored weight and bias bits.
+  int64_t landed = 0;  ///< Stored bits that changed.
+
+  bool operator==(const FaultCounts&) const = default;
+};
+
+/// What one trial changes, ready for engine::Job.
+struct Injection {
+  std::vector<WeightChange> weights;  ///< Codes that differ; by layer, then element.
+  std::vector<BiasChange> biases;
+  std::shared_ptr<const ActivationFaults> activations;  ///< Null: none.
+  FaultCounts counts;
+};
+
+/// Draws fault maps for one network under one model and turns them into changed codes.
+///
+/// A map is a function of (model, layout, rate, seed, trial) alone. Const members may be called
+/// from several threads.
+class Injector {
+ public:
+  /// Throws Error where the model does not fit the network (unknown layer, no bits left to fault,
+  /// shares that do not sum to 1, ...).
+  Injector(std::shared_ptr<const net::Network> network, FaultModel model);
+  ~Injector();
+  Injector(Injector&&) noexcept;
+  Injector& operator=(Injector&&) noexcept;
+
+  /// The network as this memory stores it (codes without a word in the encoding saturated): run
+  /// this one, also for the golden pass. The given one where nothing changed.
+  std::shared_ptr<const net::Network> network() const;
+  int64_t saturated() const;  ///< Codes that had no word in the encoding.
+  const MemoryLayout& layout() const;
+  const FaultModel& model() const;
+
+  /// The map of one trial. `rate` in [0, 1] serves the sources that have none of their own.
+  FaultMap draw(double rate, uint64_t seed, uint64_t trial) const;
+  /// What a map does to the network. The map must fit the layout (check_map).
+  Injection apply(const FaultMap& map) const;
+  /// Both, with activation faults.
+  Injection inject(double rate, uint64_t seed, uint64_t trial) const;
+
+ private:
+  struct State;
+  std::unique_ptr<const State> state_;
+};
+
+}  // namespace flatenn::fault
