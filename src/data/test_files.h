@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+/// Small data files for tests, and folders to put them in.
+namespace flatenn::data::testing {
+
+/// An empty folder of its own for the running test, removed at the end.
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+void write_file(const std::filesystem::path& path, const std::string& content);
+
+enum class Packing { kGzip, kXz };
+/// `content` compressed as one stream.
+std::string pack(const std::string& content, Packing packing);
+
+/// An IDX file of `count` images; pixel j of image i is (i * 31 + j) mod 256.
+std::string idx_images(int64_t count, int64_t height = 28, int64_t width = 28);
+std::string idx_labels(const std::vector<uint8_t>& labels);
+/// CIFAR-10 records with these labels; byte j of image i is (i * 31 + j) mod 256.
+std::string cifar_records(const std::vector<uint8_t>& labels);
+
+/// Complete little data sets, `count` images in each file, labels 0, 1, ..., 9, 0, ...
+void write_idx_set(const std::filesystem::path& folder, int64_t count);
+void write_cifar_set(const std::filesystem::path& folder, int64_t count);
+
+std::vector<uint8_t> cycling_labels(int64_t count);
+
+/// The message of the Error that `action` throws; "" where it throws none.
+std::string error_of(const std::function<void()>& action);
+
+}  // namespace flatenn::data::testing
