@@ -54,13 +54,19 @@ class Engine {
   virtual std::vector<int16_t> codes(const Job& job, int64_t activation) = 0;
 };
 
-enum class EngineKind { kReference, kOneDnn, kCuda };
+enum class EngineKind {
+  kReference,  ///< Plain loops; what every other engine is compared with.
+  kCpu,        ///< The fastest of the CPU's engines for this network.
+  kOneDnn,     ///< oneDNN where it is exact, own kernels elsewhere.
+  kCuda,
+};
 
 struct EngineOptions {
-  EngineKind kind = EngineKind::kOneDnn;
+  EngineKind kind = EngineKind::kCpu;
   int64_t threads = 0;  ///< 0: all cores.
 };
 
+/// "reference", "cpu", "onednn", "cuda". Throws Error listing the choices.
 EngineKind parse_engine_kind(const std::string& name);
 
 /// Throws Error where the kind was not built in or this machine lacks what it needs.

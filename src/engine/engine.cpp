@@ -1,0 +1,57 @@
+#include "flatenn/engine/engine.h"
+
+#include "engine/reference.h"
+#include "flatenn/base/error.h"
+#ifdef FLATENN_CUDA
+#include "engine/cuda/cuda_engine.h"
+#endif
+
+namespace flatenn::engine {
+namespace {
+
+void check_fit(const net::Network& network, const ImageCodes& images) {
+  network.validate();
+  FLATENN_CHECK(images.shape == network.input().shape && images.count > 0,
+                "engine: the images do not fit network ", network.name);
+}
+
+}  // namespace
+
+EngineKind parse_engine_kind(const std::string& name) {
+  if (name == "reference") return EngineKind::kReference;
+  if (name == "cpu") return EngineKind::kCpu;
+  if (name == "onednn") return EngineKind::kOneDnn;
+  if (name == "cuda") return EngineKind::kCuda;
+  throw Error("engine: expected reference, cpu, onednn or cuda, got " + name);
+}
+
+std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
+                                    std::shared_ptr<const ImageCodes> images,
+                                    const EngineOptions& options) {
+  check_fit(*network, *images);
+  switch (options.kind) {
+    case EngineKind::kReference:
+    case EngineKind::kCpu:
+    case EngineKind::kOneDnn:
+      return std::make_unique<ReferenceEngine>(std::move(network), std::move(images),
+                                               options.threads);
+    case EngineKind::kCuda:
+#ifdef FLATENN_CUDA
+      return make_cuda_engine(std::move(network), std::move(images), options);
+#else
+      throw Error("engine: this build has no CUDA engine (configure with -DFLATENN_CUDA=ON)");
+#endif
+  }
+  throw Error("engine: unknown kind");
+}
+
+std::vector<float> golden_logits(Engine& engine, const net::Network& network,
+                                 const ImageCodes& images) {
+  std::vector<float> logits(static_cast<size_t>(images.count * network.classes()));
+  Job job;
+  job.logits = logits;
+  engine.run({&job, 1});
+  return logits;
+}
+
+}  // namespace flatenn::engine

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "flatenn/engine/engine.h"
+
+namespace flatenn::engine {
+
+/// Plain loops, written to be obviously right; other engines are compared with it. Images run on
+/// several threads, each image alone.
+class ReferenceEngine final : public Engine {
+ public:
+  ReferenceEngine(std::shared_ptr<const net::Network> network,
+                  std::shared_ptr<const ImageCodes> images, int64_t threads);
+  std::string name() const override { return "reference"; }
+  void run(std::span<Job> jobs) override;
+  std::vector<int16_t> codes(const Job& job, int64_t activation) override;
+
+ private:
+  std::shared_ptr<const net::Network> network_;
+  std::shared_ptr<const ImageCodes> images_;
+  int64_t threads_;
+};
+
+}  // namespace flatenn::engine
