@@ -101,7 +101,7 @@ class Store {
   /// kWrite makes the file where there is none and migrates older schemas. Throws Error, one line
   /// starting with the path: not there, not a database, not flatenn's, another schema version,
   /// read-only, locked, disk full.
-  static Store open(const std::filesystem::path& path, Access access);
+  static Store open(const std::filesystem::path& path, Access access, int busy_timeout_ms = 10'000);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
@@ -118,8 +118,25 @@ class Store {
   std::optional<ModelRow> model(const std::string& hash) const;
   std::optional<GoldenRow> golden(const std::string& model, const std::string& dataset) const;
 
+  /// Trials that were stored after row `after` by anyone, and the last row's number. Costs time in
+  /// proportion to what is new.
+  struct News {
+    std::vector<TrialRow> trials;
+    int64_t last_row = 0;
+  };
+  News trials_after(int64_t plan, int64_t after) const;
+
+  /// Adding what is there already changes nothing.
+  void add_dataset(const DatasetRow& row);
+  void add_model(const ModelRow& row);
+  void add_golden(const GoldenRow& row);
+  /// Stores a new plan with its models and cells in one transaction, and returns its id; where
+  /// another process has stored this name meanwhile, the id of that plan.
+  int64_t add_plan(const PlanRow& plan, const std::vector<PlanModelRow>& models,
+                   const std::vector<CellRow>& cells);
+
   const std::filesystem::path& path() const;
-  Database& database() const;  ///< For the writers of src/store.
+  Database& database() const;  ///< For the rest of src/store.
 
  private:
   explicit Store(std::unique_ptr<Database> database);

@@ -1,0 +1,109 @@
+#include "store/schema.h"
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::store {
+namespace {
+
+constexpr std::array kMigrations = {
+    R"sql(
+CREATE TABLE datasets(
+  hash TEXT PRIMARY KEY, name TEXT NOT NULL, split TEXT NOT NULL, images INTEGER NOT NULL) STRICT;
+CREATE TABLE models(hash TEXT PRIMARY KEY, weight_bits INTEGER NOT NULL) STRICT;
+CREATE TABLE goldens(
+  model TEXT NOT NULL REFERENCES models, dataset TEXT NOT NULL REFERENCES datasets,
+  correct INTEGER NOT NULL, loss REAL NOT NULL, predictions BLOB NOT NULL,
+  PRIMARY KEY(model, dataset)) STRICT;
+CREATE TABLE plans(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL,
+  settings TEXT NOT NULL, layout TEXT NOT NULL, pilot TEXT NOT NULL, version TEXT NOT NULL,
+  created TEXT NOT NULL, dataset TEXT NOT NULL REFERENCES datasets) STRICT;
+CREATE TABLE plan_models(
+  plan INTEGER NOT NULL REFERENCES plans ON DELETE CASCADE, position INTEGER NOT NULL,
+  model TEXT NOT NULL REFERENCES models, name TEXT NOT NULL, metadata TEXT NOT NULL,
+  PRIMARY KEY(plan, position)) STRICT;
+CREATE TABLE cells(
+  plan INTEGER NOT NULL REFERENCES plans ON DELETE CASCADE, cell INTEGER NOT NULL,
+  model INTEGER NOT NULL, kind INTEGER NOT NULL, level INTEGER NOT NULL,
+  PRIMARY KEY(plan, cell)) STRICT;
+CREATE TABLE trials(
+  id INTEGER PRIMARY KEY, plan INTEGER NOT NULL, cell INTEGER NOT NULL, trial INTEGER NOT NULL,
+  images INTEGER NOT NULL, correct INTEGER NOT NULL, golden_correct INTEGER NOT NULL,
+  loss REAL NOT NULL, identical INTEGER NOT NULL, masked INTEGER NOT NULL,
+  sdc1_right INTEGER NOT NULL, sdc1_wrong INTEGER NOT NULL,
+  drawn INTEGER NOT NULL, landed INTEGER NOT NULL,
+  UNIQUE(plan, cell, trial),
+  FOREIGN KEY(plan, cell) REFERENCES cells ON DELETE CASCADE) STRICT;
+CREATE TABLE workers(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, plan INTEGER NOT NULL REFERENCES plans ON DELETE CASCADE,
+  host TEXT NOT NULL, pid INTEGER NOT NULL, heartbeat REAL NOT NULL, engine TEXT NOT NULL,
+  threads INTEGER NOT NULL, version TEXT NOT NULL, started TEXT NOT NULL, finished TEXT NOT NULL,
+  ending TEXT NOT NULL, trials INTEGER NOT NULL) STRICT;
+CREATE TABLE claims(
+  plan INTEGER NOT NULL, cell INTEGER NOT NULL, trial INTEGER NOT NULL,
+  worker INTEGER NOT NULL REFERENCES workers ON DELETE CASCADE,
+  PRIMARY KEY(plan, cell, trial)) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_of_worker ON claims(worker);
+)sql",
+};
+
+/// Turning WAL on needs the file alone, and SQLite does not wait for that as it does for locks: two
+/// processes that make a file at once would meet here.
+void turn_on_wal(const Database& database) {
+  constexpr int kAttempts = 100;
+  constexpr auto kPause = std::chrono::milliseconds(20);
+  for (int attempt = 1;; ++attempt) {
+    try {
+      database.execute("PRAGMA journal_mode = WAL");
+      return;
+    } catch (const Error&) {
+      if (!database.is_busy() || attempt == kAttempts) throw;
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+}
+
+void check_origin(const Database& database, int64_t newest) {
+  const std::string path = database.path().string();
+  FLATENN_CHECK(database.pragma("application_id") == kApplicationId, path,
+                ": is a SQLite database of another program, not a flatenn result file");
+  const int64_t version = database.pragma("user_version");
+  FLATENN_CHECK(version <= newest, path, ": has schema version ", version,
+                ", this flatenn knows up to ", newest, "; use a newer flatenn");
+}
+
+}  // namespace
+
+std::span<const char* const> migrations() { return kMigrations; }
+
+void prepare_schema(const Database& database, std::span<const char* const> steps) {
+  const auto newest = static_cast<int64_t>(steps.size());
+  const bool fresh = database.pragma("schema_version") == 0;
+  if (!fresh) check_origin(database, newest);
+  if (database.access() == Store::Access::kRead) {
+    FLATENN_CHECK(!fresh && database.pragma("user_version") == newest, database.path().string(),
+                  fresh ? ": holds no campaigns (the file is empty)"
+                        : ": has an older schema version; run a campaign on it to bring it to ",
+                  fresh ? std::string() : std::to_string(newest));
+    return;
+  }
+  // WAL lets readers look on while a campaign writes; FULL makes a finished trial survive a crash
+  // of the machine too.
+  turn_on_wal(database);
+  database.execute("PRAGMA synchronous = FULL");
+  if (!fresh && database.pragma("user_version") == newest) return;
+  Transaction transaction(database);
+  for (int64_t version = database.pragma("user_version"); version < newest; ++version) {
+    database.execute(steps[static_cast<size_t>(version)]);
+  }
+  database.execute(detail::concat("PRAGMA application_id = ", kApplicationId,
+                                  "; PRAGMA user_version = ", newest));
+  transaction.commit();
+}
+
+}  // namespace flatenn::store

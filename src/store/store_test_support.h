@@ -1,0 +1,81 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "flatenn/base/error.h"
+#include "flatenn/store/store.h"
+
+namespace flatenn::store {
+
+/// A folder of its own for one test, removed at the end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    const auto* const test = testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::temp_directory_path() /
+            (std::string("flatenn_") + test->test_suite_name() + "_" + test->name() + "_" +
+             std::to_string(::getpid()));
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// The message of the Error that `body` throws; a failure where it throws none.
+template <typename Body>
+std::string error_of(const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+/// Stores a plan of one model, one kind and `levels` levels; returns its id.
+inline int64_t add_small_plan(Store& store, const std::string& name, int64_t levels = 2) {
+  store.add_dataset({.hash = "d1", .name = "mnist", .split = "test", .images = 4});
+  store.add_model({.hash = "m1", .weight_bits = 96});
+  std::vector<CellRow> cells;
+  for (int64_t i = 0; i < levels; ++i) {
+    cells.push_back({.cell = i, .model = 0, .kind = 0, .level = i});
+  }
+  PlanRow plan;
+  plan.name = name;
+  plan.fingerprint = "f-" + name;
+  plan.settings = "{}";
+  plan.layout = "{}";
+  plan.version = "0.1.0";
+  plan.created = "2025-01-31T12:00:00Z";
+  plan.dataset = "d1";
+  return store.add_plan(
+      plan, {{.position = 0, .hash = "m1", .name = "lenet5", .metadata = {{"recipe", "saq"}}}},
+      cells);
+}
+
+inline TrialRow small_trial(int64_t cell, int64_t trial) {
+  return {.cell = cell,
+          .trial = trial,
+          .images = 4,
+          .correct = 3,
+          .golden_correct = 4,
+          .loss = 0.1 + static_cast<double>(trial),
+          .identical = 1,
+          .masked = 2,
+          .sdc1_right = 1,
+          .sdc1_wrong = 0,
+          .drawn = 7,
+          .landed = 5};
+}
+
+}  // namespace flatenn::store

@@ -1,0 +1,119 @@
+#include "flatenn/store/worker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "store/database.h"
+#include "store/store_test_support.h"
+
+namespace flatenn::store {
+namespace {
+
+using testing::HasSubstr;
+
+const std::array kCandidates = {TrialKey{0, 0}, TrialKey{0, 1}, TrialKey{1, 0}, TrialKey{1, 1}};
+
+Worker::Description description(int64_t plan) {
+  return {.plan = plan, .engine = "reference", .threads = 1};
+}
+
+TEST(Worker, ClaimsNoTrialTwice) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  Store other = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker first(store, description(plan));
+  Worker second(other, description(plan));
+  EXPECT_EQ(first.claim(kCandidates, 2), (std::vector{TrialKey{0, 0}, TrialKey{0, 1}}));
+  EXPECT_EQ(second.claim(kCandidates, 9), (std::vector{TrialKey{1, 0}, TrialKey{1, 1}}));
+  EXPECT_TRUE(first.claim(kCandidates, 9).empty());
+}
+
+TEST(Worker, LeavesOutFinishedTrials) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker worker(store, description(plan));
+  worker.claim(kCandidates, 1);
+  worker.record(std::array{small_trial(0, 0)});
+  EXPECT_EQ(worker.claim(kCandidates, 1), std::vector(1, TrialKey{0, 1}));
+}
+
+TEST(Worker, FreesItsClaimsAtTheEnd) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  { Worker(store, description(plan)).claim(kCandidates, 4); }
+  Worker worker(store, description(plan));
+  EXPECT_EQ(worker.claim(kCandidates, 4).size(), 4U);
+  EXPECT_EQ(store.runs(plan).at(0).end, "failed");
+}
+
+TEST(Worker, RecordsATrialOnce) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker worker(store, description(plan));
+  worker.record(std::array{small_trial(0, 0)});
+  worker.record(std::array{small_trial(0, 0), small_trial(0, 1)});
+  EXPECT_EQ(store.trial_count(plan), 2);
+  EXPECT_EQ(worker.trials_recorded(), 2);
+}
+
+TEST(Worker, GetsTheClaimsOfAKilledProcessAtOnce) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Store own = Store::open(folder / "a.db", Store::Access::kWrite);
+    Worker worker(own, description(plan));
+    worker.claim(kCandidates, 4);
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  Query claims = store.database().query("SELECT count(*) FROM claims");
+  ASSERT_TRUE(claims.next());
+  EXPECT_EQ(claims.integer(), 4);
+  claims.run();
+  Worker worker(store, description(plan));
+  EXPECT_EQ(worker.claim(kCandidates, 4).size(), 4U);
+}
+
+TEST(Worker, GetsTheClaimsOfAWorkerWhoseHeartStopped) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker silent(store, description(plan));
+  silent.claim(kCandidates, 4);
+  Worker worker(store, description(plan));
+  EXPECT_TRUE(worker.claim(kCandidates, 4).empty());
+  store.database().execute("UPDATE workers SET heartbeat = 0 WHERE id = 1");
+  EXPECT_EQ(worker.claim(kCandidates, 4).size(), 4U);
+}
+
+TEST(Worker, SaysWhenThePlanOrTheFileWasChangedUnderIt) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker worker(store, description(plan));
+  store.database().execute("DELETE FROM plans");
+  EXPECT_THAT(error_of([&] { worker.record(std::array{small_trial(0, 0)}); }),
+              HasSubstr("a.db: the plan was removed from it while the campaign ran"));
+  std::filesystem::rename(folder / "a.db", folder / "b.db");
+  EXPECT_THAT(error_of([&] { worker.record(std::array{small_trial(0, 0)}); }),
+              HasSubstr("a.db: was removed while in use"));
+  std::filesystem::copy_file(folder / "b.db", folder / "a.db");
+  EXPECT_THAT(error_of([&] { worker.record(std::array{small_trial(0, 0)}); }),
+              HasSubstr("a.db: was replaced by another file while in use"));
+}
+
+}  // namespace
+}  // namespace flatenn::store
