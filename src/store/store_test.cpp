@@ -166,18 +166,45 @@ TEST(Store, IsMadeByManyProcessesAtOnce) {
   EXPECT_EQ(Store::open(folder / "a.db", Store::Access::kRead).plans().size(), 1U);
 }
 
-TEST(Store, SaysWhenTheFileIsReadOnly) {
+/// Root may write anything, so these tests become "nobody" for a while.
+class WithoutRoot {
+ public:
+  WithoutRoot() : user_(::geteuid()) {
+    constexpr uid_t kNobody = 65534;
+    if (user_ == 0) become(kNobody);
+  }
+  ~WithoutRoot() {
+    if (user_ == 0) become(user_);
+  }
+  WithoutRoot(const WithoutRoot&) = delete;
+  WithoutRoot& operator=(const WithoutRoot&) = delete;
+
+ private:
+  static void become(uid_t user) { EXPECT_EQ(::seteuid(user), 0); }
+  uid_t user_;
+};
+
+TEST(Store, SaysWhenFileOrFolderIsReadOnlyAndStillReads) {
+  using std::filesystem::perms;
   const TemporaryFolder folder;
   { Store::open(folder / "a.db", Store::Access::kWrite); }
+  std::filesystem::permissions(folder / "a.db",
+                               perms::owner_read | perms::group_read | perms::others_read);
+  std::filesystem::permissions(folder.path(), perms::all);
+  {
+    const WithoutRoot user;
+    EXPECT_THAT(error_of([&] { Store::open(folder / "a.db", Store::Access::kWrite); }),
+                HasSubstr("a.db: is read-only"));
+  }
   std::filesystem::permissions(
-      folder / "a.db", std::filesystem::perms::others_read | std::filesystem::perms::owner_read);
-  const uid_t user = ::geteuid();
-  constexpr uid_t kNobody = 65534;
-  if (user == 0) ASSERT_EQ(::seteuid(kNobody), 0);  // root may write read-only files
-  EXPECT_THAT(error_of([&] { Store::open(folder / "a.db", Store::Access::kWrite); }),
-              HasSubstr("a.db: is read-only"));
-  EXPECT_TRUE(Store::open(folder / "a.db", Store::Access::kRead).plans().empty());
-  if (user == 0) ASSERT_EQ(::seteuid(user), 0);
+      folder.path(), perms::all & ~(perms::owner_write | perms::group_write | perms::others_write));
+  {
+    const WithoutRoot user;
+    EXPECT_THAT(error_of([&] { Store::open(folder / "b.db", Store::Access::kWrite); }),
+                HasSubstr("b.db: is in a read-only folder"));
+    EXPECT_TRUE(Store::open(folder / "a.db", Store::Access::kRead).plans().empty());
+  }
+  std::filesystem::permissions(folder.path(), perms::owner_all);
 }
 
 TEST(Store, AReaderCannotWrite) {
