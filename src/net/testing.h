@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "flatenn/net/network.h"
+
+/// Random networks for tests of every folder. Scales are chosen so that codes use their range.
+namespace flatenn::net::testing {
+
+struct RandomOptions {
+  uint64_t seed = 1;
+  int weight_bits = 4;
+  int activation_bits = 4;
+  ValueMap value_map = ValueMap::kCode;  ///< kOdd: at most 7 weight bits.
+  bool per_channel = true;               ///< Per-channel scales, some negative; else one a tensor.
+};
+
+/// Two conv + ReLU + max-pool blocks and three linear layers, as LeNet-5 (28x28) or shrunk.
+Network lenet(const RandomOptions& options, int64_t extent = 28);
+/// ResNet in CIFAR form: a stem, then residual blocks with identity skips and one down-sampling
+/// block with a signed 8-bit skip, average pool, linear. `width` channels in the first stage.
+Network residual(const RandomOptions& options, int64_t width = 8, int64_t extent = 12);
+/// Grouped, depthwise, strided, padded, asymmetric and 1x1 convolutions on odd extents, an
+/// overlapping padded max-pool, and channel counts that fill no SIMD register.
+Network odd_shapes(const RandomOptions& options);
+/// Two linear layers on a flattened image.
+Network mlp(const RandomOptions& options);
+
+struct NamedNetwork {
+  std::string name;  ///< Fit for the name of a test case.
+  Network network;
+};
+/// All of the above over bits 2..8, both value maps and both kinds of scales.
+std::vector<NamedNetwork> zoo();
+
+/// `count` images of random codes over the input's whole range, [count, channels, height, width].
+std::vector<int8_t> random_image_codes(const Network& network, int64_t count, uint64_t seed);
+
+}  // namespace flatenn::net::testing
