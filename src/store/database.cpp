@@ -51,7 +51,7 @@ const char* plain_words(int code) {
 }
 
 /// False also where the folder may not be looked into.
-bool exists(const std::filesystem::path& path) {
+bool is_there(const std::filesystem::path& path) {
   std::error_code none;
   return std::filesystem::exists(path, none);
 }
@@ -65,13 +65,13 @@ void check_openable(const std::filesystem::path& path, Store::Access access) {
   FLATENN_CHECK(!std::filesystem::is_directory(path, none), path.string(),
                 ": is a folder, not a file");
   if (access == Store::Access::kRead) {
-    FLATENN_CHECK(exists(path), path.string(), ": there is no such file");
+    FLATENN_CHECK(is_there(path), path.string(), ": there is no such file");
     return;
   }
   const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
   FLATENN_CHECK(std::filesystem::is_directory(folder, none), path.string(), ": there is no folder ",
                 folder.string());
-  const bool fresh = !exists(path);
+  const bool fresh = !is_there(path);
   FLATENN_CHECK(fresh || may_write(path), path.string(), ": is read-only");
   FLATENN_CHECK(may_write(folder), path.string(), ": is in a read-only folder, ", folder.string());
 }
@@ -87,7 +87,7 @@ Database::Database(std::filesystem::path path, Store::Access access, int busy_ti
   } catch (const Error&) {
     // A finished file in a read-only folder cannot get the files that WAL reading wants beside it.
     const std::filesystem::path wal = path_.string() + "-wal";
-    const bool settled = !exists(wal) || std::filesystem::file_size(wal) == 0;
+    const bool settled = !is_there(wal) || std::filesystem::file_size(wal) == 0;
     const bool not_writable = handle_ != nullptr && (sqlite3_errcode(handle_) == SQLITE_CANTOPEN ||
                                                      sqlite3_errcode(handle_) == SQLITE_READONLY);
     close();
