@@ -44,7 +44,11 @@ struct FaultMap {
   bool operator==(const FaultMap&) const = default;
 };
 
-/// Throws Error naming the fault where a site is outside the memory or listed twice.
+/// Throws Error naming the site where it is outside the memory.
+void check_site(const FaultSite& site, const MemoryLayout& layout);
+
+/// For maps that are lists of defects: throws Error naming the fault where a site is outside the
+/// memory, stands twice, or is out of order.
 void check_map(const FaultMap& map, const MemoryLayout& layout);
 
 }  // namespace flatenn::fault
