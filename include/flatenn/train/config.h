@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "flatenn/base/config.h"
+#include "flatenn/fault/encoding.h"
+#include "flatenn/nn/model.h"
+#include "flatenn/nn/sparsity.h"
+#include "flatenn/train/optimizer.h"
+#include "flatenn/train/order.h"
+#include "flatenn/train/sam.h"
+#include "flatenn/train/schedule.h"
+
+namespace flatenn::train {
+
+struct DataOptions {
+  std::string name = "fashion-mnist";  ///< "mnist", "fashion-mnist" or "cifar10".
+  int64_t hold_out = 0;        ///< Training images set aside and evaluated on in place of the test
+                               ///< split; 0: train on all, evaluate on the test split.
+  uint64_t hold_out_seed = 0;  ///< Decides which; the same for every training seed.
+  int64_t train_images = 0;    ///< The first n that are not held out; 0: all.
+  int64_t test_images = 0;     ///< The first n of the evaluated images; 0: all.
+};
+
+struct SparsityOptions {
+  nn::SparsityPenalty penalty = nn::SparsityPenalty::kNone;
+  double strength = 1e-3;  ///< Factor of the penalty, or where the controller starts.
+  double target = 0;       ///< Sparsity the controller steers to, in (0, 1); 0: constant strength.
+  double gain = 1.0;       ///< Of the controller.
+  int64_t update_every = 20;  ///< Steps between two moves of the controller.
+};
+
+/// Everything that decides a training, as read from a configuration file. docs/training.md tells
+/// every key; configs/lenet5-fashion-mnist.toml is the example with all of them.
+struct TrainConfig {
+  std::string name;   ///< Free text; empty: the run folder's name.
+  uint64_t seed = 1;  ///< Initial weights, order and augmentation.
+  DataOptions data;
+  AugmentationOptions augment;
+  nn::ModelOptions model;  ///< Input shape, classes and input scale come from the data set.
+  OptimizerOptions optimizer;
+  SharpnessOptions sharpness;
+  double sharpness_from_epoch = 0;  ///< Plain steps of the base optimizer before it.
+  Schedule schedule;
+  SparsityOptions sparsity;
+  int64_t epochs = 15;
+  int64_t batch_size = 128;  ///< Images a step of the optimizer.
+  int64_t accumulate = 1;    ///< Equal parts in which a batch's gradient is computed.
+  double ema = 0;            ///< Decay a step of the averaged weights that are evaluated; 0: off.
+  int64_t threads = 0;       ///< 0: all cores.
+  std::string warm_start;    ///< Run folder whose weights the training starts from; empty: none.
+  fault::Encoding encoding = fault::Encoding::kTwosComplement;  ///< Of the frozen network.
+
+  bool sparse() const {
+    return sparsity.penalty != nn::SparsityPenalty::kNone || model.fatrelu_threshold > 0;
+  }
+};
+
+/// Reads every key and refuses unknown ones. Throws Error with file, line and key.
+TrainConfig read_train_config(Config& config);
+
+/// Optimizer steps of an epoch over `images` training images: full batches only.
+/// Throws Error where there is none.
+int64_t steps_per_epoch(const TrainConfig& config, int64_t images);
+
+}  // namespace flatenn::train

@@ -1,0 +1,194 @@
+#include "flatenn/train/config.h"
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::train {
+namespace {
+
+constexpr DoubleRange kShare{0, 1};
+constexpr DoubleRange kNotNegative{0, 1e9};
+constexpr IntRange kCount{.min = 0};
+constexpr IntRange kBits{.min = 2, .max = 8};
+
+uint64_t read_seed(Config& config, const std::string& key, int64_t fallback) {
+  return static_cast<uint64_t>(config.get_int(key, fallback, kCount));
+}
+
+DataOptions read_data(Config& config) {
+  DataOptions data;
+  data.name = config.get_choice("data.name", data.name, {"mnist", "fashion-mnist", "cifar10"});
+  data.hold_out = config.get_int("data.hold_out", data.hold_out, kCount);
+  data.hold_out_seed = read_seed(config, "data.hold_out_seed", 0);
+  data.train_images = config.get_int("data.train_images", data.train_images, kCount);
+  data.test_images = config.get_int("data.test_images", data.test_images, kCount);
+  return data;
+}
+
+AugmentationOptions read_augmentation(Config& config) {
+  AugmentationOptions augment;
+  augment.crop = config.get_int("augment.crop", augment.crop, {.min = 0, .max = 16});
+  augment.flip = config.get_bool("augment.flip", augment.flip);
+  return augment;
+}
+
+/// [layers.NAME]: bits of single layers.
+void read_layer_bits(Config& config, nn::QuantOptions& quant) {
+  for (const std::string& layer : config.child_names("layers")) {
+    const std::string weights = "layers." + layer + ".weight_bits";
+    const std::string activations = "layers." + layer + ".activation_bits";
+    if (config.has(weights))
+      quant.layer_weight_bits[layer] = config.get_int(weights, quant.weight_bits, kBits);
+    if (config.has(activations))
+      quant.layer_activation_bits[layer] =
+          config.get_int(activations, quant.activation_bits, kBits);
+  }
+}
+
+nn::QuantOptions read_quantization(Config& config) {
+  nn::QuantOptions quant;
+  quant.enabled = config.get_bool("quant.enabled", quant.enabled);
+  quant.quantizer = nn::parse_weight_quantizer(
+      config.get_choice("quant.quantizer", nn::to_string(quant.quantizer), {"lsq", "tied", "liq"}));
+  const bool liq = quant.quantizer == nn::WeightQuantizerKind::kLiq;
+  quant.weight_bits = config.get_int("quant.weight_bits", quant.weight_bits, kBits);
+  quant.activation_bits = config.get_int("quant.activation_bits", quant.activation_bits, kBits);
+  quant.first_last_bits = config.get_int("quant.first_last_bits", liq ? 7 : quant.first_last_bits,
+                                         {.min = 0, .max = 8});
+  if (quant.first_last_bits == 1)
+    config.fail("quant.first_last_bits", "must be 0 (as all layers) or in [2, 8], got 1");
+  quant.per_channel = config.get_bool("quant.per_channel", quant.per_channel);
+  quant.tied_factor = config.get_double("quant.tied_factor", quant.tied_factor, kNotNegative);
+  read_layer_bits(config, quant);
+  return quant;
+}
+
+nn::ModelOptions read_model(Config& config) {
+  nn::ModelOptions model;
+  model.architecture =
+      config.get_choice("model.architecture", model.architecture, nn::architecture_names());
+  model.hidden = config.get_ints("model.hidden", model.hidden, {.min = 1});
+  model.width = config.get_int("model.width", model.width, {.min = 1});
+  model.fatrelu_threshold =
+      config.get_double("sparsity.fatrelu_threshold", model.fatrelu_threshold, kNotNegative);
+  model.quant = read_quantization(config);
+  return model;
+}
+
+OptimizerOptions read_optimizer(Config& config) {
+  OptimizerOptions optimizer;
+  optimizer.kind = parse_optimizer(
+      config.get_choice("optimizer.base", to_string(optimizer.kind), {"sgd", "adam", "adamw"}));
+  optimizer.learning_rate =
+      config.get_double("optimizer.learning_rate", optimizer.learning_rate, kNotNegative);
+  optimizer.momentum = config.get_double("optimizer.momentum", optimizer.momentum, kShare);
+  optimizer.nesterov = config.get_bool("optimizer.nesterov", optimizer.nesterov);
+  optimizer.beta1 = config.get_double("optimizer.beta1", optimizer.beta1, kShare);
+  optimizer.beta2 = config.get_double("optimizer.beta2", optimizer.beta2, kShare);
+  optimizer.epsilon = config.get_double("optimizer.epsilon", optimizer.epsilon, kShare);
+  optimizer.weight_decay =
+      config.get_double("optimizer.weight_decay", optimizer.weight_decay, kNotNegative);
+  optimizer.decay_biases = config.get_bool("optimizer.decay_biases", optimizer.decay_biases);
+  optimizer.decay_batch_norm =
+      config.get_bool("optimizer.decay_batch_norm", optimizer.decay_batch_norm);
+  optimizer.scale_learning_rate = config.get_double("optimizer.scale_learning_rate",
+                                                    optimizer.scale_learning_rate, kNotNegative);
+  return optimizer;
+}
+
+SharpnessOptions read_sharpness(Config& config) {
+  SharpnessOptions sharpness;
+  sharpness.method = parse_sharpness_method(config.get_choice(
+      "optimizer.kind", to_string(sharpness.method), {"sgd", "sam", "saq", "asaq"}));
+  sharpness.rho = config.get_double("sharpness.rho", sharpness.rho, kNotNegative);
+  sharpness.eta = config.get_double("sharpness.eta", sharpness.eta, kNotNegative);
+  sharpness.perturb_biases = config.get_bool("sharpness.perturb_biases", sharpness.perturb_biases);
+  sharpness.perturb_batch_norm =
+      config.get_bool("sharpness.perturb_batch_norm", sharpness.perturb_batch_norm);
+  sharpness.perturb_activation_scales =
+      config.get_bool("sharpness.perturb_activation_scales", sharpness.perturb_activation_scales);
+  return sharpness;
+}
+
+ScheduleKind parse_schedule(const std::string& name) {
+  if (name == "constant") return ScheduleKind::kConstant;
+  return name == "step" ? ScheduleKind::kStep : ScheduleKind::kCosine;
+}
+
+Schedule read_schedule(Config& config, double learning_rate) {
+  Schedule schedule;
+  schedule.learning_rate = learning_rate;
+  schedule.kind =
+      parse_schedule(config.get_choice("schedule.kind", "cosine", {"cosine", "step", "constant"}));
+  schedule.warmup_epochs =
+      config.get_double("schedule.warmup_epochs", schedule.warmup_epochs, kNotNegative);
+  schedule.final_fraction =
+      config.get_double("schedule.final_fraction", schedule.final_fraction, kShare);
+  schedule.at_epochs = config.get_doubles("schedule.at_epochs", schedule.at_epochs, kNotNegative);
+  schedule.step_factor = config.get_double("schedule.step_factor", schedule.step_factor, kShare);
+  if (schedule.kind == ScheduleKind::kStep && schedule.at_epochs.empty())
+    config.fail("schedule.at_epochs", "schedule.kind = \"step\" needs the epochs of its steps");
+  return schedule;
+}
+
+SparsityOptions read_sparsity(Config& config) {
+  SparsityOptions sparsity;
+  sparsity.penalty = nn::parse_sparsity_penalty(config.get_choice(
+      "sparsity.penalty", nn::to_string(sparsity.penalty), {"none", "l1", "hoyer_square"}));
+  sparsity.strength =
+      config.get_double("sparsity.strength", sparsity.strength, DoubleRange{1e-12, 1e6});
+  sparsity.target = config.get_double("sparsity.target", sparsity.target, DoubleRange{0, 0.999});
+  sparsity.gain = config.get_double("sparsity.gain", sparsity.gain, kNotNegative);
+  sparsity.update_every =
+      config.get_int("sparsity.update_every", sparsity.update_every, {.min = 1});
+  if (sparsity.target > 0 && sparsity.penalty == nn::SparsityPenalty::kNone)
+    config.fail("sparsity.target", "needs a penalty to steer: set sparsity.penalty");
+  return sparsity;
+}
+
+void read_loop(Config& config, TrainConfig& train) {
+  train.epochs = config.get_int("train.epochs", train.epochs, {.min = 1, .max = 100000});
+  train.batch_size = config.get_int("train.batch_size", train.batch_size, {.min = 1});
+  train.accumulate = config.get_int("train.accumulate", train.accumulate, {.min = 1});
+  if (train.batch_size % train.accumulate != 0)
+    config.fail("train.accumulate", detail::concat("must divide train.batch_size = ",
+                                                   train.batch_size, ", got ", train.accumulate));
+  train.ema = config.get_double("train.ema", train.ema, DoubleRange{0, 0.999999});
+  train.threads = config.get_int("train.threads", train.threads, {.min = 0, .max = 1024});
+}
+
+}  // namespace
+
+TrainConfig read_train_config(Config& config) {
+  TrainConfig train;
+  train.name = config.get_string("name", "");
+  train.seed = read_seed(config, "seed", 1);
+  train.data = read_data(config);
+  train.augment = read_augmentation(config);
+  train.model = read_model(config);
+  train.model.seed = train.seed;
+  train.optimizer = read_optimizer(config);
+  train.sharpness = read_sharpness(config);
+  train.sharpness_from_epoch = config.get_double("sharpness.from_epoch", 0, kNotNegative);
+  train.schedule = read_schedule(config, train.optimizer.learning_rate);
+  train.sparsity = read_sparsity(config);
+  read_loop(config, train);
+  if (train.schedule.warmup_epochs >= static_cast<double>(train.epochs))
+    config.fail("schedule.warmup_epochs",
+                detail::concat("must be less than train.epochs = ", train.epochs, ", got ",
+                               train.schedule.warmup_epochs));
+  train.warm_start = config.get_string("warm_start.run", "");
+  train.encoding = fault::parse_encoding(
+      config.get_choice("freeze.encoding", fault::to_string(train.encoding),
+                        {"twos_complement", "offset_binary", "gray", "sign_magnitude"}));
+  config.check_all_read();
+  return train;
+}
+
+int64_t steps_per_epoch(const TrainConfig& config, int64_t images) {
+  const int64_t steps = images / config.batch_size;
+  FLATENN_CHECK(steps > 0, "train.batch_size = ", config.batch_size, " is more than the ", images,
+                " training images");
+  return steps;
+}
+
+}  // namespace flatenn::train
