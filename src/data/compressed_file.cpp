@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "flatenn/base/error.h"
+#include "flatenn/base/hash.h"
 
 namespace flatenn::data {
 namespace {
@@ -98,6 +99,12 @@ std::vector<uint8_t> read_unpacked(const std::filesystem::path& path) {
   std::vector<uint8_t> content = unpack(path, filter);
   if (filter == ARCHIVE_FILTER_GZIP) check_gzip_trailer(path, content);
   return content;
+}
+
+std::string content_sha256(std::span<const uint8_t> content) {
+  Hasher hasher;
+  hasher.update(std::as_bytes(content));
+  return hasher.hex_digest();
 }
 
 }  // namespace flatenn::data

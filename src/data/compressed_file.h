@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace flatenn::data {
@@ -15,5 +17,7 @@ std::optional<std::filesystem::path> find_packed(const std::filesystem::path& fo
 /// The content of a file, unpacked where its name ends in .gz or .xz. Throws Error naming the file
 /// where it is missing, empty, truncated, damaged (checksums included) or not of that compression.
 std::vector<uint8_t> read_unpacked(const std::filesystem::path& path);
+
+std::string content_sha256(std::span<const uint8_t> content);
 
 }  // namespace flatenn::data

@@ -1,0 +1,175 @@
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/data/get.h"
+#include "flatenn/data/sheet.h"
+#include "flatenn/data/verify.h"
+
+namespace flatenn::cli {
+namespace {
+
+using data::DataSet;
+using data::FileCheck;
+
+struct DataOptions {
+  std::string root;
+  std::string name;
+  std::string mirror;
+  std::string out;
+  std::string split = "test";
+  data::SheetOptions sheet;
+  bool json = false;
+};
+
+std::string shape_of(const DataSet& set) {
+  return std::to_string(set.channels) + "x" + std::to_string(set.height) + "x" +
+         std::to_string(set.width);
+}
+
+nlohmann::json presence_json(const DataSet& set, const data::Presence& presence) {
+  return {{"name", set.name},
+          {"title", set.title},
+          {"train_images", set.train_images},
+          {"test_images", set.test_images},
+          {"shape", {set.channels, set.height, set.width}},
+          {"classes", set.class_names},
+          {"present", presence.complete},
+          {"bytes", presence.bytes},
+          {"folder", presence.folder.string()}};
+}
+
+void list(const DataOptions& options) {
+  const auto root = data::resolve_data_root(options.root);
+  nlohmann::json sets = nlohmann::json::array();
+  if (!options.json)
+    std::printf("%-14s %7s %6s  %-8s %-8s %s\n", "name", "train", "test", "shape", "here",
+                "folder");
+  for (const DataSet& set : data::catalogue()) {
+    const data::Presence presence = data::find_presence(set, root);
+    sets.push_back(presence_json(set, presence));
+    if (options.json) continue;
+    const char* here = presence.complete ? "yes" : presence.files > 0 ? "partly" : "no";
+    std::printf("%-14s %7ld %6ld  %-8s %-8s %s\n", set.name.c_str(), set.train_images,
+                set.test_images, shape_of(set).c_str(), here, presence.folder.c_str());
+  }
+  if (options.json) std::printf("%s\n", sets.dump(2).c_str());
+}
+
+void get(const DataOptions& options, bool quiet) {
+  const DataSet& set = data::find_data_set(options.name);
+  const auto result = data::get_data_set(set, data::resolve_data_root(options.root),
+                                         {.mirror = options.mirror, .quiet = quiet});
+  std::printf("%s is in %s (%s)\n", set.title.c_str(), result.folder.c_str(),
+              result.source.empty() ? "it was there already" : ("from " + result.source).c_str());
+}
+
+const char* state_name(FileCheck::State state) {
+  switch (state) {
+    case FileCheck::State::kGood:
+      return "good";
+    case FileCheck::State::kMissing:
+      return "missing";
+    case FileCheck::State::kDiffers:
+      return "differs";
+    case FileCheck::State::kUnreadable:
+      return "unreadable";
+  }
+  return "";
+}
+
+nlohmann::json verification_json(const DataSet& set, const data::Verification& found) {
+  nlohmann::json files = nlohmann::json::array();
+  for (const FileCheck& file : found.files) {
+    files.push_back({{"name", file.name},
+                     {"state", state_name(file.state)},
+                     {"sha256", file.sha256},
+                     {"detail", file.detail}});
+  }
+  return {{"name", set.name},
+          {"folder", found.folder.string()},
+          {"good", found.bad_files() == 0},
+          {"files", files}};
+}
+
+void verify(const DataOptions& options) {
+  const DataSet& set = data::find_data_set(options.name);
+  const auto found = data::verify_data_set(set, data::resolve_data_root(options.root));
+  if (options.json) {
+    std::printf("%s\n", verification_json(set, found).dump(2).c_str());
+  } else {
+    for (const FileCheck& file : found.files) {
+      std::printf("%-10s %-64s  %s%s%s\n", state_name(file.state), file.sha256.c_str(),
+                  file.name.c_str(), file.detail.empty() ? "" : "  ", file.detail.c_str());
+    }
+  }
+  const auto bad = found.bad_files();
+  FLATENN_CHECK(bad == 0, set.title, ": ", bad, " of ", found.files.size(), " files in ",
+                found.folder.string(), " are not the official ones");
+}
+
+void show(const DataOptions& options) {
+  const auto split = options.split == "train" ? data::Split::kTrain : data::Split::kTest;
+  const data::ImageSet images =
+      data::load_image_set(options.name, split, data::resolve_data_root(options.root));
+  data::write_png(options.out, data::draw_sheet(images, options.sheet));
+  std::printf("%s: the first %ld images of each class (%s)\n", options.out.c_str(),
+              options.sheet.per_class, options.split.c_str());
+}
+
+CLI::App* add_action(CLI::App& data, const std::string& name, const std::string& help,
+                     const std::shared_ptr<DataOptions>& options) {
+  CLI::App* action = data.add_subcommand(name, help);
+  action->add_option(
+      "--data-root", options->root,
+      "Folder of the data sets (default: $FLATENN_DATA, else ~/.cache/flatenn/data)");
+  return action;
+}
+
+void add_name(CLI::App* action, const std::shared_ptr<DataOptions>& options) {
+  action->add_option("name", options->name, "mnist, fashion-mnist or cifar10")->required();
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app, const GlobalOptions& global) {
+  const auto options = std::make_shared<DataOptions>();
+  CLI::App* data = app.add_subcommand("data", "Get, check and look at the data sets");
+  data->require_subcommand(1);
+
+  CLI::App* list_action = add_action(*data, "list", "Say which data sets are here", options);
+  list_action->add_flag("--json", options->json, "Print JSON");
+  list_action->callback([options] { list(*options); });
+
+  CLI::App* get_action = add_action(*data, "get", "Download a data set and check it", options);
+  add_name(get_action, options);
+  get_action->add_option("--from", options->mirror,
+                         "Address of a folder with the official files, instead of the known ones");
+  get_action->callback([options, &global] { get(*options, global.quiet); });
+
+  CLI::App* verify_action =
+      add_action(*data, "verify", "Compare the files with the official sums", options);
+  add_name(verify_action, options);
+  verify_action->add_flag("--json", options->json, "Print JSON");
+  verify_action->callback([options] { verify(*options); });
+
+  CLI::App* show_action =
+      add_action(*data, "show", "Draw a sheet of labelled images of every class", options);
+  add_name(show_action, options);
+  show_action->add_option("--out", options->out, "PNG file to write")->required();
+  show_action->add_option("--split", options->split, "Which images")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->capture_default_str();
+  show_action->add_option("--per-class", options->sheet.per_class, "Images of each class")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  show_action->add_option("--scale", options->sheet.scale, "Size of one pixel")
+      ->check(CLI::Range(1, 8))
+      ->capture_default_str();
+  show_action->callback([options] { show(*options); });
+}
+
+}  // namespace flatenn::cli
