@@ -27,6 +27,8 @@ struct Summary {
   double skew = 0;  ///< g1 = m3 / m2^(3/2); 0 where all values are equal.
 };
 Summary summarize(std::span<const double> values);
+/// Quantile q in [0, 1] of rising values (at least one), linear between them.
+double sorted_quantile(std::span<const double> sorted, double q);
 
 /// Student-t interval of a mean: mean +- t(1 - (1 - confidence) / 2, count - 1) * sd / sqrt(count).
 /// Fewer than two values tell nothing: the interval is infinite.

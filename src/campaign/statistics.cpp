@@ -1,0 +1,158 @@
+#include "flatenn/campaign/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "campaign/distributions.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/random.h"
+
+namespace flatenn::campaign {
+namespace {
+
+double mean_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+/// Sum of (value - center)^power, in order.
+double moment(std::span<const double> values, double center, int power) {
+  double sum = 0;
+  for (const double value : values) {
+    double term = 1;
+    for (int i = 0; i < power; ++i) term *= value - center;
+    sum += term;
+  }
+  return sum;
+}
+
+void check_confidence(double confidence) {
+  FLATENN_CHECK(confidence > 0 && confidence < 1, "confidence: must be in (0, 1), got ",
+                confidence);
+}
+
+/// Acceleration of the mean: skewness over 6, by the jackknife.
+double acceleration(std::span<const double> values, double mean) {
+  // Leaving value i out moves the mean by (mean - value_i) / (n - 1); the factor cancels.
+  const double squares = moment(values, mean, 2);
+  return squares == 0 ? 0 : moment(values, mean, 3) / (6 * std::pow(squares, 1.5));
+}
+
+std::vector<double> resampled_means(std::span<const double> values, uint64_t seed,
+                                    int64_t resamples) {
+  std::vector<double> means;
+  means.reserve(static_cast<size_t>(resamples));
+  for (int64_t i = 0; i < resamples; ++i) {
+    RandomStream stream(seed, static_cast<uint64_t>(i), RandomPurpose::kBootstrap);
+    double sum = 0;
+    for (size_t draw = 0; draw < values.size(); ++draw) sum += values[stream.below(values.size())];
+    means.push_back(sum / static_cast<double>(values.size()));
+  }
+  std::sort(means.begin(), means.end());
+  return means;
+}
+
+/// Normal quantile of the share of resampled means below the mean, ties by half.
+double bias_correction(const std::vector<double>& sorted_means, double mean) {
+  const auto [first, last] = std::equal_range(sorted_means.begin(), sorted_means.end(), mean);
+  const auto below = static_cast<double>(first - sorted_means.begin());
+  const auto ties = static_cast<double>(last - first);
+  const auto count = static_cast<double>(sorted_means.size());
+  return normal_quantile(std::clamp((below + ties / 2) / count, 0.5 / count, 1 - 0.5 / count));
+}
+
+}  // namespace
+
+double sorted_quantile(std::span<const double> sorted, double q) {
+  const double position = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(position);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return std::lerp(sorted[below], sorted[above], position - std::floor(position));
+}
+
+Summary summarize(std::span<const double> values) {
+  Summary summary;
+  summary.count = static_cast<int64_t>(values.size());
+  if (values.empty()) return summary;
+  const auto count = static_cast<double>(values.size());
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  summary.mean = mean_of(values);
+  summary.min = sorted.front();
+  summary.median = sorted_quantile(sorted, 0.5);
+  summary.p5 = sorted_quantile(sorted, 0.05);
+  if (sorted.front() == sorted.back()) {
+    summary.mean = sorted.front();  // a sum of equal values may round; their mean may not
+    return summary;
+  }
+  const double squares = moment(values, summary.mean, 2);
+  summary.sd = std::sqrt(squares / (count - 1));
+  summary.skew = moment(values, summary.mean, 3) / count / std::pow(squares / count, 1.5);
+  return summary;
+}
+
+Interval student_interval(double mean, double sd, int64_t count, double confidence) {
+  check_confidence(confidence);
+  if (count < 2) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    return {-kInfinity, kInfinity};
+  }
+  const auto n = static_cast<double>(count);
+  const double half = student_quantile(1 - (1 - confidence) / 2, n - 1) * sd / std::sqrt(n);
+  return {mean - half, mean + half};
+}
+
+Interval clopper_pearson(int64_t successes, int64_t count, double confidence) {
+  check_confidence(confidence);
+  FLATENN_CHECK(0 <= successes && successes <= count, "clopper_pearson: ", successes,
+                " successes of ", count);
+  const double tail = (1 - confidence) / 2;
+  const auto k = static_cast<double>(successes);
+  const auto n = static_cast<double>(count);
+  return {successes == 0 ? 0 : beta_quantile(tail, k, n - k + 1),
+          successes == count ? 1 : beta_quantile(1 - tail, k + 1, n - k)};
+}
+
+double student_p_value(std::span<const double> differences) {
+  const Summary summary = summarize(differences);
+  if (summary.count < 2) return 1;
+  if (summary.sd == 0) return summary.mean == 0 ? 1 : 0;
+  const auto n = static_cast<double>(summary.count);
+  const double t = std::abs(summary.mean) / (summary.sd / std::sqrt(n));
+  return 2 * student_cdf(-t, n - 1);
+}
+
+std::vector<double> holm_adjusted(std::span<const double> p_values) {
+  std::vector<size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> adjusted(p_values.size());
+  double largest = 0;
+  for (size_t rank = 0; rank < order.size(); ++rank) {
+    const auto factor = static_cast<double>(order.size() - rank);
+    largest = std::max(largest, std::min(1.0, factor * p_values[order[rank]]));
+    adjusted[order[rank]] = largest;
+  }
+  return adjusted;
+}
+
+Interval bootstrap_interval(std::span<const double> values, uint64_t seed, double confidence,
+                            int64_t resamples) {
+  check_confidence(confidence);
+  FLATENN_CHECK(!values.empty() && resamples >= 2, "bootstrap_interval: ", values.size(),
+                " values and ", resamples, " resamples");
+  const Summary summary = summarize(values);
+  if (summary.sd == 0) return {summary.mean, summary.mean};
+  const std::vector<double> means = resampled_means(values, seed, resamples);
+  const double z0 = bias_correction(means, summary.mean);
+  const double a = acceleration(values, summary.mean);
+  const auto end = [&](double tail) {
+    const double z = z0 + normal_quantile(tail);
+    return sorted_quantile(means, normal_cdf(z0 + z / (1 - a * z)));
+  };
+  return {end((1 - confidence) / 2), end(1 - (1 - confidence) / 2)};
+}
+
+}  // namespace flatenn::campaign
