@@ -1,0 +1,98 @@
+#include "flatenn/base/hash.h"
+#include "flatenn/net/onnx.h"
+
+namespace flatenn::net {
+namespace {
+
+/// Feeds plain values and vectors of them into a hash, sizes first so that nothing runs together.
+class Canonical {
+ public:
+  template <typename T>
+  void value(const T& number) {
+    static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
+    hasher_.update(std::as_bytes(std::span(&number, 1)));
+  }
+  template <typename T>
+  void list(const std::vector<T>& numbers) {
+    value(static_cast<int64_t>(numbers.size()));
+    hasher_.update(std::as_bytes(std::span(numbers)));
+  }
+  std::string digest() { return hasher_.hex_digest(); }
+
+ private:
+  Hasher hasher_{HashKind::kSha256};
+};
+
+void add(Canonical& out, const Activation& a) {
+  for (const int64_t extent : {a.shape.channels, a.shape.height, a.shape.width}) out.value(extent);
+  out.value(a.is_float);
+  if (a.is_float) return;
+  out.value(a.bits);
+  out.value(a.is_signed);
+  out.value(a.scale);
+}
+
+/// Activations are named by the layer that writes them, so that their order in the file is free.
+class LayerHash {
+ public:
+  LayerHash(const Network& network, Canonical& out)
+      : out_(out), writer_(network.activations.size()) {
+    for (size_t i = 0; i < network.layers.size(); ++i) {
+      writer_[static_cast<size_t>(network.layers[i].dst)] = static_cast<int64_t>(i) + 1;
+    }
+  }
+
+  void add(const Layer& layer) {
+    out_.value(layer.kind);
+    out_.value(layer.relu);
+    out_.value(writer(layer.src));
+    out_.value(writer(layer.skip));
+    if (layer.kind == LayerKind::kLinear) {
+      add_weights(layer);
+      return;
+    }
+    for (const int64_t number : {layer.stride, layer.pad}) out_.value(number);
+    if (layer.kind == LayerKind::kConv) {
+      out_.value(layer.groups);
+      add_weights(layer);
+    } else {
+      out_.value(layer.kernel);
+    }
+  }
+
+ private:
+  int64_t writer(int64_t activation) const {
+    return activation < 0 ? -1 : writer_[static_cast<size_t>(activation)];
+  }
+
+  void add_weights(const Layer& layer) {
+    const Weights& w = layer.weights;
+    for (const int64_t number : {w.out_channels, w.in_channels, w.kernel_height, w.kernel_width}) {
+      out_.value(number);
+    }
+    out_.value(w.bits);
+    out_.value(w.value_map);
+    out_.list(w.codes);
+    out_.list(w.scales);
+    out_.list(layer.bias);
+  }
+
+  Canonical& out_;
+  std::vector<int64_t> writer_;
+};
+
+}  // namespace
+
+std::string content_hash(const Network& network) {
+  Canonical out;
+  LayerHash layers(network, out);
+  add(out, network.input());
+  out.value(static_cast<int64_t>(network.layers.size()));
+  for (const Layer& layer : network.layers) {
+    layers.add(layer);
+    add(out, network.activations[static_cast<size_t>(layer.dst)]);
+  }
+  return out.digest();
+}
+
+}  // namespace flatenn::net

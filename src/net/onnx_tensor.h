@@ -1,0 +1,29 @@
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// Values of ONNX tensors, as the reader and writer of networks need them.
+namespace flatenn::net {
+
+onnx::TensorProto scalar_tensor(const std::string& name, float value);
+onnx::TensorProto float_tensor(const std::string& name, const std::vector<float>& values);
+onnx::TensorProto int8_tensor(const std::string& name, const std::vector<int8_t>& values,
+                              const std::vector<int64_t>& dims);
+onnx::TensorProto int32_tensor(const std::string& name, const std::vector<int32_t>& values);
+/// A scalar of type INT8 or UINT8.
+onnx::TensorProto code_scalar(const std::string& name, int value, bool is_signed);
+
+/// Type by name for messages: "FLOAT16".
+std::string type_name(const onnx::TensorProto& tensor);
+int64_t element_count(const onnx::TensorProto& tensor);
+std::vector<int64_t> dims_of(const onnx::TensorProto& tensor);
+/// Throws Error naming the tensor where it is not FLOAT or its data are incomplete or elsewhere.
+std::vector<float> floats_of(const onnx::TensorProto& tensor);
+/// Values of INT8, UINT8, INT32 or INT64; throws Error as floats_of.
+std::vector<int64_t> integers_of(const onnx::TensorProto& tensor);
+
+}  // namespace flatenn::net
