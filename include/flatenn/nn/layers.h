@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/nn/pimpl.h>
+#include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include <cstdint>
@@ -44,6 +44,11 @@ struct FoldedLayer {
   torch::Tensor bias_clamped;   ///< bool, [out]: the bias left +-2^30 and was clamped.
   torch::Tensor factor_raised;  ///< bool, [out]: |gamma / sigma| was below 1e-12.
 };
+
+/// (acc + bias) * multiplier in float32, the layer's output in codes of `output_scale` (float64
+/// [1]; 1 for logits) before skip, ReLU and rounding, as on net::Layer.
+torch::Tensor requantized(const FoldedLayer& folded, const torch::Tensor& acc,
+                          const torch::Tensor& input_scale, const torch::Tensor& output_scale);
 
 /// A convolution or a linear layer with quantized weights, batch norm and bias.
 class QuantLayerImpl : public torch::nn::Module {

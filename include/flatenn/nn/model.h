@@ -1,5 +1,6 @@
 #pragma once
 
+#include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
@@ -38,7 +39,8 @@ struct ModelOptions {
   int64_t width = 64;                     ///< Of "resnet18": channels of its first stage.
   /// Real value of the image's code 1: data::ImageSet::max_normalized() / 127.
   double input_scale = 1.0 / 127;
-  double fatrelu_threshold = 0;  ///< Activations below it (real value) become 0; 0: plain ReLU.
+  /// FATReLU: codes of hidden activations below round(this * greatest code) become 0, in [0, 1).
+  double fatrelu = 0;
   QuantOptions quant;
   uint64_t seed = 0;  ///< Decides the initial weights, with RandomPurpose::kInitialization.
 };
@@ -78,14 +80,17 @@ class ModelImpl : public torch::nn::Module {
   const std::vector<LayerSpec>& graph() const { return graph_; }  ///< Pools included.
   /// The multiplying layers, in graph order.
   const std::vector<std::shared_ptr<QuantLayerImpl>>& layers() const { return layers_; }
-  /// One an activation; null for logits, and for tensors that pass another one's codes on (pools).
+  /// One an activation; null in a float network, for logits, and for tensors that pass another
+  /// one's codes on (pools).
   const std::vector<std::shared_ptr<ActivationQuantizerImpl>>& quantizers() const {
     return quantizers_;
   }
   /// Shapes of the activations, [0] the image.
   const std::vector<net::Shape>& shapes() const { return shapes_; }
-  /// The quantizer whose codes an activation holds, looking through max pools.
-  int64_t quantizer_of(int64_t activation) const;
+  /// The quantizer of an activation, looking through max pools.
+  const ActivationQuantizerImpl& quantizer_of(int64_t activation) const;
+  /// Codes of this activation below it become 0 (FATReLU); 0 or 1: plain ReLU.
+  int64_t code_threshold(int64_t activation) const;
   /// Multiply-accumulates of one image, for each of layers().
   const std::vector<int64_t>& macs() const { return macs_; }
 
@@ -99,15 +104,21 @@ class ModelImpl : public torch::nn::Module {
   void set_quantize_form(QuantizeForm form);
 
  private:
-  void build_graph();
-  void add_quantizers();
   void add_layers();
+  void add_quantizers();
   torch::Tensor run(const torch::Tensor& images, bool calibrating);
   torch::Tensor evaluate(const torch::Tensor& images);
+  torch::Tensor activate(const LayerSpec& spec, const torch::Tensor& y, bool calibrating);
+  torch::Tensor evaluate_product(const LayerSpec& spec, QuantLayerImpl& layer,
+                                 const std::vector<torch::Tensor>& codes);
+  torch::Tensor requantize(const LayerSpec& spec, const torch::Tensor& y) const;
+  void record(int64_t layer, const torch::Tensor& values);
 
   ModelOptions options_;
   std::vector<LayerSpec> graph_;
   std::vector<net::Shape> shapes_;
+  std::vector<int64_t>
+      pool_after_;  ///< For each of graph_, the max pool that alone reads it, or -1.
   std::vector<std::shared_ptr<QuantLayerImpl>> layers_;
   std::vector<std::shared_ptr<ActivationQuantizerImpl>> quantizers_;
   std::vector<int64_t> macs_;

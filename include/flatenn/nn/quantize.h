@@ -45,9 +45,8 @@ torch::Tensor fake_quantize(const torch::Tensor& x, const torch::Tensor& log_sca
                             const Grid& grid, double gradient_scale,
                             QuantizeForm form = QuantizeForm::kFused);
 
-/// Codes k of fake_quantize as float32 integers, without gradient.
-torch::Tensor quantize_codes(const torch::Tensor& x, const torch::Tensor& log_scale,
-                             const Grid& grid);
+/// Codes k of fake_quantize as float32 integers, without gradient, given s itself (float32).
+torch::Tensor quantize_codes(const torch::Tensor& x, const torch::Tensor& scale, const Grid& grid);
 
 /// The integers v that codes stand for, float32.
 torch::Tensor code_values(const torch::Tensor& codes, net::ValueMap value_map);

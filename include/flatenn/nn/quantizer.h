@@ -1,7 +1,6 @@
 #pragma once
 
-#include <torch/nn/cloneable.h>
-#include <torch/nn/pimpl.h>
+#include <torch/nn/module.h>
 #include <torch/types.h>
 
 #include <cstdint>
@@ -28,6 +27,9 @@ struct WeightQuantizerOptions {
   int64_t bits = 4;          ///< 2..8; 2..7 for kLiq.
   bool per_channel = false;  ///< One scale an output channel instead of one a tensor.
   double tied_factor = 0;    ///< Of kTied; 0 takes default_tied_factor(bits).
+  /// kLiq alone: multiply by the spread that the weight had when initialized, which standardization
+  /// takes away. For layers without batch norm.
+  bool keep_spread = false;
 };
 
 /// 0.3 at 4 bits, and at b bits 0.3 times the ratio of the steps that quantize a Gaussian with
@@ -44,35 +46,35 @@ struct QuantizedWeights {
 /// A weight quantizer owns what it learns; the latent weight belongs to the layer.
 ///
 /// The tensor that forward() returns is "the quantizer's output" Q(w) of sharpness-aware training:
-/// perturbations are added to it. What multiplies the input is gain() * Q(w).
+/// perturbations are added to it. What multiplies the layer's input is gain * Q(w).
 class WeightQuantizerImpl : public torch::nn::Module {
  public:
-  WeightQuantizerImpl(std::string name, const WeightQuantizerOptions& options);
+  explicit WeightQuantizerImpl(const WeightQuantizerOptions& options);
 
   /// Q(w), differentiable in w and the learned scale.
   virtual torch::Tensor forward(const torch::Tensor& weight) = 0;
-  /// Codes of the current weight; scales include gain().
+  /// Codes of the current weight; scales include the gain.
   virtual QuantizedWeights quantize(const torch::Tensor& weight) const = 0;
-  /// Sets learned scales from the weight (LSQ: s = 2 mean|w| / sqrt(max code)).
+  /// Sets learned scales and the gain from the weight.
   virtual void initialize(const torch::Tensor& weight) = 0;
-  /// Constant factor between Q(w) and the weight that multiplies: 1, but for kLiq in a layer
-  /// without batch norm, which needs the spread that standardization took away.
-  virtual double gain() const { return 1; }
-  virtual void set_gain(double) {}
 
   const WeightQuantizerOptions& options() const { return options_; }
   const Grid& grid() const { return grid_; }
   void set_form(QuantizeForm form) { form_ = form; }
-  /// t with s = exp(t), [1] or [out_channels]; undefined where nothing is learned.
-  torch::Tensor log_scale;
+
+  torch::Tensor log_scale;  ///< t with s = exp(t), [1] or [out]; undefined where not learned.
+  torch::Tensor gain;       ///< Buffer, [1]; undefined where it is 1.
 
  protected:
+  /// LSQ's 1 / sqrt(elements of one scale * greatest value).
+  double gradient_scale(const torch::Tensor& weight) const;
+
   WeightQuantizerOptions options_;
   Grid grid_;
   QuantizeForm form_ = QuantizeForm::kFused;
 };
 
-/// Throws Error where options are out of range.
+/// A quantizer initialized from `weight`. Throws Error where options are out of range.
 std::shared_ptr<WeightQuantizerImpl> make_weight_quantizer(const WeightQuantizerOptions& options,
                                                            const torch::Tensor& weight);
 
@@ -86,29 +88,28 @@ class ActivationQuantizerImpl : public torch::nn::Module {
   /// A fixed scale, never learned (the image).
   ActivationQuantizerImpl(int64_t bits, bool is_signed, double fixed_scale);
 
-  /// Fake-quantized x, real-valued. Throws Error where no scale was set yet.
+  /// Fake-quantized x, [N, ...], real-valued. Throws Error where no scale was set yet.
   torch::Tensor forward(const torch::Tensor& x);
   /// Sets the scale from a first batch: s = 2 mean|x| / sqrt(max code), over x > 0 if unsigned.
   void initialize(const torch::Tensor& x);
 
   int64_t bits() const { return bits_; }
-  bool is_signed() const { return is_signed_; }
-  bool learned() const { return learned_; }
+  bool is_signed() const { return grid_.min_code < 0; }
+  bool learned() const { return log_scale.defined(); }
   const Grid& grid() const { return grid_; }
-  double scale() const;  ///< exp(log_scale) in float32; waits for a GPU.
+  torch::Tensor scale() const;  ///< float32 [1], detached: real value of code 1.
   bool initialized() const;
   void set_form(QuantizeForm form) { form_ = form; }
 
-  torch::Tensor log_scale;  ///< t, [1]; a parameter where learned, else a buffer.
+  torch::Tensor log_scale;  ///< t, [1]; undefined where the scale is fixed.
 
  private:
   int64_t bits_;
-  bool is_signed_;
-  bool learned_;
   Grid grid_;
   QuantizeForm form_ = QuantizeForm::kFused;
-  torch::Tensor initialized_;  ///< Buffer on the CPU, uint8 [1].
+  torch::Tensor fixed_scale_;         ///< Buffer, float32 [1]; undefined where learned.
+  torch::Tensor initialized_;         ///< Buffer, uint8 [1], so that it is saved.
+  mutable bool known_ready_ = false;  ///< Spares reading the buffer again.
 };
-TORCH_MODULE(ActivationQuantizer);
 
 }  // namespace flatenn::nn

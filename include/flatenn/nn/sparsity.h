@@ -48,13 +48,15 @@ class SparsityMeter {
 struct SparsityControllerOptions {
   double target = 0.85;            ///< In (0, 1).
   double initial_strength = 1e-3;  ///< > 0.
-  double gain = 1.0;               ///< Change of log strength per unit of error and update.
+  double gain = 0.2;               ///< Change of log strength per unit of error and update.
+  double damping = 10;             ///< Weight of the error's change beside the error itself.
   double minimum = 1e-8;
   double maximum = 1e4;
 };
 
-/// Steers a strength so that the measured sparsity reaches its target: a proportional-integral
-/// rule on the logarithm of the strength.
+/// Steers the penalty's strength so that the measured sparsity reaches its target:
+///   log strength += gain * (e + damping * (e - e_last)), e = target - measured,
+/// a proportional-integral rule on the logarithm, so it acts alike over orders of magnitude.
 class SparsityController {
  public:
   explicit SparsityController(const SparsityControllerOptions& options);
@@ -70,7 +72,7 @@ class SparsityController {
  private:
   SparsityControllerOptions options_;
   double strength_;
-  double last_error_ = 0;
+  double last_error_ = 0;  ///< 0 before the first measurement.
 };
 
 }  // namespace flatenn::nn

@@ -1,0 +1,137 @@
+#include "flatenn/nn/layers.h"
+
+#include <ATen/Functions.h>
+
+#include <cmath>
+#include <vector>
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/random.h"
+
+namespace flatenn::nn {
+namespace {
+
+/// The contract's bounds of a frozen bias and of batch norm's factor.
+constexpr double kBiasLimit = 1073741824.0;  // 2^30
+constexpr double kLeastFactor = 1e-12;
+
+std::vector<int64_t> weight_shape(const LayerSpec& spec) {
+  if (spec.kind == net::LayerKind::kLinear) return {spec.out_channels, spec.in_channels};
+  return {spec.out_channels, spec.in_channels / spec.groups, spec.kernel, spec.kernel};
+}
+
+/// Uniform in +-sqrt(3 gain / fan_in): variance gain / fan_in, with gain 2 before a ReLU (He et
+/// al., arXiv:1502.01852, eq. 10) and 1 otherwise.
+torch::Tensor initial_weight(const LayerSpec& spec, uint64_t seed, uint64_t index) {
+  torch::Tensor weight = torch::empty(weight_shape(spec));
+  const double fan_in = static_cast<double>(weight[0].numel());
+  const double bound = std::sqrt(3 * (spec.relu ? 2 : 1) / fan_in);
+  RandomStream stream(seed, 0, RandomPurpose::kInitialization, index);
+  float* values = weight.data_ptr<float>();
+  for (int64_t i = 0; i < weight.numel(); ++i)
+    values[i] = static_cast<float>((2 * stream.uniform() - 1) * bound);
+  return weight;
+}
+
+/// [C] -> [C, 1, 1] for feature maps; a single element and rows of features stay.
+torch::Tensor per_channel(const torch::Tensor& values, int64_t dims) {
+  if (values.numel() == 1 || dims == 2) return values;
+  return values.view({-1, 1, 1});
+}
+
+}  // namespace
+
+QuantLayerImpl::QuantLayerImpl(const LayerSpec& spec, bool quantized,
+                               const WeightQuantizerOptions& quant, uint64_t seed, uint64_t index)
+    : spec_(spec) {
+  FLATENN_CHECK(spec.groups >= 1 && spec.in_channels % spec.groups == 0 &&
+                    spec.out_channels % spec.groups == 0,
+                "layer ", spec.name, ": channels ", spec.in_channels, " and ", spec.out_channels,
+                " must be multiples of groups ", spec.groups);
+  weight = register_parameter("weight", initial_weight(spec, seed, index));
+  const int64_t out = spec.out_channels;
+  if (spec.bias) bias = register_parameter("bias", torch::zeros({out}));
+  if (spec.batch_norm) {
+    gamma = register_parameter("gamma", torch::ones({out}));
+    beta = register_parameter("beta", torch::zeros({out}));
+    running_mean = register_buffer("running_mean", torch::zeros({out}));
+    running_var = register_buffer("running_var", torch::ones({out}));
+  }
+  if (!quantized) return;
+  WeightQuantizerOptions options = quant;
+  options.keep_spread = !spec.batch_norm;
+  quantizer = register_module("quantizer", make_weight_quantizer(options, weight));
+}
+
+torch::Tensor QuantLayerImpl::product(const torch::Tensor& x, const torch::Tensor& w,
+                                      const torch::Tensor& b) const {
+  if (spec_.kind == net::LayerKind::kLinear) return at::linear(x.flatten(1), w, b);
+  return at::conv2d(x, w, b, {spec_.stride, spec_.stride}, {spec_.pad, spec_.pad}, {1, 1},
+                    spec_.groups);
+}
+
+torch::Tensor QuantLayerImpl::effective_weight() {
+  torch::Tensor q = quantized() ? quantizer->forward(weight) : weight;
+  if (keep_quantized_weight && q.requires_grad()) {
+    if (!q.is_leaf()) q.retain_grad();
+    quantized_weight = q;
+  }
+  if (perturbation.defined()) q = q + perturbation;
+  return quantized() && quantizer->gain.defined() ? q * quantizer->gain : q;
+}
+
+torch::Tensor QuantLayerImpl::forward(const torch::Tensor& x) {
+  const torch::Tensor y = product(x, effective_weight(), bias);
+  if (!spec_.batch_norm) return y;
+  const bool use_running = !is_training() || track_statistics;
+  return at::batch_norm(y, gamma, beta, use_running ? running_mean : torch::Tensor(),
+                        use_running ? running_var : torch::Tensor(), is_training(),
+                        kBatchNormMomentum, kBatchNormEpsilon,
+                        at::globalContext().userEnabledCuDNN());
+}
+
+torch::Tensor QuantLayerImpl::accumulate(const torch::Tensor& codes,
+                                         const torch::Tensor& values) const {
+  return product(codes, values, {});
+}
+
+FoldedLayer QuantLayerImpl::fold(const torch::Tensor& input_scale) const {
+  FLATENN_CHECK(quantized(), "layer ", spec_.name, ": only a quantized layer can be folded");
+  const torch::NoGradGuard no_grad;
+  const QuantizedWeights quantized = quantizer->quantize(weight);
+  const torch::TensorOptions exact = weight.options().dtype(torch::kFloat64).requires_grad(false);
+  torch::Tensor factor = torch::ones({1}, exact);
+  torch::Tensor shift =
+      bias.defined() ? bias.to(torch::kFloat64) : torch::zeros({spec_.out_channels}, exact);
+  torch::Tensor raised = torch::zeros({spec_.out_channels}, exact.dtype(torch::kBool));
+  if (spec_.batch_norm) {
+    factor = gamma / (running_var.to(torch::kFloat64) + kBatchNormEpsilon).sqrt();
+    raised = factor.abs() < kLeastFactor;
+    const torch::Tensor least =
+        torch::where(factor < 0, torch::full_like(factor, -kLeastFactor), kLeastFactor);
+    factor = torch::where(raised, least, factor);
+    shift = (shift - running_mean) * factor + beta;
+  }
+  FoldedLayer folded;
+  folded.codes = quantized.codes;
+  folded.values = code_values(quantized.codes, quantized.value_map);
+  folded.value_map = quantized.value_map;
+  folded.scales = (quantized.scales * factor).to(torch::kFloat32);
+  const torch::Tensor unit = input_scale.to(torch::kFloat64) * folded.scales.to(torch::kFloat64);
+  const torch::Tensor rounded = (shift / unit).round();
+  folded.bias_clamped = rounded.abs() > kBiasLimit;
+  folded.bias = rounded.clamp(-kBiasLimit, kBiasLimit);
+  folded.factor_raised = raised;
+  return folded;
+}
+
+torch::Tensor requantized(const FoldedLayer& folded, const torch::Tensor& acc,
+                          const torch::Tensor& input_scale, const torch::Tensor& output_scale) {
+  const torch::Tensor multiplier =
+      (input_scale.to(torch::kFloat64) * folded.scales.to(torch::kFloat64) / output_scale)
+          .to(torch::kFloat32);
+  const torch::Tensor bias = folded.bias.to(torch::kFloat32);
+  return (acc + per_channel(bias, acc.dim())) * per_channel(multiplier, acc.dim());
+}
+
+}  // namespace flatenn::nn

@@ -1,0 +1,113 @@
+#include "flatenn/nn/sparsity.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::nn {
+namespace {
+
+/// Keeps the Hoyer-square measure finite for a layer of zeros.
+constexpr double kTiny = 1e-12;
+
+torch::Tensor layer_penalty(const torch::Tensor& x, SparsityPenalty penalty) {
+  if (penalty == SparsityPenalty::kL1) return x.abs().mean();
+  const torch::Tensor sum = x.abs().sum();
+  return sum * sum / ((x * x).sum() + kTiny) / static_cast<double>(x.numel());
+}
+
+}  // namespace
+
+SparsityPenalty parse_sparsity_penalty(const std::string& name) {
+  if (name == "none") return SparsityPenalty::kNone;
+  if (name == "l1") return SparsityPenalty::kL1;
+  if (name == "hoyer_square") return SparsityPenalty::kHoyerSquare;
+  throw Error("sparsity penalty: expected none, l1 or hoyer_square, got \"" + name + "\"");
+}
+
+std::string to_string(SparsityPenalty penalty) {
+  switch (penalty) {
+    case SparsityPenalty::kNone:
+      return "none";
+    case SparsityPenalty::kL1:
+      return "l1";
+    case SparsityPenalty::kHoyerSquare:
+      return "hoyer_square";
+  }
+  FLATENN_ASSERT(false, "sparsity penalty ", static_cast<int>(penalty));
+}
+
+torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty) {
+  if (penalty == SparsityPenalty::kNone) return {};
+  const std::vector<LayerInput>& inputs = model.layer_inputs();
+  FLATENN_CHECK(!inputs.empty(),
+                "sparsity_penalty: the model recorded nothing; call "
+                "set_recording(true) before the forward pass");
+  torch::Tensor total = layer_penalty(inputs[0].values, penalty);
+  for (size_t i = 1; i < inputs.size(); ++i)
+    total = total + layer_penalty(inputs[i].values, penalty);
+  return total / static_cast<double>(inputs.size());
+}
+
+void SparsityMeter::add(const ModelImpl& model) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<LayerInput>& inputs = model.layer_inputs();
+  const size_t layers = model.layers().size();
+  zeros_.resize(layers);
+  elements_.resize(layers);
+  for (const LayerInput& input : inputs) {
+    const auto at = static_cast<size_t>(input.layer);
+    const torch::Tensor zeros = input.values.numel() - at::count_nonzero(input.values.detach());
+    zeros_[at] = zeros_[at].defined() ? zeros_[at] + zeros : zeros;
+    elements_[at] += input.values.numel();
+  }
+}
+
+SparsityReport SparsityMeter::report(const ModelImpl& model) const {
+  SparsityReport report;
+  double weighted = 0;
+  double weight = 0;
+  for (size_t i = 0; i < elements_.size(); ++i) {
+    if (elements_[i] == 0) continue;
+    const double share = zeros_[i].item<double>() / static_cast<double>(elements_[i]);
+    report.layers[model.layers()[i]->spec().name] = share;
+    weighted += share * static_cast<double>(model.macs()[i]);
+    weight += static_cast<double>(model.macs()[i]);
+  }
+  if (weight > 0) report.network = weighted / weight;
+  return report;
+}
+
+void SparsityMeter::reset() {
+  zeros_.clear();
+  elements_.clear();
+}
+
+SparsityController::SparsityController(const SparsityControllerOptions& options)
+    : options_(options), strength_(options.initial_strength) {
+  FLATENN_CHECK(options.target > 0 && options.target < 1,
+                "sparsity controller: target must be in (0, 1), got ", options.target);
+  FLATENN_CHECK(options.initial_strength > 0,
+                "sparsity controller: initial strength must be positive, got ",
+                options.initial_strength);
+}
+
+void SparsityController::update(double measured) {
+  if (!std::isfinite(measured)) return;
+  const double error = options_.target - measured;
+  const double change = options_.gain * (error + options_.damping * (error - last_error_));
+  strength_ = std::clamp(strength_ * std::exp(change), options_.minimum, options_.maximum);
+  last_error_ = error;
+}
+
+std::vector<double> SparsityController::state() const { return {strength_, last_error_}; }
+
+void SparsityController::load_state(const std::vector<double>& state) {
+  FLATENN_CHECK(state.size() == 2, "sparsity controller: expected a state of 2 numbers, got ",
+                state.size());
+  strength_ = state[0];
+  last_error_ = state[1];
+}
+
+}  // namespace flatenn::nn
