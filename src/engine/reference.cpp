@@ -1,5 +1,8 @@
 #include "engine/reference.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include "engine/arithmetic.h"
 #include "engine/job_checks.h"
 #include "flatenn/base/parallel.h"
@@ -44,11 +47,12 @@ class FaultyNetwork {
     }
   }
 
-  ImageState run(const int8_t* image_codes, int64_t image) const {
+  ImageState run(const ImageCodes& images, int64_t image) const {
     ImageState state;
     state.codes.resize(network_.activations.size());
-    const int64_t elements = network_.input().shape.elements();
-    state.codes[0].assign(image_codes, image_codes + elements);
+    const int64_t elements = images.shape.elements();
+    const auto first = images.codes.begin() + image * elements;
+    state.codes[0].assign(first, first + elements);
     apply_faults(0, image, state);
     for (size_t i = 0; i < layers_.size(); ++i) {
       run_layer(layers_[i], multipliers_[i], state);
@@ -188,16 +192,17 @@ ReferenceEngine::ReferenceEngine(std::shared_ptr<const net::Network> network,
       images_(std::move(images)),
       threads_(resolve_threads(threads)) {}
 
+int64_t ReferenceEngine::image_index(const Job& job, int64_t i) const {
+  return job.images.empty() ? i : job.images[static_cast<size_t>(i)];
+}
+
 void ReferenceEngine::run(std::span<Job> jobs) {
-  const int64_t elements = images_->shape.elements();
   const int64_t classes = network_->classes();
   for (Job& job : jobs) {
     check_job(*network_, *images_, job);
     const FaultyNetwork faulty_network(*network_, job);
     parallel_for(job_images(job, *images_), threads_, [&](int64_t i) {
-      const int64_t image = job.images.empty() ? i : job.images[static_cast<size_t>(i)];
-      const ImageState state =
-          faulty_network.run(&images_->codes[static_cast<size_t>(image * elements)], image);
+      const ImageState state = faulty_network.run(*images_, image_index(job, i));
       std::copy(state.logits.begin(), state.logits.end(), job.logits.begin() + i * classes);
     });
   }
@@ -205,19 +210,29 @@ void ReferenceEngine::run(std::span<Job> jobs) {
 
 std::vector<int16_t> ReferenceEngine::codes(const Job& job, int64_t activation) {
   check_codes_request(*network_, *images_, job, activation);
-  const int64_t elements = images_->shape.elements();
   const int64_t size = network_->activations[static_cast<size_t>(activation)].shape.elements();
   const int64_t count = job_images(job, *images_);
   std::vector<int16_t> result(static_cast<size_t>(count * size));
   const FaultyNetwork faulty_network(*network_, job);
   parallel_for(count, threads_, [&](int64_t i) {
-    const int64_t image = job.images.empty() ? i : job.images[static_cast<size_t>(i)];
-    const ImageState state =
-        faulty_network.run(&images_->codes[static_cast<size_t>(image * elements)], image);
+    const ImageState state = faulty_network.run(*images_, image_index(job, i));
     const std::vector<int16_t>& codes = state.codes[static_cast<size_t>(activation)];
     std::copy(codes.begin(), codes.end(), result.begin() + i * size);
   });
   return result;
+}
+
+std::optional<std::vector<int64_t>> ReferenceEngine::count_zeros(const Job& job) {
+  check_codes_request(*network_, *images_, job, 0);
+  const FaultyNetwork faulty_network(*network_, job);
+  std::vector<std::atomic<int64_t>> zeros(network_->activations.size());
+  parallel_for(job_images(job, *images_), threads_, [&](int64_t i) {
+    const ImageState state = faulty_network.run(*images_, image_index(job, i));
+    for (size_t a = 0; a < zeros.size(); ++a) {
+      zeros[a] += std::count(state.codes[a].begin(), state.codes[a].end(), int16_t{0});
+    }
+  });
+  return std::vector<int64_t>(zeros.begin(), zeros.end());
 }
 
 }  // namespace flatenn::engine

@@ -13,8 +13,11 @@ class ReferenceEngine final : public Engine {
   std::string name() const override { return "reference"; }
   void run(std::span<Job> jobs) override;
   std::vector<int16_t> codes(const Job& job, int64_t activation) override;
+  std::optional<std::vector<int64_t>> count_zeros(const Job& job) override;
 
  private:
+  int64_t image_index(const Job& job, int64_t i) const;
+
   std::shared_ptr<const net::Network> network_;
   std::shared_ptr<const ImageCodes> images_;
   int64_t threads_;

@@ -6,41 +6,55 @@
 namespace flatenn::engine {
 namespace {
 
-constexpr int64_t kBatch = 500;
+/// Images whose codes are asked for at once; bounds memory.
+constexpr size_t kChunk = 250;
 
-double share_of_zeros(Engine& engine, int64_t activation, int64_t images) {
+int64_t zeros_by_codes(Engine& engine, std::span<const int64_t> images, int64_t activation) {
   int64_t zeros = 0;
-  int64_t elements = 0;
-  std::vector<int64_t> indices(static_cast<size_t>(kBatch));
-  for (int64_t first = 0; first < images; first += kBatch) {
-    indices.resize(static_cast<size_t>(std::min(kBatch, images - first)));
-    std::iota(indices.begin(), indices.end(), first);
+  for (size_t at = 0; at < images.size(); at += kChunk) {
     Job job;
-    job.images = indices;
+    job.images = images.subspan(at, std::min(kChunk, images.size() - at));
     const std::vector<int16_t> codes = engine.codes(job, activation);
     zeros += std::count(codes.begin(), codes.end(), int16_t{0});
-    elements += static_cast<int64_t>(codes.size());
   }
-  return static_cast<double>(zeros) / static_cast<double>(std::max<int64_t>(elements, 1));
+  return zeros;
+}
+
+bool counts(const net::Layer& layer) { return layer.multiplies() && layer.src != 0; }
+
+/// [activations]; only those that a multiplying layer reads are needed.
+std::vector<int64_t> zeros_of(Engine& engine, const net::Network& network, int64_t image_count) {
+  if (auto counted = engine.count_zeros({})) return *counted;
+  std::vector<int64_t> images(static_cast<size_t>(image_count));
+  std::iota(images.begin(), images.end(), int64_t{0});
+  std::vector<int64_t> zeros(network.activations.size(), -1);
+  for (const net::Layer& layer : network.layers) {
+    int64_t& count = zeros[static_cast<size_t>(layer.src)];
+    if (counts(layer) && count < 0) count = zeros_by_codes(engine, images, layer.src);
+  }
+  return zeros;
 }
 
 }  // namespace
 
 ActivationSparsity measure_sparsity(Engine& engine, const net::Network& network,
                                     const ImageCodes& images) {
-  ActivationSparsity sparsity;
-  double weighted = 0;
-  double weights = 0;
+  const std::vector<int64_t> zeros = zeros_of(engine, network, images.count);
+  ActivationSparsity result;
+  double skipped = 0;
+  double all = 0;
   for (const net::Layer& layer : network.layers) {
-    if (!layer.multiplies() || layer.src == 0) continue;
-    const double share = share_of_zeros(engine, layer.src, images.count);
+    if (!counts(layer)) continue;
+    const auto src = static_cast<size_t>(layer.src);
+    const int64_t codes = network.activations[src].shape.elements() * images.count;
+    const double share = static_cast<double>(zeros[src]) / static_cast<double>(codes);
     const auto macs = static_cast<double>(net::macs(network, layer));
-    sparsity.layers.emplace_back(layer.name, share);
-    weighted += macs * share;
-    weights += macs;
+    result.layers.emplace_back(layer.name, share);
+    skipped += macs * share;
+    all += macs;
   }
-  if (weights > 0) sparsity.network = weighted / weights;
-  return sparsity;
+  result.network = all > 0 ? skipped / all : 0;
+  return result;
 }
 
 }  // namespace flatenn::engine

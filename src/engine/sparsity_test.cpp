@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/testing.h"
+
 namespace flatenn::engine {
 namespace {
 
@@ -51,8 +53,34 @@ TEST(ActivationSparsity, WeighsEachLayersZerosByItsMacsAndLeavesTheImageOut) {
   const auto engine = make_engine(network, images, {.kind = EngineKind::kReference});
   const ActivationSparsity sparsity = measure_sparsity(*engine, *network, *images);
   EXPECT_THAT(sparsity.layers,
-              testing::ElementsAre(testing::Pair("fc2", 0.5), testing::Pair("fc3", 0.25)));
+              ::testing::ElementsAre(::testing::Pair("fc2", 0.5), ::testing::Pair("fc3", 0.25)));
   EXPECT_DOUBLE_EQ(sparsity.network, (8 * 0.5 + 6 * 0.25) / 14);
+}
+
+/// An engine that offers nothing but codes().
+class CodesOnly final : public Engine {
+ public:
+  explicit CodesOnly(Engine& inner) : inner_(inner) {}
+  std::string name() const override { return "codes only"; }
+  void run(std::span<Job> jobs) override { inner_.run(jobs); }
+  std::vector<int16_t> codes(const Job& job, int64_t activation) override {
+    return inner_.codes(job, activation);
+  }
+
+ private:
+  Engine& inner_;
+};
+
+TEST(ActivationSparsity, IsTheSameCountedInOnePassOrByCodes) {
+  const auto network = std::make_shared<net::Network>(net::testing::residual({}));
+  const auto images = testing::random_images(*network, 7, 3);
+  const auto engine = make_engine(network, images, {.kind = EngineKind::kReference});
+  CodesOnly slow(*engine);
+  const ActivationSparsity a = measure_sparsity(*engine, *network, *images);
+  const ActivationSparsity b = measure_sparsity(slow, *network, *images);
+  EXPECT_EQ(a.layers, b.layers);
+  EXPECT_EQ(a.network, b.network);
+  EXPECT_GT(a.network, 0.1);
 }
 
 }  // namespace
