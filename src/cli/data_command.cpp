@@ -102,8 +102,9 @@ void verify(const DataOptions& options) {
     std::printf("%s\n", verification_json(set, found).dump(2).c_str());
   } else {
     for (const FileCheck& file : found.files) {
-      std::printf("%-10s %-64s  %s%s%s\n", state_name(file.state), file.sha256.c_str(),
-                  file.name.c_str(), file.detail.empty() ? "" : "  ", file.detail.c_str());
+      std::printf("%-10s  %-23s  %s%s%s\n", state_name(file.state), file.name.c_str(),
+                  file.sha256.empty() ? "" : "SHA-256 ", file.sha256.c_str(),
+                  file.detail.empty() ? "" : ("  " + file.detail).c_str());
     }
   }
   const auto bad = found.bad_files();

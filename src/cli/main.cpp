@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "cli/command.h"
+#include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
 
@@ -17,6 +18,35 @@ constexpr int kInternalError = 70;
 std::string first_line(const char* text) {
   const std::string message(text);
   return message.substr(0, message.find('\n'));
+}
+
+/// "flatenn data get": the command as far as it was understood.
+const CLI::App* deepest(const CLI::App* app, std::string& words) {
+  words = app->get_name();
+  while (!app->get_subcommands().empty()) {
+    app = app->get_subcommands().front();
+    words += " " + app->get_name();
+  }
+  return app;
+}
+
+/// One line on what is wrong with the arguments and where their help is.
+std::string usage_message(const CLI::App* root, const CLI::Error& error) {
+  std::string words;
+  const CLI::App* app = deepest(root, words);
+  std::string message = error.what();
+  const std::vector<std::string> unknown = root->remaining(true);
+  if (error.get_name() == "RequiredError" && app->get_subcommands({}).size() > 0) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app->get_subcommands({})) names.push_back(command->get_name());
+    message = "a command is missing";
+    if (!unknown.empty()) {
+      const auto nearest = flatenn::nearest_name(unknown.front(), names);
+      message = "no command '" + unknown.front() + "'";
+      if (nearest) message += "; did you mean " + *nearest + "?";
+    }
+  }
+  return "flatenn: " + message + " (see " + words + " --help)\n";
 }
 
 void set_up_log(const flatenn::cli::GlobalOptions& options) {
@@ -39,6 +69,7 @@ int main(int argc, char** argv) {
   app.add_flag("-v,--verbose", global.verbose, "Log details");
   app.parse_complete_callback([&] { set_up_log(global); });
   app.fallthrough();
+  app.failure_message(usage_message);
 #define FLATENN_COMMAND(name) flatenn::cli::add_##name##_command(app, global);
 #include "cli/commands.inc"
 #undef FLATENN_COMMAND
@@ -48,6 +79,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   } catch (const flatenn::Error& error) {
+    std::fflush(stdout);
     std::fprintf(stderr, "flatenn: %s\n", error.what());
     return kInputError;
   } catch (const std::exception& error) {
