@@ -5,13 +5,15 @@
 
 namespace flatenn::fault {
 
+std::array<int64_t, 4> MemoryTensor::index(int64_t element) const {
+  return {element / (shape[3] * shape[2] * shape[1]), element / (shape[3] * shape[2]) % shape[1],
+          element / shape[3] % shape[2], element % shape[3]};
+}
+
 std::string MemoryTensor::index_text(int64_t element) const {
-  if (is_bias) return detail::concat("[", element, "]");
-  const int64_t w = element % shape[3];
-  const int64_t h = element / shape[3] % shape[2];
-  const int64_t i = element / (shape[3] * shape[2]) % shape[1];
-  const int64_t o = element / (shape[3] * shape[2] * shape[1]);
-  return detail::concat("[", o, ",", i, ",", h, ",", w, "]");
+  const auto at = index(element);
+  if (is_bias) return detail::concat("[", at[0], "]");
+  return detail::concat("[", at[0], ",", at[1], ",", at[2], ",", at[3], "]");
 }
 
 int64_t MemoryLayout::weight_bits() const {

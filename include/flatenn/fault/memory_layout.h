@@ -26,6 +26,7 @@ struct MemoryTensor {
   int code_bits = 0;  ///< b of the codes.
   int bits = 0;       ///< Of a stored word; differs from code_bits for differential pairs alone.
 
+  std::array<int64_t, 4> index(int64_t element) const;  ///< OIHW; biases: {channel, 0, 0, 0}.
   /// "[o,i,h,w]" of an element, or "[c]" of a bias.
   std::string index_text(int64_t element) const;
 };
