@@ -43,7 +43,7 @@ bool by_index(const Hit& a, const Hit& b) { return a.index < b.index; }
 
 }  // namespace
 
-void BandSampler::draw_band(RandomStream& stream, RandomStream* kinds, int64_t count, int band) {
+void BandSampler::draw_band(RandomStream& stream, const Marks& marks, int64_t count, int band) {
   band_.clear();
   auto lower = hits_.cbegin();
   for (int64_t index = 0; index < count; ++index) {
@@ -52,7 +52,10 @@ void BandSampler::draw_band(RandomStream& stream, RandomStream* kinds, int64_t c
     while (lower != hits_.cend() && lower->index < index) ++lower;
     if (lower != hits_.cend() && lower->index == index) continue;
     const double u = place_in_band(stream, band);
-    band_.push_back({index, u, kinds != nullptr ? kinds->uniform() : 0.0});
+    band_.push_back({.index = index,
+                     .u = u,
+                     .kind = marks.kind != nullptr ? marks.kind->uniform() : 0.0,
+                     .pattern = marks.pattern != nullptr ? marks.pattern->uniform() : 0.0});
   }
   if (band_.empty()) return;
   merged_.resize(hits_.size() + band_.size());
@@ -60,12 +63,12 @@ void BandSampler::draw_band(RandomStream& stream, RandomStream* kinds, int64_t c
   hits_.swap(merged_);
 }
 
-const std::vector<Hit>& BandSampler::sample(RandomStream& stream, RandomStream* kinds,
-                                            int64_t count, double rate) {
+const std::vector<Hit>& BandSampler::sample(RandomStream& stream, const Marks& marks, int64_t count,
+                                            double rate) {
   FLATENN_ASSERT(rate >= 0 && rate <= 1, "rate ", rate);
   hits_.clear();
   int band = 0;
-  for (; band < kBands && lower_edge(band) < rate; ++band) draw_band(stream, kinds, count, band);
+  for (; band < kBands && lower_edge(band) < rate; ++band) draw_band(stream, marks, count, band);
   if (band > 0 && rate < lower_edge(band)) {
     std::erase_if(hits_, [&](const Hit& hit) { return !(hit.u < rate); });
   }

@@ -10,8 +10,9 @@ namespace flatenn::fault {
 /// A faulty position of one stream.
 struct Hit {
   int64_t index = 0;
-  double u = 0;     ///< The position's own uniform; faulty at every rate above it.
-  double kind = 0;  ///< Second uniform, in [0, 1); 0 where no kind stream was given.
+  double u = 0;        ///< The position's own uniform; faulty at every rate above it.
+  double kind = 0;     ///< Second uniform, in [0, 1); 0 where no stream was given for it.
+  double pattern = 0;  ///< Third uniform, likewise.
 };
 
 /// Draws the positions in [0, count) whose uniform lies below a rate, in time proportional to their
@@ -24,13 +25,17 @@ struct Hit {
 /// the bands up to its own, so what lies below a rate does not depend on which rate was asked for.
 class BandSampler {
  public:
-  /// Hits in rising order of index, valid until the next call. `kinds` (null: none) yields one
-  /// uniform for each hit, in the order in which hits are drawn.
-  const std::vector<Hit>& sample(RandomStream& stream, RandomStream* kinds, int64_t count,
+  /// Streams that yield one uniform for each hit, in the order in which hits are drawn; null: none.
+  struct Marks {
+    RandomStream* kind = nullptr;
+    RandomStream* pattern = nullptr;
+  };
+  /// Hits in rising order of index, valid until the next call.
+  const std::vector<Hit>& sample(RandomStream& stream, const Marks& marks, int64_t count,
                                  double rate);
 
  private:
-  void draw_band(RandomStream& stream, RandomStream* kinds, int64_t count, int band);
+  void draw_band(RandomStream& stream, const Marks& marks, int64_t count, int band);
 
   std::vector<Hit> hits_;  ///< Of the bands so far, indices rising.
   std::vector<Hit> band_;

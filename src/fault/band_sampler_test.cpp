@@ -12,7 +12,7 @@ std::vector<Hit> draw(uint64_t trial, int64_t count, double rate) {
   RandomStream stream(42, trial, RandomPurpose::kWeightFault, 3, 2);
   RandomStream kinds(42, trial, RandomPurpose::kFaultKind, 3, 2);
   BandSampler sampler;
-  return sampler.sample(stream, &kinds, count, rate);
+  return sampler.sample(stream, {.kind = &kinds}, count, rate);
 }
 
 TEST(BandSampler, RateZeroHitsNothingAndRateOneHitsAll) {

@@ -26,10 +26,23 @@ FaultModel FaultModel::of_kind(FaultKind kind, Encoding encoding) {
   return {.encoding = encoding, .sources = {{.kinds = KindShares::only(kind)}}};
 }
 
+FaultModel FaultModel::with_kind(FaultKind kind) const {
+  FaultModel model = *this;
+  for (FaultSource& source : model.sources) {
+    if (source.follows_kind) source.kinds = KindShares::only(kind);
+  }
+  return model;
+}
+
 bool FaultModel::follows_rate() const {
   return std::any_of(sources.begin(), sources.end(), [](const FaultSource& source) {
-    return !source.rate.has_value() && !source.count.has_value();
+    return source.unit != FaultUnit::kList && !source.rate && !source.count;
   });
+}
+
+bool FaultModel::follows_kind() const {
+  return std::any_of(sources.begin(), sources.end(),
+                     [](const FaultSource& source) { return source.follows_kind; });
 }
 
 }  // namespace flatenn::fault

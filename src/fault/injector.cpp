@@ -1,40 +1,40 @@
 #include "flatenn/fault/injector.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "fault/activation_memory.h"
 #include "fault/apply.h"
+#include "fault/grouped_faults.h"
+#include "fault/protected_memory.h"
 #include "fault/random_bits.h"
-#include "fault/selection.h"
+#include "fault/source_checks.h"
 #include "flatenn/base/error.h"
 
 namespace flatenn::fault {
 namespace {
 
-constexpr size_t kMaxSources = 256;  // streams are numbered by source in 8 bits
-constexpr double kShareSlack = 1e-9;
+constexpr size_t kMaxSources = 256;  // streams number sources in 8 bits
 
-std::string place_of(size_t source) { return detail::concat("faults[", source, "]"); }
+/// A source of faults in stored weights or biases, resolved against the network.
+struct MemorySource {
+  FaultSource source;
+  uint64_t number = 0;
+  Selection selection;  ///< Empty for lists.
+  FaultMap fixed;       ///< Of lists.
+};
 
-void check_share(double share, const char* name, const std::string& place) {
-  FLATENN_CHECK(share >= 0 && share <= 1, place, ": share of ", name, " must be in [0, 1], got ",
-                share);
-}
-
-void check_source(const FaultSource& source, const std::string& place) {
-  const KindShares& kinds = source.kinds;
-  check_share(kinds.bit_flip, "bit_flip", place);
-  check_share(kinds.stuck_at_0, "stuck_at_0", place);
-  check_share(kinds.stuck_at_1, "stuck_at_1", place);
-  const double sum = kinds.bit_flip + kinds.stuck_at_0 + kinds.stuck_at_1;
-  FLATENN_CHECK(std::abs(sum - 1) <= kShareSlack, place,
-                ": shares of the kinds must sum to 1, got ", sum);
-  FLATENN_CHECK(!source.rate || (*source.rate >= 0 && *source.rate <= 1), place,
-                ": rate must be in [0, 1], got ", source.rate.value_or(0));
-  FLATENN_CHECK(!source.rate || !source.count, place,
-                ": rate and count contradict each other; give one");
-  FLATENN_CHECK(source.count.value_or(0) >= 0, place, ": count must be at least 0, got ",
-                source.count.value_or(0));
+void check_fits(const MemorySource& resolved, const MemoryLayout& layout,
+                const std::string& place) {
+  const FaultSource& source = resolved.source;
+  const int64_t bits = count_bits(resolved.selection, layout);
+  FLATENN_CHECK(source.count.value_or(0) <= bits, place, ": count ", source.count.value_or(0),
+                " exceeds the ", bits, " stored bits selected");
+  for (const SelectedTensor& selected : resolved.selection) {
+    const MemoryTensor& tensor = layout.tensors[static_cast<size_t>(selected.tensor)];
+    FLATENN_CHECK(source.bit_factors.empty() || std::ssize(source.bit_factors) >= tensor.bits,
+                  place, ": ", source.bit_factors.size(), " bit factors, but ", tensor.name,
+                  " has words of ", tensor.bits, " bits");
+  }
 }
 
 }  // namespace
@@ -43,28 +43,94 @@ struct Injector::State {
   std::shared_ptr<const net::Network> network;
   FaultModel model;
   MemoryLayout layout;
+  std::optional<ArrayMap> arrays;
   int64_t saturated = 0;
-  std::vector<std::vector<SelectedTensor>> selections;  ///< One a source.
+  int64_t clipped = 0;
+  std::vector<CodeRange> ranges;
+  std::vector<MemorySource> memory;
+  std::vector<ActivationSource> activations;
+
+  void store(std::shared_ptr<const net::Network> given);
+  void add(const FaultSource& source, uint64_t number);
+  void draw(const MemorySource& source, double rate, const DrawKey& key, FaultMap& map) const;
 };
 
+void Injector::State::store(std::shared_ptr<const net::Network> given) {
+  net::Network stored = *given;
+  saturated = saturate(stored, model.encoding);
+  layout = memory_layout(stored, model.encoding);
+  ranges = clip_ranges(model.protection, stored, layout);
+  clipped = clip_codes(stored, layout, ranges);
+  network = saturated + clipped > 0 ? std::make_shared<net::Network>(std::move(stored))
+                                    : std::move(given);
+}
+
+void Injector::State::add(const FaultSource& source, uint64_t number) {
+  const std::string place = detail::concat("faults[", number, "]");
+  check_source(source, model, place);
+  if (source.target == FaultTarget::kActivations) {
+    activations.push_back(select_activations(source, number, *network, place));
+    return;
+  }
+  MemorySource resolved{.source = source, .number = number};
+  if (source.unit == FaultUnit::kList) {
+    resolved.fixed = resolve(*source.list, layout, arrays ? &*arrays : nullptr);
+  } else {
+    resolved.selection = select(source, layout, place);
+    check_fits(resolved, layout, place);
+  }
+  memory.push_back(std::move(resolved));
+}
+
+void Injector::State::draw(const MemorySource& resolved, double rate, const DrawKey& key,
+                           FaultMap& map) const {
+  const FaultSource& source = resolved.source;
+  const double own_rate = source.rate.value_or(rate * source.rate_factor);
+  FLATENN_CHECK(own_rate <= 1, "faults[", resolved.number, "]: the plan's rate ", rate,
+                " times rate_factor ", source.rate_factor, " exceeds 1");
+  switch (source.unit) {
+    case FaultUnit::kBit:
+      if (source.count) {
+        draw_exact_count(source, resolved.selection, layout, key, map.faults);
+        break;
+      }
+      draw_bits(source, resolved.selection, layout, own_rate, key, map.faults);
+      if (source.bits.empty()) {
+        draw_check_bits(source, resolved.selection, layout, model.protection.code, own_rate, key,
+                        map.check_faults);
+      }
+      break;
+    case FaultUnit::kWord:
+      draw_words(source, resolved.selection, layout, own_rate, key, map.faults);
+      break;
+    case FaultUnit::kBurst:
+      draw_bursts(source, resolved.selection, layout, own_rate, key, map.faults);
+      break;
+    case FaultUnit::kRow:
+    case FaultUnit::kColumn:
+    case FaultUnit::kCell:
+      draw_array(source, resolved.selection, *arrays, own_rate, key, map.faults);
+      break;
+    case FaultUnit::kList:
+      map.faults.insert(map.faults.end(), resolved.fixed.faults.begin(),
+                        resolved.fixed.faults.end());
+      map.check_faults.insert(map.check_faults.end(), resolved.fixed.check_faults.begin(),
+                              resolved.fixed.check_faults.end());
+      break;
+  }
+}
+
 Injector::Injector(std::shared_ptr<const net::Network> network, FaultModel model) {
-  auto state = std::make_unique<State>();
-  net::Network stored = *network;
-  state->saturated = saturate(stored, model.encoding);
-  state->network =
-      state->saturated > 0 ? std::make_shared<net::Network>(std::move(stored)) : std::move(network);
-  state->layout = memory_layout(*state->network, model.encoding);
   FLATENN_CHECK(model.sources.size() <= kMaxSources, "faults: at most ", kMaxSources,
                 " sources, got ", model.sources.size());
-  for (size_t i = 0; i < model.sources.size(); ++i) {
-    const FaultSource& source = model.sources[i];
-    check_source(source, place_of(i));
-    state->selections.push_back(select(source, state->layout, place_of(i)));
-    const int64_t bits = selected_bits(state->selections.back(), state->layout);
-    FLATENN_CHECK(source.count.value_or(0) <= bits, place_of(i), ": count ",
-                  source.count.value_or(0), " exceeds the ", bits, " stored bits selected");
-  }
+  check_protection(model.protection);
+  auto state = std::make_unique<State>();
   state->model = std::move(model);
+  state->store(std::move(network));
+  if (state->model.array) {
+    state->arrays.emplace(state->layout, state->model.encoding, *state->model.array);
+  }
+  for (size_t i = 0; i < state->model.sources.size(); ++i) state->add(state->model.sources[i], i);
   state_ = std::move(state);
 }
 
@@ -74,34 +140,36 @@ Injector& Injector::operator=(Injector&&) noexcept = default;
 
 std::shared_ptr<const net::Network> Injector::network() const { return state_->network; }
 int64_t Injector::saturated() const { return state_->saturated; }
+int64_t Injector::clipped() const { return state_->clipped; }
 const MemoryLayout& Injector::layout() const { return state_->layout; }
 const FaultModel& Injector::model() const { return state_->model; }
+const ArrayMap* Injector::arrays() const { return state_->arrays ? &*state_->arrays : nullptr; }
 
 FaultMap Injector::draw(double rate, uint64_t seed, uint64_t trial) const {
   FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ", rate);
   FaultMap map;
-  for (size_t i = 0; i < state_->model.sources.size(); ++i) {
-    const FaultSource& source = state_->model.sources[i];
-    const DrawKey key{.seed = seed, .trial = trial, .source = i};
-    const auto before = static_cast<std::ptrdiff_t>(map.faults.size());
-    if (source.count) {
-      draw_exact_count(state_->selections[i], state_->layout, source.kinds, *source.count, key,
-                       map.faults);
-    } else {
-      draw_bits_at_rate(state_->selections[i], state_->layout, source.kinds,
-                        source.rate.value_or(rate), key, map.faults);
-    }
-    std::inplace_merge(map.faults.begin(), map.faults.begin() + before, map.faults.end());
+  for (const MemorySource& source : state_->memory) {
+    const auto faults = std::ssize(map.faults);
+    const auto checks = std::ssize(map.check_faults);
+    state_->draw(source, rate, {.seed = seed, .trial = trial, .source = source.number}, map);
+    std::inplace_merge(map.faults.begin(), map.faults.begin() + faults, map.faults.end());
+    std::inplace_merge(map.check_faults.begin(), map.check_faults.begin() + checks,
+                       map.check_faults.end());
   }
   return map;
 }
 
 Injection Injector::apply(const FaultMap& map) const {
-  return apply_map(map, *state_->network, state_->layout, state_->model.encoding);
+  return apply_map(map, {*state_->network, state_->layout, state_->model, state_->ranges});
 }
 
 Injection Injector::inject(double rate, uint64_t seed, uint64_t trial) const {
-  return apply(draw(rate, seed, trial));
+  Injection injection = apply(draw(rate, seed, trial));
+  if (!state_->activations.empty()) {
+    injection.activations = std::make_shared<DrawnActivationFaults>(
+        state_->activations, *state_->network, rate, seed, trial);
+  }
+  return injection;
 }
 
 }  // namespace flatenn::fault

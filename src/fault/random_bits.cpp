@@ -1,17 +1,15 @@
 #include "fault/random_bits.h"
 
 #include <algorithm>
-#include <optional>
 #include <unordered_set>
 
-#include "fault/band_sampler.h"
+#include "fault/protected_memory.h"
 #include "flatenn/base/error.h"
-#include "flatenn/base/random.h"
 
 namespace flatenn::fault {
 namespace {
 
-/// Merges sorted runs that stand one after another from `begin`; `ends` are where they end.
+/// Sorts what stands behind `begin`, made of sorted runs with these ends.
 void merge_runs(std::vector<Fault>& faults, size_t begin, std::vector<size_t> ends) {
   const auto at = [&](size_t index) { return faults.begin() + static_cast<std::ptrdiff_t>(index); };
   while (ends.size() > 1) {
@@ -29,8 +27,7 @@ void merge_runs(std::vector<Fault>& faults, size_t begin, std::vector<size_t> en
 /// The n-th bit of a selection in population order.
 class Population {
  public:
-  Population(const std::vector<SelectedTensor>& selection, const MemoryLayout& layout)
-      : selection_(selection) {
+  Population(const Selection& selection, const MemoryLayout& layout) : selection_(selection) {
     for (const SelectedTensor& selected : selection) {
       total_ +=
           layout.tensors[static_cast<size_t>(selected.tensor)].elements * std::ssize(selected.bits);
@@ -49,61 +46,85 @@ class Population {
   }
 
  private:
-  const std::vector<SelectedTensor>& selection_;
+  const Selection& selection_;
   std::vector<int64_t> ends_;
   int64_t total_ = 0;
 };
 
 }  // namespace
 
-void draw_bits_at_rate(const std::vector<SelectedTensor>& selection, const MemoryLayout& layout,
-                       const KindShares& kinds, double rate, const DrawKey& key,
-                       std::vector<Fault>& faults) {
+double bit_factor(const FaultSource& source, int32_t bit, int bits) {
+  if (source.bit_factors.empty()) return 1;
+  const auto place = std::ssize(source.bit_factors) - bits + bit;
+  return source.bit_factors[static_cast<size_t>(place)];
+}
+
+void draw_bits(const FaultSource& source, const Selection& selection, const MemoryLayout& layout,
+               double rate, const DrawKey& key, std::vector<Fault>& faults) {
+  BandSampler sampler;
+  std::vector<size_t> ends;
+  for (const SelectedTensor& selected : selection) {
+    const MemoryTensor& tensor = layout.tensors[static_cast<size_t>(selected.tensor)];
+    const auto purpose = tensor.is_bias ? RandomPurpose::kBiasFault : RandomPurpose::kWeightFault;
+    const size_t begin = faults.size();
+    ends.clear();
+    for (const int32_t bit : selected.bits) {
+      SiteStreams streams(key, purpose, static_cast<uint64_t>(tensor.ordinal),
+                          static_cast<uint64_t>(bit), source.kinds);
+      const double bit_rate = rate * bit_factor(source, bit, tensor.bits);
+      FLATENN_CHECK(bit_rate <= 1, "faults: rate ", rate, " times the factor of bit ", bit, " is ",
+                    bit_rate, ", above 1");
+      for (const Hit& hit :
+           sampler.sample(streams.sites, streams.marks(), tensor.elements, bit_rate)) {
+        faults.push_back({{selected.tensor, bit, hit.index}, source.kinds.pick(hit.kind)});
+      }
+      ends.push_back(faults.size());
+    }
+    merge_runs(faults, begin, ends);
+  }
+}
+
+void draw_check_bits(const FaultSource& source, const Selection& selection,
+                     const MemoryLayout& layout, CheckCode code, double rate, const DrawKey& key,
+                     std::vector<Fault>& faults) {
   BandSampler sampler;
   std::vector<size_t> ends;
   for (const SelectedTensor& selected : selection) {
     const MemoryTensor& tensor = layout.tensors[static_cast<size_t>(selected.tensor)];
     const size_t begin = faults.size();
     ends.clear();
-    for (const int32_t bit : selected.bits) {
-      const auto sub_a = static_cast<uint64_t>(tensor.ordinal);
-      const auto sub_b = key.source << 8 | static_cast<uint64_t>(bit);
-      const auto purpose = tensor.is_bias ? RandomPurpose::kBiasFault : RandomPurpose::kWeightFault;
-      RandomStream stream(key.seed, key.trial, purpose, sub_a, sub_b);
-      std::optional<RandomStream> kind_stream;
-      if (kinds.is_mix()) {
-        kind_stream.emplace(key.seed, key.trial, RandomPurpose::kFaultKind, sub_a, sub_b);
+    for (int32_t bit = 0; bit < check_bits(code); ++bit) {
+      const auto number = static_cast<uint64_t>(bit);
+      SiteStreams streams(key, RandomPurpose::kCheckBitFault, static_cast<uint64_t>(tensor.ordinal),
+                          number, source.kinds, kCheckBitKinds + number);
+      for (const Hit& hit :
+           sampler.sample(streams.sites, streams.marks(), protected_units(code, tensor), rate)) {
+        faults.push_back({{selected.tensor, bit, hit.index}, source.kinds.pick(hit.kind)});
       }
-      RandomStream* kind_uniforms = kind_stream ? &*kind_stream : nullptr;
-      for (const Hit& hit : sampler.sample(stream, kind_uniforms, tensor.elements, rate)) {
-        faults.push_back({{selected.tensor, bit, hit.index}, kinds.pick(hit.kind)});
-      }
-      if (faults.size() > (ends.empty() ? begin : ends.back())) ends.push_back(faults.size());
+      ends.push_back(faults.size());
     }
     merge_runs(faults, begin, ends);
   }
 }
 
-void draw_exact_count(const std::vector<SelectedTensor>& selection, const MemoryLayout& layout,
-                      const KindShares& kinds, int64_t count, const DrawKey& key,
-                      std::vector<Fault>& faults) {
+void draw_exact_count(const FaultSource& source, const Selection& selection,
+                      const MemoryLayout& layout, const DrawKey& key, std::vector<Fault>& faults) {
   const Population population(selection, layout);
-  FLATENN_CHECK(count <= population.total(), "faults: count ", count, " exceeds the ",
-                population.total(), " stored bits selected");
-  const uint64_t sub_b = key.source << 8;
-  RandomStream sites(key.seed, key.trial, RandomPurpose::kExactCount, 0, sub_b);
-  RandomStream kind_stream(key.seed, key.trial, RandomPurpose::kFaultKind, 0, sub_b);
+  const int64_t count = source.count.value_or(0);
+  FLATENN_ASSERT(count <= population.total(), "checked with the model");
+  RandomStream sites(key.seed, key.trial, RandomPurpose::kExactCount, 0, key.source << 8);
+  RandomStream kinds(key.seed, key.trial, RandomPurpose::kFaultKind, 0, key.source << 8);
   std::unordered_set<int64_t> drawn;
   const auto begin = static_cast<std::ptrdiff_t>(faults.size());
   while (std::ssize(drawn) < count) {
     const auto n = static_cast<int64_t>(sites.below(static_cast<uint64_t>(population.total())));
     if (!drawn.insert(n).second) continue;
-    faults.push_back({population.site(n), kinds.pick(kind_stream.uniform())});
+    faults.push_back({population.site(n), source.kinds.pick(kinds.uniform())});
   }
   std::sort(faults.begin() + begin, faults.end());
 }
 
-int64_t selected_bits(const std::vector<SelectedTensor>& selection, const MemoryLayout& layout) {
+int64_t count_bits(const Selection& selection, const MemoryLayout& layout) {
   return Population(selection, layout).total();
 }
 

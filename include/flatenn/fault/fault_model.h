@@ -1,22 +1,38 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "flatenn/fault/encoding.h"
+#include "flatenn/fault/fault_list.h"
 #include "flatenn/fault/fault_map.h"
+#include "flatenn/fault/memory_array.h"
+#include "flatenn/fault/protection.h"
 
 namespace flatenn::fault {
 
 /// Which stored words a source of faults reaches.
 enum class FaultTarget {
   kWeights,
-  kBiases,
+  kBiases,       ///< 32-bit words.
+  kActivations,  ///< Codes between layers: flips fresh for each image, stuck-at the same for all.
 };
 
-/// Fixed shares of the kinds, in [0, 1], summing to 1: a second uniform of each faulty bit decides.
+/// What happens with the probability `rate`, independently of each other (docs/faults.md).
+enum class FaultUnit {
+  kBit,     ///< A stored bit is faulty.
+  kWord,    ///< A word is hit, and `length` of its bits are faulty.
+  kBurst,   ///< A run of `length` bits begins at a bit (population order, within its tensor).
+  kRow,     ///< A row of a memory array is faulty: all bits of its cells.
+  kColumn,  ///< A column of a memory array is faulty.
+  kCell,    ///< A cell of a memory array is faulty: all its bits.
+  kList,    ///< An exact list, the same in every trial; no rate.
+};
+
+/// Fixed shares of the kinds, in [0, 1], summing to 1: a second uniform of each event decides.
 struct KindShares {
   double bit_flip = 1;
   double stuck_at_0 = 0;
@@ -32,25 +48,42 @@ struct KindShares {
 /// One physical cause of faults. Sources are independent of each other.
 struct FaultSource {
   FaultTarget target = FaultTarget::kWeights;
+  FaultUnit unit = FaultUnit::kBit;
   KindShares kinds;
-  /// Probability per bit, in [0, 1]; empty: the rate that the trial is run at.
+  bool follows_kind = false;  ///< with_kind() replaces `kinds`: the plan has an axis of kinds.
+  /// Probability per unit, in [0, 1]; empty: `rate_factor` times the rate the trial is run at.
   std::optional<double> rate;
-  /// Exactly so many faulty bits instead of a rate.
+  double rate_factor = 1;
+  /// Exactly so many faulty bits instead of a rate (unit kBit).
   std::optional<int64_t> count;
-  std::vector<std::string> layers;  ///< Only these (empty: all); by layer name.
+  std::vector<std::string> layers;  ///< Only these (empty: all), by layer name.
   std::vector<std::string> spare;   ///< Not these.
   std::vector<int> bits;            ///< Only these positions (empty: all); -1: each word's top bit.
+  /// Factor of the rate for each bit position (unit kBit), least significant first, the last one
+  /// for each word's top bit: a shorter word takes the last entries. Empty: 1 each.
+  std::vector<double> bit_factors;
+  int length = 2;          ///< Faulty bits of a word or burst.
+  bool scattered = false;  ///< A word's faulty bits lie anywhere in it, else beside each other.
+  std::shared_ptr<const FaultList> list;  ///< Unit kList.
+  /// Stuck-at faults of activations: one buffer serves all layers, each tensor from its address 0;
+  /// else every tensor has memory of its own.
+  bool shared_buffer = true;
 };
 
 /// Everything that decides which faults a stored network meets, but rate, seed and trial.
 struct FaultModel {
   Encoding encoding = Encoding::kTwosComplement;
   std::vector<FaultSource> sources;
+  std::optional<ArrayGeometry> array;  ///< Needed by rows, columns, cells and lists of cells.
+  Protection protection;
 
   /// One source of one kind over all weights, at the rate the trial is run at.
   static FaultModel of_kind(FaultKind kind, Encoding encoding = Encoding::kTwosComplement);
+  /// The model with `kind` in all sources that follow the plan's kind.
+  FaultModel with_kind(FaultKind kind) const;
   /// Whether any source follows the rate a trial is run at.
   bool follows_rate() const;
+  bool follows_kind() const;
 };
 
 }  // namespace flatenn::fault

@@ -13,8 +13,13 @@
 namespace flatenn::fault {
 
 struct FaultCounts {
-  int64_t drawn = 0;   ///< Faults on stored weight and bias bits.
-  int64_t landed = 0;  ///< Stored bits that changed.
+  int64_t drawn = 0;        ///< Faults on stored weight and bias bits.
+  int64_t landed = 0;       ///< Stored bits that changed, before any check code acts.
+  int64_t check_drawn = 0;  ///< Faults on check bits.
+  int64_t corrected = 0;    ///< Blocks that secded read as golden although a bit was wrong.
+  int64_t detected = 0;     ///< Words (parity) or blocks (secded) that were seen to be wrong.
+  int64_t missed = 0;       ///< Words or blocks delivered wrong as if right.
+  int64_t clipped = 0;      ///< Faulty words that clipping changed.
 
   bool operator==(const FaultCounts&) const = default;
 };
@@ -40,16 +45,20 @@ class Injector {
   Injector(Injector&&) noexcept;
   Injector& operator=(Injector&&) noexcept;
 
-  /// The network as this memory stores it (codes without a word in the encoding saturated): run
-  /// this one, also for the golden pass. The given one where nothing changed.
+  /// The network as this memory stores it (codes without a word in the encoding saturated, codes
+  /// clipped where the protection says so): run this one, also for the golden pass. The given one
+  /// where nothing changed.
   std::shared_ptr<const net::Network> network() const;
   int64_t saturated() const;  ///< Codes that had no word in the encoding.
+  int64_t clipped() const;    ///< Golden codes that clipping changed.
   const MemoryLayout& layout() const;
   const FaultModel& model() const;
+  const ArrayMap* arrays() const;  ///< Null where the model has no array.
 
-  /// The map of one trial. `rate` in [0, 1] serves the sources that have none of their own.
+  /// The map of one trial: faults of weights and biases (those of activations are in inject's
+  /// result). `rate` in [0, 1] serves the sources that have none of their own.
   FaultMap draw(double rate, uint64_t seed, uint64_t trial) const;
-  /// What a map does to the network. The map must fit the layout (check_map).
+  /// What a map does to the network. Throws Error where a site is outside the memory.
   Injection apply(const FaultMap& map) const;
   /// Both, with activation faults.
   Injection inject(double rate, uint64_t seed, uint64_t trial) const;

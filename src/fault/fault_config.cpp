@@ -1,0 +1,136 @@
+#include "flatenn/fault/fault_config.h"
+
+#include <algorithm>
+
+#include "fault/source_checks.h"
+#include "fault/unit_names.h"
+#include "flatenn/base/error.h"
+
+namespace flatenn::fault {
+namespace {
+
+template <typename Enum>
+Enum choose(Config& config, const std::string& key, const std::vector<std::string>& names) {
+  const std::string name = config.get_choice(key, names.front(), names);
+  return static_cast<Enum>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+void read_kinds(Config& config, const std::string& table, FaultSource& source) {
+  static const std::vector<std::string> kinds = {"bit_flip", "stuck_at_0", "stuck_at_1"};
+  const std::string shares = table + "shares";
+  if (config.has(shares)) {
+    if (config.has(table + "kind")) config.fail(table + "kind", "contradicts shares; give one");
+    constexpr DoubleRange kShare{.min = 0, .max = 1};
+    source.kinds = {.bit_flip = config.get_double(shares + ".bit_flip", 0, kShare),
+                    .stuck_at_0 = config.get_double(shares + ".stuck_at_0", 0, kShare),
+                    .stuck_at_1 = config.get_double(shares + ".stuck_at_1", 0, kShare)};
+  } else if (config.has(table + "kind")) {
+    source.kinds = KindShares::only(choose<FaultKind>(config, table + "kind", kinds));
+  } else {
+    source.follows_kind = source.unit != FaultUnit::kList;
+  }
+}
+
+void read_rates(Config& config, const std::string& table, FaultSource& source) {
+  constexpr DoubleRange kRate{.min = 0, .max = 1};
+  constexpr DoubleRange kFactor{.min = 0, .max = 1e12};
+  if (config.has(table + "rate")) source.rate = config.get_double(table + "rate", 0, kRate);
+  if (config.has(table + "count")) source.count = config.get_int(table + "count", 0, {.min = 0});
+  source.rate_factor = config.get_double(table + "rate_factor", 1, kFactor);
+  source.bit_factors = config.get_doubles(table + "bit_factors", {}, kFactor);
+  const std::vector<double> rates = config.get_doubles(table + "bit_rates", {}, kRate);
+  if (rates.empty()) return;
+  if (source.rate || source.count || !source.bit_factors.empty()) {
+    config.fail(table + "bit_rates", "contradicts rate, count or bit_factors; give one");
+  }
+  source.rate = 1;  // bit_rates are factors of a certain event
+  source.bit_factors = rates;
+}
+
+void read_list(Config& config, const std::string& table, const std::filesystem::path& folder,
+               FaultSource& source) {
+  if (source.unit != FaultUnit::kList) return;
+  const std::string file = config.get_string(table + "file", "");
+  if (file.empty()) config.fail(table + "file", "unit list needs the file with the faults");
+  source.list = std::make_shared<FaultList>(read_fault_list(folder / file));
+}
+
+FaultSource read_source(Config& config, const std::string& table,
+                        const std::filesystem::path& folder) {
+  FaultSource source;
+  source.target = choose<FaultTarget>(config, table + "target", target_names());
+  source.unit = choose<FaultUnit>(config, table + "unit", unit_names());
+  read_kinds(config, table, source);
+  read_rates(config, table, source);
+  source.layers = config.get_strings(table + "layers", {});
+  source.spare = config.get_strings(table + "spare", {});
+  for (const int64_t bit : config.get_ints(table + "bits", {}, {.min = -32, .max = 31})) {
+    source.bits.push_back(static_cast<int>(bit));
+  }
+  const bool several = source.unit == FaultUnit::kWord || source.unit == FaultUnit::kBurst;
+  if (several) {
+    source.length = static_cast<int>(
+        config.get_int(table + "length", source.length, {.min = 1, .max = 1 << 20}));
+  }
+  if (source.unit == FaultUnit::kWord) {
+    source.scattered = config.get_bool(table + "scattered", source.scattered);
+  }
+  if (source.target == FaultTarget::kActivations) {
+    source.shared_buffer = config.get_bool(table + "shared_buffer", source.shared_buffer);
+  }
+  read_list(config, table, folder, source);
+  return source;
+}
+
+std::optional<ArrayGeometry> read_array(Config& config) {
+  if (!config.has("memory.array")) return std::nullopt;
+  constexpr IntRange kSide{.min = 1, .max = 1 << 24};
+  ArrayGeometry array;
+  array.rows = config.get_int("memory.array.rows", array.rows, kSide);
+  array.columns = config.get_int("memory.array.columns", array.columns, kSide);
+  array.bits_per_cell = static_cast<int>(
+      config.get_int("memory.array.bits_per_cell", array.bits_per_cell, {.min = 1, .max = 8}));
+  array.arrays = config.get_int("memory.array.arrays", array.arrays, {.min = 0});
+  array.mapping = choose<ArrayMapping>(config, "memory.array.mapping", {"crossbar", "linear"});
+  return array;
+}
+
+Protection read_protection(Config& config) {
+  Protection protection;
+  protection.code = choose<CheckCode>(config, "protection.code", {"none", "parity", "secded"});
+  protection.zero_detected = config.get_bool("protection.zero_detected", false);
+  protection.hardened_bits =
+      static_cast<int>(config.get_int("protection.hardened_bits", 0, {.min = 0, .max = 8}));
+  protection.clip_to_golden =
+      config.get_choice("protection.clip", "none", {"none", "golden"}) == "golden";
+  if (config.has("protection.clip_share")) {
+    protection.clip_share =
+        config.get_double("protection.clip_share", 1, DoubleRange{.min = 0, .max = 1});
+  }
+  return protection;
+}
+
+}  // namespace
+
+FaultModel read_fault_model(Config& config, const std::filesystem::path& folder) {
+  FaultModel model;
+  model.encoding = choose<Encoding>(config, "memory.encoding", encoding_names());
+  model.array = read_array(config);
+  model.protection = read_protection(config);
+  const std::vector<std::string> tables = config.child_names("faults");
+  for (const std::string& name : tables) {
+    model.sources.push_back(read_source(config, "faults." + name + ".", folder));
+  }
+  if (tables.empty()) model.sources.push_back({.follows_kind = true});
+  try {
+    check_protection(model.protection);
+    for (size_t i = 0; i < model.sources.size(); ++i) {
+      check_source(model.sources[i], model, detail::concat("faults[", i, "]"));
+    }
+  } catch (const Error& error) {
+    throw Error(config.name() + ": " + error.what());
+  }
+  return model;
+}
+
+}  // namespace flatenn::fault
