@@ -24,6 +24,7 @@ PATH=$(dirname "$flatenn"):$PATH
 cd "$WORK" || exit 1
 
 run() {
+  # shellcheck disable=SC1003  # sed ends a last line that lacks its end
   bash -c "$1" </dev/null 2>&1 | sed -e "s|$WORK|\$WORK|g" -e '$a\'
   local status=${PIPESTATUS[0]}
   ((status == 0)) || echo "[exit $status]"

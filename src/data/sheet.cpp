@@ -1,6 +1,7 @@
 #include "flatenn/data/sheet.h"
 
 #include <algorithm>
+#include <array>
 
 #include "data/font.h"
 #include "data/png.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr int64_t kGap = 4;
 constexpr int64_t kLetterScale = 2;
 constexpr int64_t kLetterStep = (kGlyphWidth + 1) * kLetterScale;
+constexpr int64_t kLetterHeight = kGlyphHeight * kLetterScale;
 constexpr uint8_t kPaper = 255;
 constexpr uint8_t kInk = 32;
 
@@ -79,14 +81,14 @@ Picture draw_sheet(const ImageSet& images, const SheetOptions& options) {
     letters = std::max(letters, row_title(images, label).size());
   }
   const int64_t title_width = static_cast<int64_t>(letters) * kLetterStep + kGap;
-  const int64_t row_height = images.height * options.scale + kGap;
+  const int64_t row_height = std::max(images.height * options.scale, kLetterHeight) + kGap;
   const int64_t column_width = images.width * options.scale + kGap;
   Picture sheet{.width = kGap + title_width + options.per_class * column_width,
                 .height = kGap + static_cast<int64_t>(images.class_names.size()) * row_height};
   sheet.rgb.assign(static_cast<size_t>(3 * sheet.width * sheet.height), kPaper);
   int64_t top = kGap;
   for (size_t label = 0; label < images.class_names.size(); ++label, top += row_height) {
-    const int64_t letter_top = top + (row_height - kGap - kGlyphHeight * kLetterScale) / 2;
+    const int64_t letter_top = top + (row_height - kGap - kLetterHeight) / 2;
     draw_text(sheet, letter_top, kGap, row_title(images, label));
     int64_t left = kGap + title_width;
     for (const int64_t image : first_of_class(images, label, options.per_class)) {

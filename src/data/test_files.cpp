@@ -59,6 +59,26 @@ std::string pack(const std::string& content, Packing packing) {
   return packed;
 }
 
+void write_tar_gz(const std::filesystem::path& path,
+                  const std::vector<std::pair<std::string, std::string>>& files) {
+  archive* writer = archive_write_new();
+  archive_write_set_format_ustar(writer);
+  archive_write_add_filter_gzip(writer);
+  FLATENN_ASSERT(archive_write_open_filename(writer, path.c_str()) == ARCHIVE_OK, path.string());
+  for (const auto& [name, content] : files) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name.c_str());
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    archive_entry_set_size(entry, static_cast<int64_t>(content.size()));
+    archive_write_header(writer, entry);
+    archive_write_data(writer, content.data(), content.size());
+    archive_entry_free(entry);
+  }
+  archive_write_close(writer);
+  archive_write_free(writer);
+}
+
 std::string idx_images(int64_t count, int64_t height, int64_t width) {
   std::string file = big_endian(0x803) + big_endian(count) + big_endian(height) + big_endian(width);
   for (int64_t i = 0; i < count; ++i) {

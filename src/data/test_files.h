@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// Small data files for tests, and folders to put them in.
@@ -28,6 +29,10 @@ void write_file(const std::filesystem::path& path, const std::string& content);
 enum class Packing { kGzip, kXz };
 /// `content` compressed as one stream.
 std::string pack(const std::string& content, Packing packing);
+
+/// A gz-compressed tar archive of files: (path, content).
+void write_tar_gz(const std::filesystem::path& path,
+                  const std::vector<std::pair<std::string, std::string>>& files);
 
 /// An IDX file of `count` images; pixel j of image i is (i * 31 + j) mod 256.
 std::string idx_images(int64_t count, int64_t height = 28, int64_t width = 28);
