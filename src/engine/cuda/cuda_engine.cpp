@@ -1,0 +1,84 @@
+#include "engine/cuda/cuda_engine.h"
+
+#include <cuda_runtime.h>
+
+#include "engine/cuda/layered_runner.h"
+#include "engine/cuda/small_runner.h"
+#include "engine/job_checks.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/parallel.h"
+
+namespace flatenn::engine {
+namespace {
+
+/// Hands jobs to the runner that suits the network: all layers in one launch where they are small,
+/// else layer by layer.
+class CudaEngine : public Engine {
+ public:
+  CudaEngine(std::shared_ptr<const net::Network> network, std::shared_ptr<const ImageCodes> images,
+             const EngineOptions& options, const cudaDeviceProp& device)
+      : network_(std::move(network)),
+        images_(std::move(images)),
+        limits_({.tile_kernels = device.major == 9, .threads = resolve_threads(options.threads)}),
+        device_name_(device.name),
+        small_(cuda::SmallRunner::make(network_, images_)) {}
+
+  std::string name() const override {
+    return "cuda/" + device_name_ + (small_ ? "/whole" : "/layers");
+  }
+
+  void run(std::span<Job> jobs) override {
+    std::vector<Job*> whole;
+    for (Job& job : jobs) {
+      check_job(*network_, *images_, job);
+      if (small_ && job.activations == nullptr) whole.push_back(&job);
+    }
+    if (whole.size() == jobs.size()) {
+      small_->run(whole);
+      return;
+    }
+    layers().run(jobs);
+  }
+
+  std::vector<int16_t> codes(const Job& job, int64_t activation) override {
+    check_codes_request(*network_, *images_, job, activation);
+    return layers().codes(job, activation);
+  }
+
+ private:
+  cuda::LayeredRunner& layers() {
+    if (!layers_) layers_ = std::make_unique<cuda::LayeredRunner>(network_, images_, limits_);
+    return *layers_;
+  }
+
+  std::shared_ptr<const net::Network> network_;
+  std::shared_ptr<const ImageCodes> images_;
+  cuda::LayeredRunner::Limits limits_;
+  std::string device_name_;
+  std::unique_ptr<cuda::SmallRunner> small_;
+  std::unique_ptr<cuda::LayeredRunner> layers_;
+};
+
+}  // namespace
+
+std::string cuda_unavailable() {
+  int devices = 0;
+  const cudaError_t status = cudaGetDeviceCount(&devices);
+  if (status == cudaErrorInsufficientDriver) {
+    return "the CUDA driver is older than the toolkit this program was built with";
+  }
+  if (status != cudaSuccess) return cudaGetErrorString(status);
+  return devices == 0 ? "there is no CUDA device" : "";
+}
+
+std::unique_ptr<Engine> make_cuda_engine(std::shared_ptr<const net::Network> network,
+                                         std::shared_ptr<const ImageCodes> images,
+                                         const EngineOptions& options) {
+  const std::string reason = cuda_unavailable();
+  FLATENN_CHECK(reason.empty(), "engine cuda: ", reason);
+  cudaDeviceProp device{};
+  FLATENN_CUDA_CHECK(cudaGetDeviceProperties(&device, 0));
+  return std::make_unique<CudaEngine>(std::move(network), std::move(images), options, device);
+}
+
+}  // namespace flatenn::engine
