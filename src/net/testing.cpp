@@ -175,6 +175,21 @@ Network residual(const RandomOptions& options, int64_t width, int64_t extent) {
   return builder.finish();
 }
 
+Network cifar_resnet(const RandomOptions& options, const std::vector<int64_t>& widths,
+                     int64_t blocks) {
+  Builder builder("resnet", {3, 32, 32}, options);
+  int64_t at = builder.conv(0, {.channels = widths.front(), .pad = 1});
+  for (const int64_t width : widths) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      const bool halves = block == 0 && width != widths.front();
+      at = residual_block(builder, at, width, halves ? 2 : 1);
+    }
+  }
+  at = builder.avg_pool(at, builder.shape(at).height, 1);
+  builder.linear(at, 10, true);
+  return builder.finish();
+}
+
 Network odd_shapes(const RandomOptions& options) {
   Builder builder("odd_shapes", {3, 13, 11}, options);
   int64_t at = builder.conv(0, {.channels = 9, .kernel_height = 3, .kernel_width = 2, .pad = 2});

@@ -22,6 +22,11 @@ Network lenet(const RandomOptions& options, int64_t extent = 28);
 /// ResNet in CIFAR form: a stem, then residual blocks with identity skips and one down-sampling
 /// block with a signed 8-bit skip, average pool, linear. `width` channels in the first stage.
 Network residual(const RandomOptions& options, int64_t width = 8, int64_t extent = 12);
+/// ResNet in CIFAR form at full size: 3 x 32 x 32 images, a stem of `widths[0]` channels, for each
+/// width a stage of `blocks` residual blocks, all but the first halving the extent, average pool,
+/// linear. resnet18: {64, 128, 256, 512} x 2; resnet20: {16, 32, 64} x 3.
+Network cifar_resnet(const RandomOptions& options, const std::vector<int64_t>& widths,
+                     int64_t blocks);
 /// Grouped, depthwise, strided, padded, asymmetric and 1x1 convolutions on odd extents, an
 /// overlapping padded max-pool, and channel counts that fill no SIMD register.
 Network odd_shapes(const RandomOptions& options);

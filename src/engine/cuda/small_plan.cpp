@@ -17,10 +17,6 @@ bool is_chain(const net::Network& network) {
   int64_t previous = 0;
   for (const Layer& layer : network.layers) {
     if (layer.src != previous || layer.skip >= 0 || layer.groups != 1) return false;
-    if (layer.kind == LayerKind::kConv &&
-        layer.weights.kernel_height != layer.weights.kernel_width) {
-      return false;
-    }
     previous = layer.dst;
   }
   return network.layers.back().multiplies();
