@@ -154,7 +154,7 @@ std::vector<NamedNetwork> networks() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, CudaEngine, ::testing::ValuesIn(networks()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace flatenn::engine
