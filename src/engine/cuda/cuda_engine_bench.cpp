@@ -1,6 +1,7 @@
 #include <benchmark/benchmark.h>
 
 #include "engine/cuda/cuda_engine.h"
+#include "engine/cuda/layered_runner.h"
 #include "engine/reference.h"
 #include "engine/testing.h"
 #include "flatenn/base/error.h"
@@ -67,8 +68,29 @@ void resnet18(benchmark::State& state) {
   run_maps(state, net::testing::cifar_resnet({.seed = 1}, {64, 128, 256, 512}, 2));
 }
 
+/// The choice of how many images pass through the layers together.
+void resnet18_chunk(benchmark::State& state) {
+  const auto network = std::make_shared<net::Network>(
+      net::testing::cifar_resnet({.seed = 1}, {64, 128, 256, 512}, 2));
+  cuda::LayeredRunner runner(network, testing::random_images(*network, kImages, 5),
+                             {.chunk = state.range(0)});
+  Job job{.weights = testing::random_changes(*network, 0.04, 1)};
+  std::vector<float> logits(static_cast<size_t>(kImages * network->classes()));
+  job.logits = logits;
+  runner.run({&job, 1});
+  for (auto _ : state) runner.run({&job, 1});
+}
+
 BENCHMARK(lenet5)->Arg(1)->Arg(256)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(resnet20)->Arg(8)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(resnet18_chunk)
+    ->Arg(125)
+    ->Arg(250)
+    ->Arg(500)
+    ->Arg(1000)
+    ->Arg(2500)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(resnet18)->Arg(1)->Arg(8)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -40,7 +40,7 @@ class Planner {
     const Layer& first = network_.layers.front();
     plan_.words =
         network_.input().shape.channels == 1 && first.kind == LayerKind::kConv && first.stride == 1;
-    plan_.image = place(0, first, 0);
+    plan_.image = tensor_of(0, first);
     SmallTensor src = plan_.image;
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       const bool pooled = pool_follows(network_, i);
@@ -48,6 +48,7 @@ class Planner {
       src = add_layer(i, last, src);
       i = last;
     }
+    place_tensors();
     plan_.packed.resize(static_cast<size_t>(packed_bytes_));
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       const std::vector<int8_t>& codes = network_.layers[i].weights.codes;
@@ -65,24 +66,36 @@ class Planner {
     return network_.activations[static_cast<size_t>(index)];
   }
 
-  /// Activation `index` as `reader` wants it, `offset` bytes into shared memory.
-  SmallTensor place(int64_t index, const Layer& reader, int64_t offset) {
+  /// Activation `index` as `reader` wants it.
+  SmallTensor tensor_of(int64_t index, const Layer& reader) const {
     const net::Shape& shape = activation(index).shape;
     const int64_t border = reader.kind == LayerKind::kConv ? reader.pad : 0;
     const int64_t pixel = divide_up(shape.channels, 4) * 4;
     const int64_t row = (shape.width + 2 * border) * pixel;
     const int64_t image = row * (shape.height + 2 * border);
-    SmallTensor tensor{.offset = narrow(offset),
-                       .channels = narrow(shape.channels),
-                       .height = narrow(shape.height),
-                       .width = narrow(shape.width),
-                       .pixel = narrow(pixel),
-                       .row = narrow(row),
-                       .image = narrow(image),
-                       .interior = narrow(border * row + border * pixel),
-                       .bytes = narrow(image * kSmallImages)};
-    plan_.shared_bytes = std::max(plan_.shared_bytes, offset + tensor.bytes);
-    return tensor;
+    return {.channels = narrow(shape.channels),
+            .height = narrow(shape.height),
+            .width = narrow(shape.width),
+            .pixel = narrow(pixel),
+            .row = narrow(row),
+            .image = narrow(image),
+            .interior = narrow(border * row + border * pixel),
+            .bytes = narrow(image * kSmallImages)};
+  }
+
+  /// Layers read one half of shared memory and write the other, in turns.
+  void place_tensors() {
+    int64_t halves[2] = {plan_.image.bytes, 0};
+    for (size_t i = 0; i < plan_.layers.size(); ++i) {
+      int64_t& half = halves[(i + 1) % 2];
+      half = std::max<int64_t>(half, plan_.layers[i].dst.bytes);
+    }
+    const int64_t second = divide_up(halves[0], 16) * 16;
+    for (size_t i = 0; i < plan_.layers.size(); ++i) {
+      plan_.layers[i].src.offset = narrow(i % 2 == 0 ? 0 : second);
+      plan_.layers[i].dst.offset = narrow(i % 2 == 0 ? second : 0);
+    }
+    plan_.shared_bytes = second + halves[1];
   }
 
   SmallTensor add_layer(size_t index, size_t last, const SmallTensor& src) {
@@ -105,12 +118,12 @@ class Planner {
                      .requantize = {}};
     set_requantize(layer, out, small.requantize);
     if (layer.multiplies()) add_weights(index, small);
+    // Pools hold no elements: the next layer's begin where theirs would.
+    for (size_t i = layer.multiplies() ? index + 1 : index; i <= last; ++i) {
+      plan_.weights[i].first_element = elements_;
+    }
     if (last + 1 < network_.layers.size()) {
-      // Source and destination alternate between the two ends of shared memory.
-      const int64_t offset = src.offset == 0 ? divide_up(src.bytes, 16) * 16 : 0;
-      small.dst = place(end.dst, network_.layers[last + 1], offset);
-      overlaps_ = overlaps_ || (offset == 0 && small.dst.bytes > src.offset);
-      if (overlaps_) plan_.shared_bytes = INT64_MAX;
+      small.dst = tensor_of(end.dst, network_.layers[last + 1]);
     } else {
       small.dst.channels = narrow(out.shape.channels);
     }
@@ -186,7 +199,6 @@ class Planner {
   }
 
   const net::Network& network_;
-  bool overlaps_ = false;
   int64_t elements_ = 0;
   int64_t packed_bytes_ = 0;
   SmallPlan plan_;
