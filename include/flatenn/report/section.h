@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "flatenn/report/figure.h"
+#include "flatenn/report/findings.h"
+#include "flatenn/report/table.h"
+
+namespace flatenn::report {
+
+/// Plain text that stands as a paragraph.
+struct Paragraph {
+  std::string text;
+  bool warning = false;  ///< Set apart, with the word "Warning".
+};
+
+/// Text whose line breaks and spaces matter: commands, configurations.
+struct Listing {
+  std::string title;
+  std::string text;
+};
+
+using Block = std::variant<Paragraph, Figure, HeatMap, Table, Listing>;
+
+/// One part of the page. A section without blocks is left out.
+struct Section {
+  std::string id;
+  std::string title;
+  std::vector<Block> blocks;
+};
+
+/// Makes a section from what was found; the list of all stands in src/report/sections.inc, in page
+/// order. A new section is a function of this type in a file of src/report/sections and a line
+/// there.
+using SectionBuilder = Section (*)(const Findings& findings);
+
+/// All sections that have something to show.
+std::vector<Section> build_sections(const Findings& findings);
+
+}  // namespace flatenn::report

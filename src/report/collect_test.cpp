@@ -1,0 +1,100 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/report/findings.h"
+#include "report/test_findings.h"
+
+namespace flatenn::report {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Collect : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() /
+              ("flatenn_collect_" +
+               std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& content) const {
+    fs::create_directories((folder_ / name).parent_path());
+    write_file_atomically(folder_ / name, content);
+    return folder_ / name;
+  }
+  std::string message(const fs::path& path) const {
+    try {
+      collect({path});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Collect, FindsRunsBelowAFolderInOrder) {
+  write("b/run.json", R"({"name": "second", "config": {"optimizer": {"kind": "saq"}}})");
+  write("a/run.json", R"({"name": "first"})");
+  write("a/metrics.jsonl", "{\"epoch\": 1}\n{\"epoch\": 2}\n");
+  const Findings findings = collect({folder_});
+  ASSERT_EQ(findings.runs.size(), 2u);
+  EXPECT_EQ(findings.runs[0].name, "first");
+  EXPECT_EQ(findings.runs[0].epochs.size(), 2u);
+  EXPECT_EQ(findings.runs[0].arm(), "first");
+  EXPECT_EQ(findings.runs[1].arm(), "saq/standard");
+}
+
+TEST_F(Collect, KeepsResultsOfOtherCommandsForTheirSections) {
+  write("net/landscape.json", R"({"flatenn_result": "landscape", "points": [1]})");
+  write("net/package.json", R"({"name": "foreign"})");
+  const Findings findings = collect({folder_});
+  ASSERT_EQ(findings.artifacts.size(), 1u);
+  EXPECT_EQ(findings.artifacts[0].kind, "landscape");
+  EXPECT_EQ(findings.artifacts[0].label, "net");
+}
+
+TEST_F(Collect, ReadsBackTheClaimsOfAStudy) {
+  const std::vector<Claim> claims = testing::test_findings().claims;
+  const nlohmann::json study = {{"flatenn_result", "study"},
+                                {"title", "t"},
+                                {"commands", {"flatenn study"}},
+                                {"claims", claims_to_json(claims)}};
+  const Findings findings = collect({write("study.json", study.dump())});
+  EXPECT_EQ(claims_to_json(findings.claims), claims_to_json(claims));
+  EXPECT_EQ(findings.title, "t");
+  EXPECT_EQ(findings.commands, (std::vector<std::string>{"flatenn study"}));
+}
+
+TEST_F(Collect, PassesOverALineThatACrashCutShort) {
+  write("run.json", "{}");
+  write("metrics.jsonl", "{\"epoch\": 1}\n{\"epo");
+  EXPECT_EQ(collect({folder_}).runs[0].epochs.size(), 1u);
+}
+
+TEST_F(Collect, NamesTheLineOfDamagedMetrics) {
+  write("run.json", "{}");
+  write("metrics.jsonl", "{\"epoch\": 1}\nxx\n{\"epoch\": 3}\n");
+  EXPECT_THAT(message(folder_), HasSubstr("metrics.jsonl:2: not a JSON object"));
+}
+
+TEST_F(Collect, SaysWhatIsWrongWithAPath) {
+  EXPECT_THAT(message(folder_ / "absent"), HasSubstr("absent: no such file or folder"));
+  EXPECT_THAT(message(folder_), HasSubstr("holds no run.json, no campaign database"));
+  EXPECT_THAT(message(write("x.txt", "x")), HasSubstr("x.txt: neither a run folder"));
+  EXPECT_THAT(message(write("x.json", "{")), HasSubstr("x.json: not valid JSON"));
+  EXPECT_THAT(message(write("y/run.json", "[1]")), HasSubstr("run.json: expected a JSON object"));
+  EXPECT_THAT(message(write("z.db", "not a database")), HasSubstr("z.db"));
+  EXPECT_THAT(message(write("s.json", R"({"flatenn_result": "study"})")),
+              HasSubstr("s.json: not a study's result"));
+}
+
+}  // namespace
+}  // namespace flatenn::report

@@ -1,0 +1,142 @@
+#include "flatenn/report/figure.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "flatenn/report/report.h"
+#include "report/plotly.h"
+#include "report/scale.h"
+
+namespace flatenn::report {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Figure one_line() {
+  Figure figure{.id = "f", .title = "T", .x = {.title = "x"}, .y = {.title = "y"}};
+  figure.series.push_back({.name = "s", .x = {1, 2, 3}, .y = {4, 8, 6}});
+  return figure;
+}
+
+int64_t count(const std::string& text, const std::string& part) {
+  int64_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST(Scale, PutsTheDataInsideItsEnds) {
+  for (const bool log : {false, true}) {
+    const Scale scale({.log = log}, {1e-5, 3e-2, 7});
+    for (const double value : {1e-5, 3e-2, 7.0}) {
+      EXPECT_GT(scale.position(value), 0);
+      EXPECT_LT(scale.position(value), 1);
+    }
+  }
+}
+
+TEST(Scale, LabelsEveryDecadeOfALogAxis) {
+  const Scale scale({.log = true}, {1e-5, 1e-1});
+  std::vector<std::string> labels;
+  for (const Tick& tick : scale.ticks()) {
+    if (!tick.label.empty()) labels.push_back(tick.label);
+  }
+  EXPECT_EQ(labels, (std::vector<std::string>{"1e-05", "0.0001", "0.001", "0.01", "0.1"}));
+}
+
+TEST(Scale, TakesRoundStepsOnALinearAxis) {
+  const Scale scale({.min = 0, .max = 100}, {});
+  std::vector<std::string> labels;
+  for (const Tick& tick : scale.ticks()) labels.push_back(tick.label);
+  EXPECT_EQ(labels, (std::vector<std::string>{"0", "20", "40", "60", "80", "100"}));
+}
+
+TEST(Scale, StandsWithoutDataAndWithOneValue) {
+  EXPECT_FALSE(Scale({}, {}).ticks().empty());
+  EXPECT_FALSE(Scale({.log = true}, {}).ticks().empty());
+  EXPECT_FALSE(Scale({}, {5}).ticks().empty());
+  EXPECT_DOUBLE_EQ(Scale({.log = true}, {0.01}).position(0.01), 0.5);
+}
+
+TEST(Svg, DrawsOneMarkerAPointAndLeavesOutWhatIsNotFinite) {
+  Figure figure = one_line();
+  const int64_t in_legend = 1;
+  EXPECT_EQ(count(to_svg(figure), "<circle"), 3 + in_legend);
+  figure.series[0].y[1] = NAN;
+  EXPECT_EQ(count(to_svg(figure), "<circle"), 2 + in_legend);
+  EXPECT_THAT(to_svg(figure), Not(HasSubstr("nan")));
+}
+
+TEST(Svg, LeavesNonPositiveValuesOffALogAxis) {
+  Figure figure = one_line();
+  figure.x.log = true;
+  figure.series[0].x[0] = 0;
+  EXPECT_EQ(count(to_svg(figure), "<circle"), 2 + 1);
+}
+
+TEST(Svg, EscapesTitlesAndNames) {
+  Figure figure = one_line();
+  figure.title = "a<b & \"c\"";
+  figure.series[0].name = "<script>";
+  const std::string svg = to_svg(figure);
+  EXPECT_THAT(svg, HasSubstr("a&lt;b &amp; &quot;c&quot;"));
+  EXPECT_THAT(svg, HasSubstr("&lt;script&gt;"));
+  EXPECT_THAT(svg, Not(HasSubstr("<script>")));
+}
+
+TEST(Svg, LeavesTheHeadingToThePageWhereAsked) {
+  const Figure figure = one_line();
+  EXPECT_THAT(to_svg(figure), HasSubstr("font-weight=\"bold\">T<"));
+  EXPECT_THAT(to_svg(figure, SvgHeading::kLeftOut), Not(HasSubstr("font-weight=\"bold\"")));
+}
+
+TEST(Svg, WritesTheNumbersOfASmallHeatMap) {
+  const HeatMap map{.id = "m",
+                    .title = "m",
+                    .columns = {"a", "b"},
+                    .rows = {"r"},
+                    .values = {{1.25, NAN}},
+                    .decimals = 2};
+  const std::string svg = to_svg(map);
+  EXPECT_THAT(svg, HasSubstr(">1.25<"));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(Plotly, CarriesEveryPointAndItsBand) {
+  Figure figure = one_line();
+  figure.series[0].low = {3, 7, 5};
+  figure.series[0].high = {5, 9, 7};
+  const nlohmann::json data = to_plotly(figure).at("data");
+  ASSERT_EQ(data.size(), 2u);
+  EXPECT_EQ(data[0].at("y"), (std::vector<double>{5, 9, 7, 5, 7, 3}));
+  EXPECT_EQ(data[1].at("y"), (std::vector<double>{4, 8, 6}));
+  EXPECT_EQ(data[1].at("customdata")[2], (std::vector<double>{5, 7}));
+}
+
+TEST(Plotly, ShowsANameOnceInTheLegend) {
+  Figure figure = one_line();
+  figure.series.push_back(figure.series[0]);
+  const nlohmann::json data = to_plotly(figure).at("data");
+  EXPECT_TRUE(data[0].at("showlegend").get<bool>());
+  EXPECT_FALSE(data[1].at("showlegend").get<bool>());
+}
+
+TEST(Plotly, NamesCategoriesInsteadOfPositions) {
+  Figure figure = one_line();
+  figure.x.categories = {"conv1", "conv2", "fc", "out"};
+  EXPECT_EQ(to_plotly(figure).at("data")[0].at("x"),
+            (std::vector<std::string>{"conv2", "fc", "out"}));
+}
+
+TEST(Palette, HasSevenDifferentColours) {
+  std::set<std::string> colours;
+  for (int64_t i = 0; i < 7; ++i) colours.insert(palette_colour(i));
+  EXPECT_EQ(colours.size(), 7u);
+  EXPECT_EQ(palette_colour(7), palette_colour(0));
+}
+
+}  // namespace
+}  // namespace flatenn::report

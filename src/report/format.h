@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+/// Numbers and text as they stand on the page.
+namespace flatenn::report {
+
+/// Shortest digits that read back as the same double; "" for NaN.
+std::string exact(double value);
+/// Fixed decimals; "" for NaN.
+std::string fixed(double value, int decimals);
+/// Three significant digits, "0.02", "1e-05", for bit error rates.
+std::string short_number(double value);
+/// A rate as percent: "0.5 %".
+std::string rate_percent(double rate);
+/// &, <, >, " and ' replaced, so the text can stand in HTML, SVG and attributes.
+std::string escape_html(const std::string& text);
+/// "bit_flip" -> "bit flips", for headings.
+std::string kind_title(const std::string& kind);
+/// Letters and digits kept, all else '-': safe as a file name and HTML id.
+std::string slug(const std::string& text);
+
+}  // namespace flatenn::report

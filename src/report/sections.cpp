@@ -1,0 +1,19 @@
+#include "report/sections.h"
+
+namespace flatenn::report {
+
+std::vector<Section> build_sections(const Findings& findings) {
+  static constexpr SectionBuilder kBuilders[] = {
+#define FLATENN_SECTION(name) &name,
+#include "report/sections.inc"
+#undef FLATENN_SECTION
+  };
+  std::vector<Section> sections;
+  for (const SectionBuilder build : kBuilders) {
+    Section section = build(findings);
+    if (!section.blocks.empty()) sections.push_back(std::move(section));
+  }
+  return sections;
+}
+
+}  // namespace flatenn::report

@@ -1,0 +1,78 @@
+#include "report/format.h"
+#include "report/sections.h"
+
+namespace flatenn::report {
+namespace {
+
+constexpr double kPercent = 100;
+
+Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan) {
+  const std::string points = short_number(kPercent * plan.tolerated_drop);
+  Table table{.id = plan_id(findings, plan, "tolerance"),
+              .title = plan_prefix(findings, plan) + "Tolerable bit error rate",
+              .caption = "The largest rate that costs at most " + points +
+                         " points of mean accuracy, interpolated in log10(rate) between the rates "
+                         "measured, with the range that the 95 % intervals of the curve allow.",
+              .columns = {{"Network", 0, "model"},
+                          {"Faults", 0, "kind"},
+                          {"Tolerable rate (%)", 3, "rate_percent"},
+                          {"low (%)", 3, "low_percent"},
+                          {"high (%)", 3, "high_percent"},
+                          {"Note", 0, "note"}}};
+  for (const campaign::ToleranceResult& result : plan.tolerances) {
+    std::string note;
+    if (result.beyond) note = "at least the highest rate measured";
+    if (result.rate == 0) note = "the lowest rate measured costs more";
+    table.rows.push_back({plan.models[static_cast<size_t>(result.model)].name,
+                          kind_title(plan.kinds[static_cast<size_t>(result.kind)]),
+                          kPercent * result.rate, kPercent * result.ci.low,
+                          kPercent * result.ci.high, note});
+  }
+  return table;
+}
+
+Figure yield_figure(const Findings& findings, const campaign::PlanResult& plan, size_t kind) {
+  Figure figure{
+      .id = plan_id(findings, plan, "yield-" + slug(plan.kinds[kind])),
+      .title = plan_prefix(findings, plan) + "Yield under " + kind_title(plan.kinds[kind]),
+      .x = {.title = "Bit error rate", .log = true},
+      .y = {.title = "Maps that keep the accuracy (%)", .min = -3, .max = 103}};
+  figure.caption =
+      "Share of fault maps after which a network still has " +
+      (plan.wanted_accuracy ? fixed(kPercent * *plan.wanted_accuracy, 2) + " % accuracy"
+                            : "its own fault-free accuracy less " +
+                                  short_number(kPercent * plan.tolerated_drop) + " points") +
+      ", with the 95 % Clopper-Pearson interval.";
+  for (const Arm& arm : arms_of(plan)) {
+    for (const int64_t model : arm.models) {
+      Series series{.name = arm.name, .style = arm.style};
+      for (size_t level = 0; level < plan.levels.size(); ++level) {
+        const auto* cell =
+            plan.cell(model, static_cast<int64_t>(kind), static_cast<int64_t>(level));
+        if (cell == nullptr || cell->accuracy.count == 0) continue;
+        series.x.push_back(plan.levels[level].rate);
+        series.y.push_back(kPercent * cell->yield);
+        series.low.push_back(kPercent * cell->yield_ci.low);
+        series.high.push_back(kPercent * cell->yield_ci.high);
+      }
+      if (!series.x.empty()) figure.series.push_back(std::move(series));
+    }
+  }
+  return figure;
+}
+
+}  // namespace
+
+Section tolerance_section(const Findings& findings) {
+  Section section{.id = "tolerance", .title = "Tolerable bit error rate and yield"};
+  for (const campaign::PlanResult& plan : findings.plans) {
+    if (!plan.tolerances.empty()) section.blocks.emplace_back(tolerance_table(findings, plan));
+    for (size_t kind = 0; kind < plan.kinds.size() && !plan.single_fault; ++kind) {
+      Figure figure = yield_figure(findings, plan, kind);
+      if (!figure.series.empty()) section.blocks.emplace_back(std::move(figure));
+    }
+  }
+  return section;
+}
+
+}  // namespace flatenn::report
