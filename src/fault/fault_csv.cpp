@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <charconv>
 #include <map>
 
+#include "fault/csv.h"
 #include "fault/fault_list_file.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
@@ -13,23 +13,6 @@ const std::vector<std::string> kIndexColumns = {"out", "in", "kernel_row", "kern
 const std::vector<std::string> kKnownColumns = {"layer",      "element",       "out",   "in",
                                                 "kernel_row", "kernel_column", "bit",   "kind",
                                                 "array",      "row",           "column"};
-
-std::string trim(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\"");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r\"") - begin + 1);
-}
-
-std::vector<std::string> split_line(const std::string& line) {
-  std::vector<std::string> fields;
-  size_t start = 0;
-  while (true) {
-    const size_t comma = line.find(',', start);
-    fields.push_back(trim(line.substr(start, comma - start)));
-    if (comma == std::string::npos) return fields;
-    start = comma + 1;
-  }
-}
 
 /// One line with its columns' names.
 class Row {
@@ -43,12 +26,7 @@ class Row {
   const std::string& place() const { return place_; }
   std::string text(const std::string& column) const { return fields_[columns_.at(column)]; }
   int64_t number(const std::string& column) const {
-    const std::string value = text(column);
-    int64_t result = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-    FLATENN_CHECK(error == std::errc() && end == value.data() + value.size(), place_, ": ", column,
-                  " must be an integer, got '", value, "'");
-    return result;
+    return csv_integer(text(column), column, place_);
   }
   /// -1 where the column is not there or the field is empty.
   int64_t optional_number(const std::string& column) const {
@@ -68,9 +46,10 @@ class Row {
   std::string place_;
 };
 
-std::map<std::string, size_t> read_header(const std::string& line, const std::string& place) {
+std::map<std::string, size_t> read_header(const CsvLine& line) {
+  const std::string& place = line.place;
   std::map<std::string, size_t> columns;
-  for (const std::string& name : split_line(line)) {
+  for (const std::string& name : line.fields) {
     const bool known =
         std::find(kKnownColumns.begin(), kKnownColumns.end(), name) != kKnownColumns.end();
     const auto nearest = nearest_name(name, kKnownColumns);
@@ -108,18 +87,12 @@ ListedFault read_site(const Row& row, const std::map<std::string, size_t>& colum
 FaultList parse_fault_csv(const std::string& text, const std::string& name) {
   FaultList list;
   std::map<std::string, size_t> columns;
-  size_t start = 0;
-  for (int64_t line = 1; start < text.size(); ++line) {
-    const size_t end = std::min(text.find('\n', start), text.size());
-    const std::string content = text.substr(start, end - start);
-    start = end + 1;
-    if (trim(content).empty() || content.front() == '#') continue;
-    const std::string place = detail::concat(name, ":", line);
+  for (const CsvLine& line : split_csv(text, name)) {
     if (columns.empty()) {
-      columns = read_header(content, place);
+      columns = read_header(line);
       continue;
     }
-    const Row row(columns, split_line(content), place);
+    const Row row(columns, line.fields, line.place);
     if (columns.contains("array")) {
       const Cell cell{row.number("array"), row.number("row"), row.number("column")};
       list.cells.push_back({cell, row.kind(), row.place()});
