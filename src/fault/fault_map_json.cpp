@@ -81,6 +81,22 @@ json fault_json(const Fault& fault, const MemoryTensor& tensor) {
           {"kind", to_string(fault.kind)}};
 }
 
+json check_json(const Fault& fault, const std::string& tensor) {
+  return {{"layer", tensor},
+          {"unit", fault.site.element},
+          {"bit", fault.site.bit},
+          {"kind", to_string(fault.kind)}};
+}
+
+/// An array with one entry a line.
+std::string lines_of(const std::vector<json>& entries) {
+  std::string text = "[";
+  for (const json& entry : entries) {
+    text += (text.size() > 1 ? ",\n" : "\n") + entry.dump();
+  }
+  return text + "]";
+}
+
 }  // namespace
 
 FaultList parse_fault_json(const std::string& text, const std::string& name) {
@@ -115,22 +131,20 @@ std::string fault_map_json(const FaultMap& map, const MemoryLayout& layout,
   const auto tensor_of = [&](const Fault& fault) -> const MemoryTensor& {
     return layout.tensors[static_cast<size_t>(fault.site.tensor)];
   };
-  json faults = json::array();
+  json head = {{"format", kFormat},   {"network", origin.network}, {"encoding", origin.encoding},
+               {"rate", origin.rate}, {"seed", origin.seed},       {"trial", origin.trial}};
+  if (!origin.model.empty()) head["model"] = json::parse(origin.model);
+  std::vector<json> faults;
   for (const Fault& fault : map.faults) faults.push_back(fault_json(fault, tensor_of(fault)));
-  json root = {{"format", kFormat},           {"network", origin.network},
-               {"encoding", origin.encoding}, {"rate", origin.rate},
-               {"seed", origin.seed},         {"trial", origin.trial},
-               {"faults", std::move(faults)}};
-  if (!origin.model.empty()) root["model"] = json::parse(origin.model);
-  json checks = json::array();
+  std::vector<json> checks;
   for (const Fault& fault : map.check_faults) {
-    checks.push_back({{"layer", tensor_of(fault).name},
-                      {"unit", fault.site.element},
-                      {"bit", fault.site.bit},
-                      {"kind", to_string(fault.kind)}});
+    checks.push_back(check_json(fault, tensor_of(fault).name));
   }
-  if (!checks.empty()) root["check_faults"] = std::move(checks);
-  return root.dump(1) + "\n";
+  std::string text = "{\n";
+  for (const auto& [key, value] : head.items()) text += '"' + key + "\": " + value.dump() + ",\n";
+  text += "\"faults\": " + lines_of(faults);
+  if (!checks.empty()) text += ",\n\"check_faults\": " + lines_of(checks);
+  return text + "\n}\n";
 }
 
 }  // namespace flatenn::fault

@@ -29,7 +29,9 @@ FaultModel FaultModel::of_kind(FaultKind kind, Encoding encoding) {
 FaultModel FaultModel::with_kind(FaultKind kind) const {
   FaultModel model = *this;
   for (FaultSource& source : model.sources) {
-    if (source.follows_kind) source.kinds = KindShares::only(kind);
+    if (!source.follows_kind) continue;
+    source.kinds = KindShares::only(kind);
+    source.follows_kind = false;
   }
   return model;
 }
