@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+namespace flatenn::engine {
+
+/// Instruction sets that own kernels are written for, weakest first.
+enum class Isa { kBaseline, kAvx2, kAvx512Vnni };
+
+/// "baseline", "avx2", "avx512vnni".
+const char* isa_name(Isa isa);
+
+/// Whether this machine runs it.
+bool isa_supported(Isa isa);
+
+/// The strongest one supported, lowered by the environment variable FLATENN_MAX_ISA (read at every
+/// call). Throws Error where the variable holds no name of an instruction set.
+Isa best_isa();
+
+}  // namespace flatenn::engine

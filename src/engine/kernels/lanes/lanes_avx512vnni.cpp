@@ -1,0 +1,70 @@
+#include <immintrin.h>
+
+#include "engine/kernels/lanes/lanes_impl.h"
+
+namespace flatenn::engine::lanes {
+namespace {
+
+struct Avx512Vnni {
+  using Ints = __m512i;
+  using Floats = __m512;
+  using Codes = __m512i;
+  /// 24 accumulators leave room for the codes and a weight in 32 registers.
+  static constexpr unsigned kTilePositions[kMaxBlock + 1] = {0, 8, 8, 8, 6, 4, 4};
+
+  static Ints broadcast(int32_t value) { return _mm512_set1_epi32(value); }
+  static Ints load(const int32_t* from) { return _mm512_loadu_si512(from); }
+  static void store(int32_t* to, Ints value) { _mm512_storeu_si512(to, value); }
+  static Ints load_vector(const uint8_t* from) { return _mm512_loadu_si512(from); }
+  static void store_vector(uint8_t* to, Ints value) { _mm512_storeu_si512(to, value); }
+
+  template <bool Wide>
+  static Codes codes(const uint8_t* from) {
+    return _mm512_loadu_si512(from);
+  }
+  template <bool Wide>
+  static Ints weight(int32_t bytes) {
+    return _mm512_set1_epi32(bytes);
+  }
+  /// VNNI adds four products in 32 bits, so wide products need nothing more.
+  template <bool Wide>
+  static Ints dot(Ints acc, Codes codes, Ints weight) {
+    return _mm512_dpbusd_epi32(acc, codes, weight);
+  }
+
+  static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  static Ints max(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
+  static Ints min(Ints a, Ints b) { return _mm512_min_epi32(a, b); }
+  static Floats splat(float value) { return _mm512_set1_ps(value); }
+  static Floats to_float(Ints value) { return _mm512_cvtepi32_ps(value); }
+  static Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  static Floats clamp(Floats value, Floats low, Floats high) {
+    return _mm512_min_ps(_mm512_max_ps(value, low), high);
+  }
+  /// The default rounding mode is half to even.
+  static Ints round(Floats value) { return _mm512_cvtps_epi32(value); }
+
+  static Ints byte_of(Ints vector, int byte) {
+    return _mm512_and_si512(_mm512_srl_epi32(vector, _mm_cvtsi32_si128(8 * byte)),
+                            _mm512_set1_epi32(0xff));
+  }
+  static Ints pack(Ints c0, Ints c1, Ints c2, Ints c3) {
+    const Ints low = _mm512_or_si512(c0, _mm512_slli_epi32(c1, 8));
+    const Ints high = _mm512_or_si512(c2, _mm512_slli_epi32(c3, 8));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+  }
+  static void store_byte(uint8_t* vector, int byte, Ints codes) {
+    const Ints shifted = _mm512_sll_epi32(codes, _mm_cvtsi32_si128(8 * byte));
+    _mm512_mask_storeu_epi8(vector, 0x1111111111111111ULL << byte, shifted);
+  }
+};
+
+}  // namespace
+
+void dot_u8s8s32_avx512vnni(const DotArgs& args) { dot_any<Avx512Vnni, false>(args); }
+void requantize_s32u8_avx512vnni(const RequantizeArgs& args) { requantize_any<Avx512Vnni>(args); }
+
+}  // namespace flatenn::engine::lanes

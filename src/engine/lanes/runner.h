@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "engine/isa.h"
+#include "engine/lanes/buffers.h"
+#include "engine/lanes/pools.h"
+#include "engine/lanes/weights.h"
+
+namespace flatenn::engine::lanes {
+
+struct Kernels {
+  Isa isa = Isa::kBaseline;
+  const char* name = "";
+  Dot dot = nullptr;
+  Requantize requantize = nullptr;
+};
+/// The best ones that `isa` allows.
+const Kernels& kernels_for(Isa isa);
+
+/// A layer, or a layer with the max-pool that follows it.
+using Step = std::variant<LayerPlan, PoolPlan>;
+int64_t layer_of(const Step& step);
+
+/// How a network is run on chunks of `lane_groups` * 16 images.
+struct Program {
+  std::vector<Step> fused;  ///< Max-pools inside the layers before them where possible.
+  std::vector<Step> plain;  ///< One step a layer: every activation is written.
+};
+Program make_program(const net::Network& network, const std::vector<Layout>& layouts,
+                     int64_t lane_groups);
+
+/// Scratch memory of one thread.
+struct Workspace {
+  Workspace(const Program& program, const std::vector<Layout>& layouts, int64_t lane_groups,
+            int64_t classes);
+  ChunkBuffers golden;
+  ChunkBuffers faulty;
+  std::vector<int32_t> acc;
+  std::vector<float> logits;  ///< [lane_groups * 16, classes]
+};
+
+/// Reads and writes of one step.
+struct StepBuffers {
+  const uint8_t* src = nullptr;
+  const uint8_t* skip = nullptr;
+  uint8_t* dst = nullptr;
+  float* logits = nullptr;  ///< [lane_groups * 16, classes], where dst is null.
+};
+
+/// Runs steps of a network with one set of kernels.
+class Runner {
+ public:
+  Runner(const net::Network& network, const std::vector<Layout>& layouts, const Kernels& kernels);
+  void run(const Step& step, const NetworkWeights& weights, const StepBuffers& buffers,
+           int64_t lane_groups, int32_t* acc) const;
+
+ private:
+  struct LayerConstants {
+    std::vector<float> multiplier;
+    float skip_multiplier = 0;
+    float low = 0;
+    float high = 0;
+  };
+  void run_layer(const LayerPlan& plan, const LayerWeights& weights, const StepBuffers& buffers,
+                 int64_t lane_groups, int32_t* acc) const;
+  void run_band(const LayerPlan& plan, const LayerWeights& weights, const Band& band,
+                int64_t first_row, const StepBuffers& buffers, int32_t* acc) const;
+  void sum_block(const LayerPlan& plan, const LayerWeights& weights, const Band& band, size_t block,
+                 const uint8_t* src, int32_t* acc) const;
+  void write_logits(const LayerPlan& plan, const LayerWeights& weights, const Band& band,
+                    const Block& block, int64_t first_row, const StepBuffers& buffers,
+                    const int32_t* acc) const;
+
+  const net::Network& network_;
+  const std::vector<Layout>& layouts_;
+  const Kernels& kernels_;
+  std::vector<LayerConstants> constants_;  ///< [layers]
+};
+
+}  // namespace flatenn::engine::lanes
