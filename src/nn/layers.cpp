@@ -72,10 +72,7 @@ torch::Tensor QuantLayerImpl::product(const torch::Tensor& x, const torch::Tenso
 
 torch::Tensor QuantLayerImpl::effective_weight() {
   torch::Tensor q = quantized() ? quantizer->forward(weight) : weight;
-  if (keep_quantized_weight && q.requires_grad()) {
-    if (!q.is_leaf()) q.retain_grad();
-    quantized_weight = q;
-  }
+  if (keep_quantized_weight) quantized_weight = q.detach();
   if (perturbation.defined()) q = q + perturbation;
   return quantized() && quantizer->gain.defined() ? q * quantizer->gain : q;
 }

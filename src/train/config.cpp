@@ -68,8 +68,7 @@ nn::ModelOptions read_model(Config& config) {
       config.get_choice("model.architecture", model.architecture, nn::architecture_names());
   model.hidden = config.get_ints("model.hidden", model.hidden, {.min = 1});
   model.width = config.get_int("model.width", model.width, {.min = 1});
-  model.fatrelu_threshold =
-      config.get_double("sparsity.fatrelu_threshold", model.fatrelu_threshold, kNotNegative);
+  model.fatrelu = config.get_double("sparsity.fatrelu", model.fatrelu, DoubleRange{0, 0.999});
   model.quant = read_quantization(config);
   return model;
 }

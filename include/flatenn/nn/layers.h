@@ -85,9 +85,9 @@ class QuantLayerImpl : public torch::nn::Module {
 
   /// Added to Q(w) in forward() where defined (to w where the layer is not quantized).
   torch::Tensor perturbation;
-  /// Keep Q(w) of the last forward() and its gradient (retain_grad), for SAQ.
+  /// Keep Q(w) of the last forward(), without perturbation, detached.
   bool keep_quantized_weight = false;
-  torch::Tensor quantized_weight;  ///< Q(w) without perturbation.
+  torch::Tensor quantized_weight;
 
  private:
   torch::Tensor effective_weight();

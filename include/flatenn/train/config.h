@@ -53,7 +53,7 @@ struct TrainConfig {
   fault::Encoding encoding = fault::Encoding::kTwosComplement;  ///< Of the frozen network.
 
   bool sparse() const {
-    return sparsity.penalty != nn::SparsityPenalty::kNone || model.fatrelu_threshold > 0;
+    return sparsity.penalty != nn::SparsityPenalty::kNone || model.fatrelu > 0;
   }
 };
 

@@ -1,0 +1,212 @@
+#include "flatenn/train/sam.h"
+
+#include <utility>
+#include <vector>
+
+#include "flatenn/base/error.h"
+#include "train/perturbation.h"
+
+namespace flatenn::train {
+namespace {
+
+bool is_perturbed(ParameterRole role, const SharpnessOptions& options) {
+  switch (role) {
+    case ParameterRole::kWeight:
+      return options.method == SharpnessMethod::kSam;
+    case ParameterRole::kBias:
+      return options.perturb_biases;
+    case ParameterRole::kBatchNorm:
+      return options.perturb_batch_norm;
+    case ParameterRole::kActivationScale:
+      return options.perturb_activation_scales;
+    case ParameterRole::kWeightScale:
+      return false;
+  }
+  FLATENN_ASSERT(false, "parameter role ", static_cast<int>(role));
+}
+
+bool is_at_output(SharpnessMethod method) {
+  return method == SharpnessMethod::kSaq || method == SharpnessMethod::kAsaq;
+}
+
+/// ASAM scales weights and batch norm's factors by their size; biases and shifts by 1.
+bool is_factor(const RoleParameter& parameter) {
+  static const std::string kEnd = ".gamma";
+  const std::string& name = parameter.name;
+  return name.size() > kEnd.size() &&
+         name.compare(name.size() - kEnd.size(), kEnd.size(), kEnd) == 0;
+}
+
+/// The two passes' changes to a model; the destructor takes back whatever is still in place, so a
+/// pass that throws leaves the model as it was.
+///
+/// Perturbations at the quantizers' outputs are leaves that the layers add to Q(w): zero in the
+/// first pass, where their gradient is dL/dQ(w), and eps in the second.
+class StepScope {
+ public:
+  StepScope(nn::ModelImpl& model, std::vector<torch::Tensor>& leaves, bool at_output)
+      : model_(model), leaves_(leaves) {
+    for (const auto& layer : model.layers()) layer->keep_quantized_weight = true;
+    if (at_output) attach_leaves();
+  }
+  StepScope(const StepScope&) = delete;
+  StepScope& operator=(const StepScope&) = delete;
+
+  ~StepScope() {
+    restore();
+    for (const auto& layer : model_.layers()) {
+      layer->perturbation = torch::Tensor();
+      layer->quantized_weight = torch::Tensor();
+      layer->keep_quantized_weight = false;
+    }
+  }
+
+  void move(const torch::Tensor& parameter, const torch::Tensor& eps) {
+    torch::Tensor value = parameter;
+    saved_.emplace_back(value, value.detach().clone());
+    value.add_(eps);
+  }
+  void begin_second_pass() { model_.set_track_statistics(false); }
+  /// Puts every moved parameter back exactly.
+  void restore() {
+    const torch::NoGradGuard no_grad;
+    for (auto& [value, old] : saved_) value.copy_(old);
+    saved_.clear();
+    model_.set_track_statistics(true);
+  }
+
+ private:
+  void attach_leaves() {
+    const torch::NoGradGuard no_grad;
+    leaves_.resize(model_.layers().size());
+    for (size_t i = 0; i < leaves_.size(); ++i) {
+      nn::QuantLayerImpl& layer = *model_.layers()[i];
+      torch::Tensor& leaf = leaves_[i];
+      if (!leaf.defined() || leaf.device() != layer.weight.device())
+        leaf = torch::zeros_like(layer.weight).set_requires_grad(true);
+      leaf.zero_();
+      if (leaf.grad().defined()) leaf.mutable_grad().zero_();
+      layer.perturbation = leaf;
+    }
+  }
+
+  nn::ModelImpl& model_;
+  std::vector<torch::Tensor>& leaves_;
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> saved_;  ///< Parameter, its value.
+};
+
+}  // namespace
+
+struct SharpnessStepper::Impl {
+  nn::Model model;
+  Optimizer& optimizer;
+  std::vector<torch::Tensor> leaves;  ///< One for each layer, kept between steps.
+
+  /// What a step perturbs: first the outputs of the quantizers, then `parameters`.
+  struct Targets {
+    std::vector<Target> all;
+    std::vector<torch::Tensor> outputs;     ///< Leaves to fill.
+    std::vector<torch::Tensor> parameters;  ///< Parameters to move.
+  };
+
+  Targets targets(const SharpnessOptions& options) const {
+    Targets found;
+    if (is_at_output(options.method)) {
+      for (size_t i = 0; i < leaves.size(); ++i) {
+        found.all.push_back({model->layers()[i]->quantized_weight, leaves[i].grad(), true, true});
+        found.outputs.push_back(leaves[i]);
+      }
+    }
+    for (const RoleParameter& parameter : optimizer.parameters()) {
+      if (!is_perturbed(parameter.role, options) || !parameter.value.grad().defined()) continue;
+      const bool is_weight = parameter.role == ParameterRole::kWeight;
+      found.all.push_back(
+          {parameter.value.detach(), parameter.value.grad(), is_weight, is_factor(parameter)});
+      found.parameters.push_back(parameter.value);
+    }
+    return found;
+  }
+
+  void perturb(const SharpnessOptions& options, StepScope& scope, StepResult& result) {
+    const torch::NoGradGuard no_grad;
+    const Targets found = targets(options);
+    const Perturbation perturbation = ascent(found.all, options);
+    size_t next = 0;
+    for (const torch::Tensor& leaf : found.outputs) {
+      torch::Tensor output = leaf;
+      output.copy_(perturbation.eps[next++]);
+    }
+    for (const torch::Tensor& parameter : found.parameters)
+      scope.move(parameter, perturbation.eps[next++]);
+    std::vector<torch::Tensor> weights;
+    for (const auto& layer : model->layers()) weights.push_back(layer->quantized_weight);
+    result.grad_norm = perturbation.grad_norm;
+    result.rho_relative = perturbation.weight_norm / global_norm(weights);
+  }
+
+  std::vector<torch::Tensor> weight_gradients() const {
+    std::vector<torch::Tensor> grads;
+    for (const RoleParameter& parameter : optimizer.parameters())
+      if (parameter.role == ParameterRole::kWeight && parameter.value.grad().defined())
+        grads.push_back(parameter.value.grad());
+    return grads;
+  }
+};
+
+SharpnessMethod parse_sharpness_method(const std::string& name) {
+  if (name == "sgd") return SharpnessMethod::kSgd;
+  if (name == "sam") return SharpnessMethod::kSam;
+  if (name == "saq") return SharpnessMethod::kSaq;
+  if (name == "asaq") return SharpnessMethod::kAsaq;
+  throw Error("sharpness method: expected sgd, sam, saq or asaq, got \"" + name + "\"");
+}
+
+std::string to_string(SharpnessMethod method) {
+  switch (method) {
+    case SharpnessMethod::kSgd:
+      return "sgd";
+    case SharpnessMethod::kSam:
+      return "sam";
+    case SharpnessMethod::kSaq:
+      return "saq";
+    case SharpnessMethod::kAsaq:
+      return "asaq";
+  }
+  FLATENN_ASSERT(false, "sharpness method ", static_cast<int>(method));
+}
+
+SharpnessStepper::SharpnessStepper(nn::Model model, Optimizer& optimizer,
+                                   const SharpnessOptions& options)
+    : options_(options), impl_(new Impl{std::move(model), optimizer, {}}) {
+  set_rho(options.rho);
+  FLATENN_CHECK(options.eta >= 0, "sharpness: eta must be >= 0, got ", options.eta);
+}
+
+SharpnessStepper::~SharpnessStepper() = default;
+
+void SharpnessStepper::set_rho(double rho) {
+  FLATENN_CHECK(rho >= 0, "sharpness: rho must be >= 0, got ", rho);
+  options_.rho = rho;
+}
+
+StepResult SharpnessStepper::step(const PassFunction& pass) {
+  StepResult result;
+  impl_->optimizer.zero_grad();
+  if (options_.method == SharpnessMethod::kSgd) {
+    result.loss = pass(Pass::kFirst);
+    const torch::NoGradGuard no_grad;
+    result.grad_norm = global_norm(impl_->weight_gradients());
+    result.rho_relative = torch::zeros_like(result.grad_norm);
+  } else {
+    StepScope scope(*impl_->model, impl_->leaves, is_at_output(options_.method));
+    result.loss = pass(Pass::kFirst);
+    impl_->perturb(options_, scope, result);
+    impl_->optimizer.zero_grad();
+    scope.begin_second_pass();
+    pass(Pass::kSecond);
+  }
+  impl_->optimizer.step();
+  return result;
+}
+
+}  // namespace flatenn::train
