@@ -9,7 +9,7 @@
 namespace {
 
 /// Exit codes: 0 done, 1 the input or the machine is at fault, 2 wrong usage, 70 flatenn is at
-/// fault.
+/// fault, and what a command throws as CLI::RuntimeError (130: stopped by Ctrl-C, work saved).
 constexpr int kInputError = 1;
 constexpr int kUsageError = 2;
 constexpr int kInternalError = 70;
@@ -76,6 +76,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     return 0;
+  } catch (const CLI::RuntimeError& stopped) {
+    return stopped.get_exit_code();
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   } catch (const flatenn::Error& error) {

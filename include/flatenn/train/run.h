@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "flatenn/base/config.h"
+#include "flatenn/train/records.h"
+
+namespace flatenn::train {
+
+struct TrainRequest {
+  std::filesystem::path out;  ///< Run folder; made where it does not exist.
+  std::string data_root;      ///< See data::resolve_data_root().
+  bool resume = false;        ///< Go on from the folder's checkpoint; start anew where it has none.
+  std::string device = "cpu";  ///< "cpu" or "cuda".
+  bool quiet = false;          ///< No progress line.
+  /// Asked after every step; true saves a checkpoint and ends the training there.
+  std::function<bool()> stop_requested;
+};
+
+struct TrainOutcome {
+  RunStatus status = RunStatus::kFinished;
+  std::optional<RunResult> result;  ///< Where it finished.
+};
+
+/// Trains as the configuration says, freezes, measures the frozen network, and fills the run folder
+/// (docs/formats.md). A checkpoint is written at the start, after every epoch, and where the
+/// training is stopped; resumed, it ends with the same weights bit for bit as an uninterrupted one
+/// on an equal runtime, and warns where the runtime differs.
+///
+/// Throws Error for bad configuration or data, for a folder that holds a training already (without
+/// resume), for a resume under another configuration, and where the loss is not finite; in this
+/// last case run.json says "diverged" and the last good checkpoint stays.
+TrainOutcome run_training(Config config, const TrainRequest& request);
+
+}  // namespace flatenn::train

@@ -1,0 +1,142 @@
+#include "train/loop.h"
+
+#include <cmath>
+
+#include "train/state_archive.h"
+
+namespace flatenn::train {
+namespace {
+
+/// A look at the loss waits for a GPU, so it is rare there; on the CPU it costs nothing.
+constexpr int64_t kStepsBetweenLooksOnDevice = 50;
+
+SharpnessOptions plain_steps(const SharpnessOptions& options) {
+  SharpnessOptions plain = options;
+  plain.method = SharpnessMethod::kSgd;
+  return plain;
+}
+
+double value_of(const torch::Tensor& scalar) {
+  return scalar.defined() ? scalar.to(torch::kFloat64).item<double>() : 0.0;
+}
+
+std::string advice(const TrainConfig& config) {
+  const bool sharp = config.sharpness.method != SharpnessMethod::kSgd;
+  return detail::concat(
+      "try a smaller optimizer.learning_rate (", config.optimizer.learning_rate,
+      " now), more schedule.warmup_epochs (", config.schedule.warmup_epochs, ")",
+      sharp ? detail::concat(" or a smaller sharpness.rho (", config.sharpness.rho, ")") : "");
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainConfig& config, nn::Model model, BatchSource& batches,
+                 torch::Device device)
+    : config_(config),
+      model_(std::move(model)),
+      batches_(batches),
+      device_(device),
+      optimizer_(make_optimizer(*model_, config.optimizer)),
+      plain_(model_, *optimizer_, plain_steps(config.sharpness)),
+      sharpness_(model_, *optimizer_, config.sharpness),
+      objective_(model_, config, device) {
+  if (config.sparsity.target > 0) {
+    controller_.emplace(nn::SparsityControllerOptions{.target = config.sparsity.target,
+                                                      .initial_strength = config.sparsity.strength,
+                                                      .gain = config.sparsity.gain});
+  }
+  if (config.ema > 0) averages_.emplace(model_, config.ema);
+  model_->train();
+}
+
+void Trainer::step() {
+  FLATENN_ASSERT(!finished(), "a step after the last one");
+  const int64_t epoch = position_ / steps_per_epoch();
+  if (epoch != started_epoch_) {
+    batches_.start_epoch(epoch);
+    started_epoch_ = epoch;
+  }
+  optimizer_->set_learning_rate(
+      learning_rate_at(config_.schedule, position_, total_steps(), steps_per_epoch()));
+  const Batch batch = batches_.batch(position_ % steps_per_epoch());
+  const bool sharp = static_cast<double>(position_) >=
+                     config_.sharpness_from_epoch * static_cast<double>(steps_per_epoch());
+  SharpnessStepper& stepper = sharp ? sharpness_ : plain_;
+  const bool steer = controller_ && (position_ + 1) % config_.sparsity.update_every == 0;
+  if (steer) objective_.measure_next();
+  last_ = stepper.step([&](Pass pass) { return objective_.run(batch, pass); });
+  ++position_;
+  if (device_.is_cpu() || position_ % kStepsBetweenLooksOnDevice == 0) check_finite();
+  if (steer) steer_sparsity();
+  if (averages_) averages_->update();
+}
+
+void Trainer::steer_sparsity() {
+  controller_->update(objective_.take_sparsity());
+  objective_.set_strength(controller_->strength());
+}
+
+void Trainer::check_finite() const {
+  const double loss = value_of(last_.loss);
+  if (std::isfinite(loss)) return;
+  const int64_t step = position_ - 1;
+  throw Diverged(detail::concat(
+      "training diverged: the loss is ", loss, " in epoch ", step / steps_per_epoch() + 1,
+      ", step ", step % steps_per_epoch() + 1, " of ", steps_per_epoch(), "; ", advice(config_)));
+}
+
+Trainer::Totals Trainer::totals() const {
+  const int64_t done = (position_ - 1) % steps_per_epoch() + 1;
+  const auto images = static_cast<double>(done * config_.batch_size);
+  const torch::Tensor sums = objective_.totals().cpu();
+  return {.loss = sums[0].item<double>() / images, .accuracy = sums[1].item<double>() / images};
+}
+
+double Trainer::learning_rate() const { return optimizer_->learning_rate(); }
+double Trainer::sparsity_strength() const {
+  if (controller_) return controller_->strength();
+  return config_.sparsity.penalty == nn::SparsityPenalty::kNone ? 0 : config_.sparsity.strength;
+}
+double Trainer::grad_norm() const { return value_of(last_.grad_norm); }
+double Trainer::rho_relative() const { return value_of(last_.rho_relative); }
+
+void Trainer::swap_averages() {
+  if (averages_) averages_->swap();
+}
+
+NamedTensors Trainer::last_scalars() const {
+  return {
+      {"loss", last_.loss}, {"grad_norm", last_.grad_norm}, {"rho_relative", last_.rho_relative}};
+}
+
+void Trainer::save(torch::serialize::OutputArchive& archive) const {
+  write_state(archive, "model", nn::named_state(*model_));
+  torch::serialize::OutputArchive optimizer;
+  optimizer_->save(optimizer);
+  archive.write("optimizer", optimizer);
+  if (averages_) write_state(archive, "averages", averages_->state());
+  if (controller_) archive.write("controller", c10::IValue(controller_->state()));
+  archive.write("position", c10::IValue(position_));
+  archive.write("totals", objective_.totals());
+  write_state(archive, "last", last_.loss.defined() ? last_scalars() : NamedTensors{});
+}
+
+void Trainer::load(torch::serialize::InputArchive& archive) {
+  load_state(*model_, read_state(archive, "model"));
+  torch::serialize::InputArchive optimizer;
+  archive.read("optimizer", optimizer);
+  optimizer_->load(optimizer);
+  if (averages_) averages_->load_state(read_state(archive, "averages"));
+  if (controller_) {
+    controller_->load_state(read_value(archive, "controller").toDoubleVector());
+    objective_.set_strength(controller_->strength());
+  }
+  position_ = read_value(archive, "position").toInt();
+  torch::Tensor totals;
+  archive.read("totals", totals);
+  objective_.set_totals(totals);
+  const NamedTensors last = read_state(archive, "last");
+  if (!last.empty()) last_ = {last.at("loss"), last.at("grad_norm"), last.at("rho_relative")};
+}
+
+}  // namespace flatenn::train

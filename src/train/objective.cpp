@@ -1,0 +1,54 @@
+#include "train/objective.h"
+
+namespace flatenn::train {
+
+Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device device)
+    : model_(std::move(model)),
+      penalty_(config.sparsity.penalty),
+      accumulate_(config.accumulate),
+      totals_(torch::zeros({2}, torch::dtype(torch::kFloat64).device(device))),
+      strength_(
+          torch::full({}, config.sparsity.strength, torch::dtype(torch::kFloat32).device(device))) {
+  model_->set_recording(penalty_ != nn::SparsityPenalty::kNone);
+}
+
+torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tensor& labels,
+                                  Pass pass) {
+  const torch::Tensor logits = model_->forward(images);
+  torch::Tensor objective = torch::cross_entropy_loss(logits, labels);
+  if (pass == Pass::kFirst) {
+    const torch::NoGradGuard no_grad;
+    totals_.select(0, 0).add_(objective.detach(), labels.size(0));
+    totals_.select(0, 1).add_(logits.argmax(1).eq(labels).sum());
+    if (measure_) meter_.add(*model_);
+  }
+  if (penalty_ != nn::SparsityPenalty::kNone)
+    objective = objective + strength_ * nn::sparsity_penalty(*model_, penalty_);
+  if (accumulate_ > 1) objective = objective / accumulate_;
+  objective.backward();
+  return objective.detach();
+}
+
+torch::Tensor Objective::run(const Batch& batch, Pass pass) {
+  if (accumulate_ == 1) return run_part(batch.images, batch.labels, pass);
+  const int64_t part = batch.labels.size(0) / accumulate_;
+  torch::Tensor sum;
+  for (int64_t i = 0; i < accumulate_; ++i) {
+    const torch::Tensor loss = run_part(batch.images.narrow(0, i * part, part),
+                                        batch.labels.narrow(0, i * part, part), pass);
+    sum = sum.defined() ? sum + loss : loss;
+  }
+  return sum;
+}
+
+void Objective::measure_next() {
+  meter_.reset();
+  measure_ = true;
+}
+
+double Objective::take_sparsity() {
+  measure_ = false;
+  return meter_.report(*model_).network;
+}
+
+}  // namespace flatenn::train

@@ -1,0 +1,325 @@
+#include "flatenn/train/run.h"
+
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/log.h"
+#include "flatenn/base/progress.h"
+#include "flatenn/nn/runtime.h"
+#include "flatenn/train/checkpoint.h"
+#include "train/checkpoint_file.h"
+#include "train/evaluate.h"
+#include "train/freeze_run.h"
+#include "train/loop.h"
+#include "train/run_data.h"
+
+namespace flatenn::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A controller that ends further than this from its target is named in a warning.
+constexpr double kSparsityTolerance = 0.02;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+torch::Device parse_device(const std::string& name) {
+  FLATENN_CHECK(name == "cpu" || name == "cuda", "--device: expected cpu or cuda, got '", name,
+                "'");
+  if (name == "cpu") return torch::kCPU;
+  FLATENN_CHECK(torch::cuda::is_available(),
+                "--device cuda: this LibTorch finds no CUDA device; use --device cpu");
+  return torch::kCUDA;
+}
+
+LayerNumbers numbers_in_order(const nn::ModelImpl& model,
+                              const std::map<std::string, double>& numbers) {
+  LayerNumbers ordered;
+  for (const auto& layer : model.layers()) {
+    const auto found = numbers.find(layer->spec().name);
+    if (found != numbers.end()) ordered.emplace_back(*found);
+  }
+  return ordered;
+}
+
+void warn_if_runtime_differs(const CheckpointHeader& before, const nn::Runtime& now,
+                             const std::string& device) {
+  const auto text = [](const nn::Runtime& r, const std::string& d) {
+    return detail::concat("LibTorch ", r.libtorch, ", ", r.isa, ", ", r.blas, ", ", r.threads,
+                          " threads, ", d);
+  };
+  const std::string was = text(before.runtime, before.device);
+  const std::string is = text(now, device);
+  if (was != is)
+    log::warn(
+        "resumed on another runtime, so the last bits of the weights may differ from an "
+        "uninterrupted training: ",
+        was, " before, ", is, " now");
+}
+
+/// One call of run_training().
+class Session {
+ public:
+  Session(Config config, const TrainRequest& request)
+      : config_(read_train_config(config)),
+        resolved_(config.resolved()),
+        request_(request),
+        device_(parse_device(request.device)),
+        runtime_(nn::set_up_runtime(config_.threads)) {
+    if (config_.name.empty()) config_.name = folder_name();
+  }
+
+  TrainOutcome run() {
+    prepare_folder();
+    data_ = load_run_data(config_.data, data::resolve_data_root(request_.data_root));
+    config_.model = model_options_for(config_, data_.train);
+    train::steps_per_epoch(config_, data_.train.count);
+    batches_ = make_batch_source(
+        data_.train,
+        {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
+        device_);
+    start_record();
+    resuming() ? resume() : start();
+    record_.status = RunStatus::kRunning;
+    write_record();
+    try {
+      if (!train()) return interrupted();
+    } catch (const Diverged& error) {
+      diverged(error);
+    }
+    return finish();
+  }
+
+ private:
+  std::filesystem::path file(const char* name) const { return request_.out / name; }
+  bool resuming() const {
+    return request_.resume && std::filesystem::exists(file("checkpoint.pt"));
+  }
+
+  std::string folder_name() const {
+    return std::filesystem::absolute(request_.out / "x").parent_path().filename().string();
+  }
+
+  void prepare_folder() {
+    std::error_code error;
+    std::filesystem::create_directories(request_.out, error);
+    FLATENN_CHECK(!error, request_.out.string(), ": cannot be made: ", error.message());
+    FLATENN_CHECK(request_.resume || !std::filesystem::exists(file("checkpoint.pt")),
+                  request_.out.string(),
+                  ": holds a training already; add --resume to go on with it, or choose another "
+                  "--out");
+  }
+
+  void start_record() {
+    record_ = {.name = config_.name, .seed = config_.seed, .started = utc_now()};
+    record_.dataset = describe(data_, config_.data);
+    record_.runtime = {runtime_.libtorch, runtime_.isa, runtime_.blas, runtime_.threads,
+                       request_.device};
+  }
+
+  void write_record() { write_run_record(file("run.json"), record_, resolved_); }
+
+  void make_trainer() { trainer_ = std::make_unique<Trainer>(config_, model_, *batches_, device_); }
+
+  void start() {
+    model_ = nn::Model(config_.model);
+    if (!config_.warm_start.empty()) {
+      nn::warm_start(*model_, load_run_state(config_.warm_start));
+      log::info("starts from the weights of ", config_.warm_start);
+    }
+    model_->to(device_);
+    if (config_.model.quant.enabled) {
+      batches_->start_epoch(0);
+      model_->calibrate(batches_->batch(0).images);
+    }
+    make_trainer();
+    metrics_.emplace(file("metrics.jsonl"), 0);
+    save();
+  }
+
+  void resume() {
+    torch::serialize::InputArchive archive;
+    const CheckpointHeader header = read_checkpoint(file("checkpoint.pt"), archive);
+    const std::string difference =
+        config_difference(nlohmann::json::parse(header.config), resolved_);
+    FLATENN_CHECK(difference.empty(), file("checkpoint.pt").string(),
+                  ": was trained with another configuration: ", difference);
+    FLATENN_CHECK(header.train_hash == data_.train.content_hash, file("checkpoint.pt").string(),
+                  ": was trained on other images than data.name = ", config_.data.name,
+                  " gives now");
+    warn_if_runtime_differs(header, runtime_, request_.device);
+    model_ = nn::Model(config_.model);
+    model_->to(device_);
+    make_trainer();
+    trainer_->load(archive);
+    record_.started = header.started;
+    seconds_ = header.seconds;
+    epoch_seconds_ = header.epoch_seconds;
+    metrics_.emplace(file("metrics.jsonl"), trainer_->position() / trainer_->steps_per_epoch());
+    log::info("resumes after step ", trainer_->position(), " of ", trainer_->total_steps());
+  }
+
+  void save() {
+    trainer_->check_finite();
+    write_checkpoint(file("checkpoint.pt"),
+                     {.config = resolved_.dump(),
+                      .model = config_.model,
+                      .runtime = runtime_,
+                      .device = request_.device,
+                      .train_hash = data_.train.content_hash,
+                      .started = record_.started,
+                      .seconds = seconds_,
+                      .epoch_seconds = epoch_seconds_},
+                     *trainer_);
+  }
+
+  /// False where it was asked to stop.
+  bool train() {
+    Progress progress({.title = config_.name,
+                       .total = trainer_->total_steps() * config_.batch_size,
+                       .unit = "images",
+                       .done_before = trainer_->position() * config_.batch_size,
+                       .quiet = request_.quiet});
+    while (!trainer_->finished()) {
+      const auto start = Clock::now();
+      trainer_->step();
+      const double seconds = seconds_since(start);
+      seconds_ += seconds;
+      epoch_seconds_ += seconds;
+      show(progress);
+      progress.advance(config_.batch_size);
+      if (trainer_->at_epoch_end()) end_epoch();
+      if (request_.stop_requested && request_.stop_requested() && !trainer_->finished()) {
+        save();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  void show(Progress& progress) {
+    const int64_t step = trainer_->position();
+    // Reading the totals waits for a GPU.
+    if (!device_.is_cpu() && step % 50 != 0) return;
+    const Trainer::Totals totals = trainer_->totals();
+    char text[160];
+    const int64_t per_epoch = trainer_->steps_per_epoch();
+    int used = std::snprintf(text, sizeof text, "epoch %ld/%ld loss %.3f accuracy %.1f %%",
+                             (step - 1) / per_epoch + 1, config_.epochs, totals.loss,
+                             100 * totals.accuracy);
+    if (last_metrics_) {
+      std::snprintf(text + used, sizeof text - static_cast<size_t>(used),
+                    "; %s %.2f %%, zeros %.1f %%", config_.data.hold_out > 0 ? "held out" : "test",
+                    100 * last_metrics_->test_accuracy, 100 * last_metrics_->sparsity);
+    }
+    progress.set_text(text);
+  }
+
+  void end_epoch() {
+    trainer_->check_finite();
+    const Trainer::Totals totals = trainer_->totals();
+    trainer_->swap_averages();
+    const ModelEvaluation evaluation = evaluate_model(model_, data_.test, device_);
+    const auto images = static_cast<double>(trainer_->steps_per_epoch() * config_.batch_size);
+    last_metrics_ =
+        EpochMetrics{.epoch = trainer_->position() / trainer_->steps_per_epoch(),
+                     .learning_rate = trainer_->learning_rate(),
+                     .train_loss = totals.loss,
+                     .train_accuracy = totals.accuracy,
+                     .test_loss = evaluation.loss,
+                     .test_accuracy = evaluation.accuracy,
+                     .sparsity = evaluation.sparsity.network,
+                     .sparsity_strength = trainer_->sparsity_strength(),
+                     .images_per_second = images / epoch_seconds_,
+                     .seconds = epoch_seconds_,
+                     .code_rms = numbers_in_order(*model_, nn::code_rms(*model_)),
+                     .weight_scale = numbers_in_order(*model_, nn::weight_scales(*model_)),
+                     .grad_norm = trainer_->grad_norm()};
+    trainer_->swap_averages();
+    metrics_->append(*last_metrics_);
+    trainer_->reset_totals();
+    epoch_seconds_ = 0;
+    save();
+  }
+
+  TrainOutcome interrupted() {
+    record_.status = RunStatus::kInterrupted;
+    record_.finished = utc_now();
+    write_record();
+    return {.status = RunStatus::kInterrupted};
+  }
+
+  [[noreturn]] void diverged(const Diverged& error) {
+    record_.status = RunStatus::kDiverged;
+    record_.finished = utc_now();
+    write_record();
+    throw Error(detail::concat(request_.out.string(), ": ", error.what(), "; ",
+                               file("checkpoint.pt").string(),
+                               " keeps the state before, for use as warm_start.run"));
+  }
+
+  RunResult float_result() {
+    const ModelEvaluation evaluation = evaluate_model(model_, data_.test, device_);
+    RunResult result{.accuracy = evaluation.accuracy,
+                     .loss = evaluation.loss,
+                     .sparsity = evaluation.sparsity.network};
+    result.layer_sparsity = numbers_in_order(*model_, evaluation.sparsity.layers);
+    return result;
+  }
+
+  void add_training_figures(RunResult& result) {
+    result.rho_relative = trainer_->rho_relative();
+    result.seconds = seconds_;
+    result.images_per_second =
+        static_cast<double>(trainer_->total_steps() * config_.batch_size) / seconds_;
+    const double target = config_.sparsity.target;
+    if (target > 0 && std::abs(result.sparsity - target) > kSparsityTolerance) {
+      char text[96];
+      std::snprintf(text, sizeof text,
+                    "sparsity is %.3f, further than %.2f from sparsity.target %.3f",
+                    result.sparsity, kSparsityTolerance, target);
+      result.warnings.emplace_back(text);
+    }
+  }
+
+  TrainOutcome finish() {
+    trainer_->swap_averages();
+    record_.result = config_.model.quant.enabled
+                         ? freeze_run(*model_, config_, data_.test, file("model.onnx"))
+                         : float_result();
+    trainer_->swap_averages();
+    add_training_figures(*record_.result);
+    for (const std::string& warning : record_.result->warnings) log::warn(warning);
+    record_.status = RunStatus::kFinished;
+    record_.finished = utc_now();
+    write_record();
+    return {.status = RunStatus::kFinished, .result = record_.result};
+  }
+
+  TrainConfig config_;
+  nlohmann::json resolved_;
+  TrainRequest request_;
+  torch::Device device_;
+  nn::Runtime runtime_;
+  RunData data_;
+  std::unique_ptr<BatchSource> batches_;
+  nn::Model model_{nullptr};
+  std::unique_ptr<Trainer> trainer_;
+  std::optional<MetricsLog> metrics_;
+  std::optional<EpochMetrics> last_metrics_;
+  RunRecord record_;
+  double seconds_ = 0;
+  double epoch_seconds_ = 0;
+};
+
+}  // namespace
+
+TrainOutcome run_training(Config config, const TrainRequest& request) {
+  return Session(std::move(config), request).run();
+}
+
+}  // namespace flatenn::train

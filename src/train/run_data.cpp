@@ -1,0 +1,58 @@
+#include "train/run_data.h"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+
+#include "flatenn/base/error.h"
+#include "flatenn/train/order.h"
+
+namespace flatenn::train {
+namespace {
+
+std::vector<int64_t> others(const std::vector<int64_t>& rising, int64_t count) {
+  std::vector<int64_t> all(static_cast<size_t>(count));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  std::vector<int64_t> rest;
+  std::set_difference(all.begin(), all.end(), rising.begin(), rising.end(),
+                      std::back_inserter(rest));
+  return rest;
+}
+
+}  // namespace
+
+RunData load_run_data(const DataOptions& options, const std::filesystem::path& root) {
+  data::ImageSet train = data::load_image_set(options.name, data::Split::kTrain, root);
+  RunData data;
+  if (options.hold_out > 0) {
+    FLATENN_CHECK(options.hold_out < train.count, "data.hold_out = ", options.hold_out,
+                  " leaves none of the ", train.count, " training images");
+    const auto held_out = held_out_images(options.hold_out_seed, train.count, options.hold_out);
+    data.test = select_images(train, held_out);
+    train = select_images(train, others(held_out, train.count));
+  } else {
+    data.test = data::load_image_set(options.name, data::Split::kTest, root);
+  }
+  data.train = data::take_first(std::move(train), options.train_images);
+  data.test = data::take_first(std::move(data.test), options.test_images);
+  return data;
+}
+
+RunRecord::Dataset describe(const RunData& data, const DataOptions& options) {
+  return {.name = options.name,
+          .train_hash = data.train.content_hash,
+          .test_hash = data.test.content_hash,
+          .train_images = data.train.count,
+          .test_images = data.test.count,
+          .held_out = options.hold_out > 0};
+}
+
+nn::ModelOptions model_options_for(const TrainConfig& config, const data::ImageSet& images) {
+  nn::ModelOptions model = config.model;
+  model.input = {images.channels, images.height, images.width};
+  model.classes = static_cast<int64_t>(images.class_names.size());
+  model.input_scale = static_cast<double>(images.max_normalized()) / 127;
+  return model;
+}
+
+}  // namespace flatenn::train

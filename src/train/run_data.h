@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+
+#include "flatenn/data/image_set.h"
+#include "flatenn/nn/model.h"
+#include "flatenn/train/config.h"
+#include "flatenn/train/records.h"
+
+namespace flatenn::train {
+
+/// What a training learns from and what it is measured on.
+struct RunData {
+  data::ImageSet train;
+  data::ImageSet test;  ///< The test split, or the images held out of the training split.
+};
+
+/// Throws Error naming file or key.
+RunData load_run_data(const DataOptions& options, const std::filesystem::path& root);
+
+RunRecord::Dataset describe(const RunData& data, const DataOptions& options);
+
+/// The model's options with what the data set decides: input shape, classes, input scale.
+nn::ModelOptions model_options_for(const TrainConfig& config, const data::ImageSet& images);
+
+}  // namespace flatenn::train
