@@ -14,7 +14,8 @@ struct ModelEvaluation {
   nn::SparsityReport sparsity;
 };
 
-/// The model in evaluation mode over all images. Mode and recording are as before afterwards.
+/// The model in evaluation mode over all images. Afterwards the mode is as before, recording is
+/// off.
 ModelEvaluation evaluate_model(nn::Model model, const data::ImageSet& images, torch::Device device);
 
 }  // namespace flatenn::train

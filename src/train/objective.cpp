@@ -7,10 +7,8 @@ Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device d
       penalty_(config.sparsity.penalty),
       accumulate_(config.accumulate),
       totals_(torch::zeros({2}, torch::dtype(torch::kFloat64).device(device))),
-      strength_(
-          torch::full({}, config.sparsity.strength, torch::dtype(torch::kFloat32).device(device))) {
-  model_->set_recording(penalty_ != nn::SparsityPenalty::kNone);
-}
+      strength_(torch::full({}, config.sparsity.strength,
+                            torch::dtype(torch::kFloat32).device(device))) {}
 
 torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tensor& labels,
                                   Pass pass) {
@@ -30,6 +28,7 @@ torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tens
 }
 
 torch::Tensor Objective::run(const Batch& batch, Pass pass) {
+  model_->set_recording(measure_ || penalty_ != nn::SparsityPenalty::kNone);
   if (accumulate_ == 1) return run_part(batch.images, batch.labels, pass);
   const int64_t part = batch.labels.size(0) / accumulate_;
   torch::Tensor sum;

@@ -1,0 +1,292 @@
+#include "flatenn/train/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/net/onnx.h"
+#include "flatenn/train/checkpoint.h"
+#include "train/run_testing.h"
+
+namespace flatenn::train {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int64_t kTrainImages = 400;
+constexpr int64_t kTestImages = 200;
+
+/// Everything that keeps state between steps, in a network that trains in a second.
+const char* const kEverything = R"(
+seed = 5
+[data]
+name = "mnist"
+[augment]
+crop = 1
+flip = true
+[model]
+architecture = "mlp"
+hidden = [24, 16]
+[quant]
+first_last_bits = 0
+[optimizer]
+kind = "saq"
+learning_rate = 0.05
+weight_decay = 1e-4
+[sharpness]
+rho = 0.05
+from_epoch = 0.5
+[schedule]
+warmup_epochs = 1
+[sparsity]
+penalty = "l1"
+target = 0.6
+update_every = 3
+[train]
+epochs = 3
+batch_size = 40
+accumulate = 2
+ema = 0.9
+threads = 1
+)";
+/// A mirrored easy image shows another class.
+const char* const kNoFlip = "augment.flip=false";
+constexpr int64_t kStepsPerEpoch = kTrainImages / 40;
+
+class RunTraining : public ::testing::Test {
+ protected:
+  RunTraining() { testing::write_easy_mnist(folder_ / "data", kTrainImages, kTestImages); }
+
+  TrainOutcome train(const std::string& toml, const std::string& out,
+                     const std::vector<std::string>& assignments = {}, bool resume = false,
+                     int64_t stop_after = -1) {
+    Config config = Config::from_string(toml, "test.toml");
+    for (const std::string& assignment : assignments) config.set(assignment);
+    TrainRequest request{.out = folder_ / out,
+                         .data_root = (folder_ / "data").string(),
+                         .resume = resume,
+                         .quiet = true};
+    int64_t steps = 0;
+    if (stop_after >= 0) request.stop_requested = [&, stop_after] { return ++steps >= stop_after; };
+    return run_training(std::move(config), request);
+  }
+  std::string error_of_training(const std::string& toml, const std::string& out,
+                                const std::vector<std::string>& assignments = {},
+                                bool resume = false) {
+    return testing::error_of([&] { train(toml, out, assignments, resume); });
+  }
+
+  nlohmann::json record(const std::string& out) {
+    return nlohmann::json::parse(read_file(folder_ / out / "run.json"));
+  }
+  /// Lines of metrics.jsonl without what depends on the clock.
+  std::vector<nlohmann::json> metrics(const std::string& out) {
+    std::istringstream text(read_file(folder_ / out / "metrics.jsonl"));
+    std::vector<nlohmann::json> lines;
+    for (std::string line; std::getline(text, line);) {
+      lines.push_back(nlohmann::json::parse(line));
+      lines.back().erase("seconds");
+      lines.back().erase("images_per_second");
+    }
+    return lines;
+  }
+  std::string network_hash(const std::string& out) {
+    return net::content_hash(net::read_onnx(folder_ / out / "model.onnx"));
+  }
+
+  testing::TempFolder folder_;
+};
+
+TEST_F(RunTraining, LearnsFreezesAndFillsItsFolder) {
+  const TrainOutcome outcome =
+      train(kEverything, "run", {"train.ema=0", "train.epochs=6", kNoFlip});
+  ASSERT_EQ(outcome.status, RunStatus::kFinished);
+  EXPECT_GT(outcome.result->accuracy, 0.9);
+  EXPECT_EQ(outcome.result->code_rms.size(), 3U);
+
+  const nlohmann::json json = record("run");
+  EXPECT_EQ(json["status"], "finished");
+  EXPECT_EQ(json["name"], "run");
+  EXPECT_EQ(json["config"]["train"]["epochs"], 6);
+  EXPECT_EQ(json["dataset"]["train_images"], kTrainImages);
+  EXPECT_GT(json["result"]["rho_relative"], 0.0);
+
+  const auto lines = metrics("run");
+  ASSERT_EQ(lines.size(), 6U);
+  EXPECT_LT(lines[5]["train_loss"], lines[0]["train_loss"]);
+
+  const net::Network network = net::read_onnx(folder_ / "run" / "model.onnx");
+  EXPECT_EQ(network.metadata.at("recipe"), "saq");
+  EXPECT_EQ(network.metadata.at("activation"), "sparse");
+  EXPECT_EQ(network.metadata.at("dataset"), "mnist");
+}
+
+TEST_F(RunTraining, TheFrozenNetworkAgreesWithTheTrainingNetwork) {
+  const TrainOutcome outcome = train(kEverything, "run");
+  // Half an image of 200: codes may differ in ties alone.
+  EXPECT_NEAR(outcome.result->accuracy, metrics("run").back()["test_accuracy"], 0.0051);
+  EXPECT_NEAR(outcome.result->sparsity, metrics("run").back()["sparsity"], 0.001);
+}
+
+/// Stops after every one of these steps: inside the first epoch, before and after the method
+/// changes, at and beside epoch ends.
+class Resume : public RunTraining, public ::testing::WithParamInterface<int64_t> {};
+
+TEST_P(Resume, EndsWithTheWeightsAndMetricsOfAnUninterruptedTraining) {
+  train(kEverything, "whole");
+  const TrainOutcome stopped = train(kEverything, "parts", {}, false, GetParam());
+  EXPECT_EQ(stopped.status, RunStatus::kInterrupted);
+  EXPECT_EQ(record("parts")["status"], "interrupted");
+  const TrainOutcome resumed = train(kEverything, "parts", {}, true);
+  EXPECT_EQ(resumed.status, RunStatus::kFinished);
+
+  EXPECT_EQ(network_hash("parts"), network_hash("whole"));
+  EXPECT_EQ(metrics("parts"), metrics("whole"));
+  const auto whole = load_run_state(folder_ / "whole");
+  const auto parts = load_run_state(folder_ / "parts");
+  ASSERT_EQ(whole.size(), parts.size());
+  for (const auto& [name, tensor] : whole)
+    EXPECT_TRUE(torch::equal(tensor, parts.at(name))) << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(AnyStep, Resume,
+                         ::testing::Values(1, 4, kStepsPerEpoch - 1, kStepsPerEpoch,
+                                           kStepsPerEpoch + 3, 2 * kStepsPerEpoch + 1));
+
+TEST_F(RunTraining, AResumeOfAFinishedTrainingOnlyMeasuresAgain) {
+  const TrainOutcome first = train(kEverything, "run");
+  const TrainOutcome second = train(kEverything, "run", {}, true);
+  EXPECT_EQ(second.result->accuracy, first.result->accuracy);
+  EXPECT_EQ(second.result->rho_relative, first.result->rho_relative);
+  EXPECT_EQ(metrics("run").size(), 3U);
+}
+
+TEST_F(RunTraining, AResumeWithoutCheckpointStartsAnew) {
+  EXPECT_EQ(train(kEverything, "run", {}, true).status, RunStatus::kFinished);
+}
+
+TEST_F(RunTraining, AResumeUnderAnotherConfigurationNamesTheKey) {
+  train(kEverything, "run", {}, false, 2);
+  EXPECT_THAT(error_of_training(kEverything, "run", {"optimizer.learning_rate=0.1"}, true),
+              HasSubstr("optimizer.learning_rate: 0.05 before, 0.1 now"));
+}
+
+TEST_F(RunTraining, AResumeOnOtherImagesIsRefused) {
+  train(kEverything, "run", {}, false, 2);
+  testing::write_easy_mnist(folder_ / "data", kTrainImages - 1, kTestImages);
+  EXPECT_THAT(error_of_training(kEverything, "run", {}, true), HasSubstr("other images"));
+}
+
+TEST_F(RunTraining, AFolderThatHoldsATrainingIsNotOverwritten) {
+  train(kEverything, "run", {}, false, 1);
+  EXPECT_THAT(error_of_training(kEverything, "run"), HasSubstr("add --resume"));
+}
+
+TEST_F(RunTraining, ADamagedCheckpointIsNamed) {
+  train(kEverything, "run", {}, false, 1);
+  const auto path = folder_ / "run" / "checkpoint.pt";
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  EXPECT_THAT(error_of_training(kEverything, "run", {}, true), HasSubstr("checkpoint.pt"));
+  std::ofstream(path) << "not an archive";
+  EXPECT_THAT(error_of_training(kEverything, "run", {}, true), HasSubstr("checkpoint.pt"));
+}
+
+TEST_F(RunTraining, ADivergedTrainingKeepsTheLastGoodCheckpointAndSaysWhatToTry) {
+  const std::vector<std::string> wild = {"optimizer.learning_rate=1e9", "optimizer.kind=sgd",
+                                         "quant.enabled=false", "sparsity.penalty=none",
+                                         "sparsity.target=0"};
+  const std::string error = error_of_training(kEverything, "run", wild);
+  EXPECT_THAT(error, HasSubstr("diverged"));
+  EXPECT_THAT(error, HasSubstr("smaller optimizer.learning_rate"));
+  EXPECT_EQ(record("run")["status"], "diverged");
+  for (const auto& [name, tensor] : load_run_state(folder_ / "run"))
+    EXPECT_TRUE(torch::isfinite(tensor).all().item<bool>()) << name;
+}
+
+TEST_F(RunTraining, StartsFromAFloatNetwork) {
+  const TrainOutcome base = train(kEverything, "float",
+                                  {"quant.enabled=false", "optimizer.kind=sgd", "train.ema=0",
+                                   "sparsity.penalty=none", "sparsity.target=0", kNoFlip});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "float" / "model.onnx"));
+  ASSERT_GT(base.result->accuracy, 0.9);
+  // Too little learning to get anywhere from a random start.
+  const std::vector<std::string> still = {
+      "optimizer.learning_rate=1e-6", "train.epochs=2", "quant.weight_bits=8",
+      "quant.activation_bits=8",      "train.ema=0",    kNoFlip};
+  std::vector<std::string> warm = still;
+  warm.push_back("warm_start.run=" + (folder_ / "float").string());
+  EXPECT_LT(train(kEverything, "cold", still).result->accuracy, 0.5);
+  EXPECT_GT(train(kEverything, "warm", warm).result->accuracy, 0.9);
+}
+
+TEST_F(RunTraining, AWarmStartFromNowhereIsNamed) {
+  EXPECT_THAT(error_of_training(kEverything, "run", {"warm_start.run=no/such/run"}),
+              HasSubstr("no/such/run/checkpoint.pt"));
+}
+
+TEST_F(RunTraining, HeldOutImagesReplaceTheTestSplit) {
+  train(kEverything, "run", {"data.hold_out=100", "train.epochs=2"});
+  const nlohmann::json dataset = record("run")["dataset"];
+  EXPECT_EQ(dataset["train_images"], kTrainImages - 100);
+  EXPECT_EQ(dataset["test_images"], 100);
+  EXPECT_EQ(dataset["held_out"], true);
+}
+
+TEST_F(RunTraining, HoldingOutAllImagesIsRefused) {
+  EXPECT_THAT(error_of_training(kEverything, "run", {"data.hold_out=400"}),
+              HasSubstr("data.hold_out = 400 leaves none"));
+}
+
+TEST_F(RunTraining, ABatchOfMoreImagesThanThereAreIsRefused) {
+  EXPECT_THAT(error_of_training(kEverything, "run", {"train.batch_size=402"}),
+              HasSubstr("train.batch_size = 402"));
+}
+
+TEST_F(RunTraining, MissingDataSaysHowToGetIt) {
+  EXPECT_THAT(error_of_training(kEverything, "run", {"data.name=cifar10"}),
+              HasSubstr("flatenn data get cifar10"));
+}
+
+TEST_F(RunTraining, AnUnknownDeviceIsRefused) {
+  Config config = Config::from_string(kEverything, "test.toml");
+  const TrainRequest request{.out = folder_ / "run", .device = "tpu"};
+  EXPECT_THAT(testing::error_of([&] { run_training(std::move(config), request); }),
+              HasSubstr("expected cpu or cuda, got 'tpu'"));
+}
+
+TEST_F(RunTraining, ARunThatCannotBeWrittenIsNamed) {
+  std::ofstream(folder_ / "file") << "in the way";
+  EXPECT_THAT(error_of_training(kEverything, "file/run"), HasSubstr("file/run"));
+}
+
+TEST_F(RunTraining, ALoadedRunComputesWhatWasFrozen) {
+  train(kEverything, "run", {"train.epochs=1", "schedule.warmup_epochs=0"});
+  const LoadedRun run = load_run(folder_ / "run");
+  EXPECT_EQ(run.config.sharpness.method, SharpnessMethod::kSaq);
+  EXPECT_EQ(run.model->options().input, (net::Shape{1, 28, 28}));
+  EXPECT_TRUE(run.model->calibrated());
+}
+
+/// The same on real digits, where they are at hand.
+TEST(RunTrainingOnMnist, LearnsDigitsInTwoEpochs) {
+  const char* root = std::getenv("FLATENN_DATA");
+  if (root == nullptr || !std::filesystem::exists(std::filesystem::path(root) / "mnist"))
+    GTEST_SKIP() << "FLATENN_DATA names no folder with mnist";
+  testing::TempFolder folder;
+  Config config = Config::from_string(
+      "[data]\nname = \"mnist\"\ntrain_images = 6000\ntest_images = 1000\n"
+      "[quant]\nfirst_last_bits = 0\n[train]\nepochs = 2\nbatch_size = 64\n",
+      "mnist.toml");
+  const TrainOutcome outcome =
+      run_training(std::move(config), {.out = folder / "run", .data_root = root, .quiet = true});
+  EXPECT_GT(outcome.result->accuracy, 0.88);
+}
+
+}  // namespace
+}  // namespace flatenn::train

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "flatenn/data/image_set.h"
+
+/// What the tests of this folder share.
+namespace flatenn::train::testing {
+
+/// An empty folder of its own, removed at the end.
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// 28x28 images of ten classes that a network can learn: a bright square whose place is the class's
+/// on dim noise. A function of (seed, count).
+data::ImageSet easy_images(int64_t count, uint64_t seed);
+
+/// Writes easy images as an MNIST data set below `root`: its train and test files, raw IDX.
+void write_easy_mnist(const std::filesystem::path& root, int64_t train, int64_t test);
+
+/// The message of the Error that `action` throws; "" where it throws none.
+std::string error_of(const std::function<void()>& action);
+
+}  // namespace flatenn::train::testing
