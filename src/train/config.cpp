@@ -160,6 +160,7 @@ void read_loop(Config& config, TrainConfig& train) {
 TrainConfig read_train_config(Config& config) {
   TrainConfig train;
   train.name = config.get_string("name", "");
+  train.recipe = config.get_string("recipe", "");
   train.seed = read_seed(config, "seed", 1);
   train.data = read_data(config);
   train.augment = read_augmentation(config);
@@ -167,6 +168,7 @@ TrainConfig read_train_config(Config& config) {
   train.model.seed = train.seed;
   train.optimizer = read_optimizer(config);
   train.sharpness = read_sharpness(config);
+  if (train.recipe.empty()) train.recipe = to_string(train.sharpness.method);
   train.sharpness_from_epoch = config.get_double("sharpness.from_epoch", 0, kNotNegative);
   train.schedule = read_schedule(config, train.optimizer.learning_rate);
   train.sparsity = read_sparsity(config);

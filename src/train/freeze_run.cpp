@@ -14,7 +14,7 @@ namespace {
 
 std::map<std::string, std::string> metadata_of(const TrainConfig& config) {
   return {{"dataset", config.data.name},
-          {"recipe", to_string(config.sharpness.method)},
+          {"recipe", config.recipe},
           {"activation", config.sparse() ? "sparse" : "standard"},
           {"quantizer", nn::to_string(config.model.quant.quantizer)},
           {"seed", std::to_string(config.seed)}};

@@ -34,8 +34,9 @@ struct SparsityOptions {
 /// Everything that decides a training, as read from a configuration file. docs/training.md tells
 /// every key; configs/lenet5-fashion-mnist.toml is the example with all of them.
 struct TrainConfig {
-  std::string name;   ///< Free text; empty: the run folder's name.
-  uint64_t seed = 1;  ///< Initial weights, order and augmentation.
+  std::string name;    ///< Free text; empty: the run folder's name.
+  std::string recipe;  ///< What reports call this way of training; empty: the optimizer's kind.
+  uint64_t seed = 1;   ///< Initial weights, order and augmentation.
   DataOptions data;
   AugmentationOptions augment;
   nn::ModelOptions model;  ///< Input shape, classes and input scale come from the data set.
