@@ -11,6 +11,7 @@ namespace flatenn::cli {
 struct GlobalOptions {
   bool quiet = false;
   bool verbose = false;
+  std::string command_line;  ///< As typed, for records of what was run.
 };
 
 /// A subcommand declares its options on the parser and sets `callback`, which does the work.

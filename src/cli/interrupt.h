@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 namespace flatenn::cli {
 
 /// Exit code of a command that Ctrl-C ended after it saved its work.
@@ -15,6 +17,8 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
   bool requested() const;
+  /// The flag itself, for work that runs in other threads.
+  const std::atomic<bool>& flag() const;
 };
 
 }  // namespace flatenn::cli

@@ -49,6 +49,18 @@ std::string usage_message(const CLI::App* root, const CLI::Error& error) {
   return "flatenn: " + message + " (see " + words + " --help)\n";
 }
 
+/// Words joined by blanks, quoted where a shell would need it; the program is called by its name.
+std::string command_line(int argc, char** argv) {
+  std::string line = "flatenn";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain =
+        !word.empty() && word.find_first_of(" \"'[]$&;()<>|*?\\") == std::string::npos;
+    line += plain ? " " + word : " '" + word + "'";
+  }
+  return line;
+}
+
 void set_up_log(const flatenn::cli::GlobalOptions& options) {
   using flatenn::log::Level;
   flatenn::log::set_up(options.quiet     ? Level::kWarn
@@ -65,6 +77,7 @@ int main(int argc, char** argv) {
   app.name("flatenn");
   app.require_subcommand(1);
   flatenn::cli::GlobalOptions global;
+  global.command_line = command_line(argc, argv);
   app.add_flag("-q,--quiet", global.quiet, "No progress and no log lines but warnings");
   app.add_flag("-v,--verbose", global.verbose, "Log details");
   app.parse_complete_callback([&] { set_up_log(global); });
