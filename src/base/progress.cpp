@@ -53,6 +53,8 @@ Progress::Progress(Options options)
 
 Progress::~Progress() { finish(); }
 
+void Progress::set_total(int64_t total) { options_.total = total; }
+
 void Progress::set_text(std::string text) { text_ = std::move(text); }
 
 void Progress::advance(int64_t units) {

@@ -24,6 +24,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  void set_total(int64_t total);    ///< Where the amount of work turns out another than thought.
   void set_text(std::string text);  ///< Shown at the end of the line from the next redraw on.
   void advance(int64_t units = 1);
   void finish();  ///< Draws a last time; later calls do nothing.
