@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "flatenn/campaign/plan.h"
 #include "flatenn/campaign/statistics.h"
+#include "flatenn/campaign/stop_rule.h"
 #include "flatenn/store/store.h"
 
 /// What a stored campaign says: every statistic computed from finished trials, in trial order, so
@@ -28,23 +30,8 @@ struct ModelResult {
   std::string meta(const std::string& key) const;
   std::string arm() const;  ///< "saq/sparse": recipe and activation; the name where neither is set.
   std::optional<int64_t> training_seed() const;
+  std::string path;  ///< Of its file when the plan was first run.
 };
-
-/// One position on the campaign's fault axis.
-struct Level {
-  double rate = 0;                ///< Bit error rate; drawn count / bits for exact counts.
-  std::optional<int64_t> count;   ///< Exactly so many faults instead of a rate.
-  std::optional<double> voltage;  ///< Supply voltage in V that gave the rate.
-  std::string label;              ///< As shown: "0.01", "5 faults", "0.62 V".
-};
-
-enum class StopReason {
-  kRunning,    ///< More trials are wanted: interrupted, or another process is still at it.
-  kTrials,     ///< The wanted number of trials is there.
-  kHalfWidth,  ///< The interval is as narrow as wanted.
-  kTimeLimit,  ///< The time was over first; not reproducible.
-};
-std::string to_string(StopReason reason);
 
 /// Model x kind x level.
 struct CellResult {
@@ -99,7 +86,7 @@ struct ToleranceResult {
 struct StratumResult {
   int64_t model = 0;
   int64_t kind = 0;
-  int64_t layer = 0;  ///< Index into Network::layers.
+  int64_t layer = 0;  ///< Index into Network::layers; -1: all strata of the model together.
   std::string layer_name;
   int bit = 0;
   int64_t population = 0;  ///< Faults there are.
@@ -127,6 +114,9 @@ struct PlanResult {
   /// Wanted accuracy for the yield: the plan's, or a model's golden accuracy - tolerated_drop.
   std::optional<double> wanted_accuracy;
   bool single_fault = false;
+  bool time_limited = false;  ///< The last run ended at its time limit: not reproducible.
+  std::string plan_file;      ///< The plan's file when it was first run; "" without one.
+  std::string split;          ///< "test"
   std::vector<ModelResult> models;
   std::vector<std::string> kinds;  ///< "bit_flip", ..., or the names of [[faults]].
   std::vector<Level> levels;       ///< Rising.
@@ -138,11 +128,18 @@ struct PlanResult {
   double yield_accuracy(int64_t model) const;
   /// The cell, or null where the plan has none.
   const CellResult* cell(int64_t model, int64_t kind, int64_t level) const;
+  /// The command that runs this cell again, alone, into repro.db.
+  std::string reproduce_command(const CellResult& cell) const;
 };
 
 /// All plans of a database, in the order in which they were made.
 std::vector<PlanResult> load_results(const store::Store& store);
 /// Opens the file read-only. Throws Error with one line (see Store::open).
 std::vector<PlanResult> load_results(const std::filesystem::path& database);
+
+/// One object a plan, everything above by the same names.
+nlohmann::json to_json(const PlanResult& plan);
+/// A header and one line a cell (or stratum), for all plans.
+std::string to_csv(const std::vector<PlanResult>& plans);
 
 }  // namespace flatenn::campaign

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flatenn/campaign/pilot.h"
+#include "flatenn/campaign/plan.h"
+#include "flatenn/campaign/statistics.h"
+#include "flatenn/campaign/stop_rule.h"
+#include "flatenn/engine/engine.h"
+#include "flatenn/store/store.h"
+
+namespace flatenn::campaign {
+
+struct CampaignOptions {
+  engine::EngineOptions engine;
+  std::filesystem::path data_root;  ///< Empty: data::resolve_data_root's choice.
+  /// Evaluates on these images instead of loading the plan's data set.
+  std::shared_ptr<const data::ImageSet> images;
+  std::string plan_file;  ///< Kept beside the plan, for people.
+  /// Asked between batches; true ends the run in good order.
+  std::function<bool()> stop_requested;
+};
+
+/// Where a cell stands.
+struct CellProgress {
+  int64_t cell = 0;
+  std::string label;   ///< "lenet5 bit_flip 0.01"
+  int64_t trials = 0;  ///< Contiguous ones so far, or the stop rule's n.
+  int64_t wanted = 0;  ///< In all, as far as can be told now.
+  double mean = 0;     ///< Accuracy.
+  Interval ci;         ///< 95 % Student-t.
+  StopReason stop = StopReason::kRunning;
+};
+
+/// Looks on while a campaign runs; called from the thread that runs it.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// `done` of about `wanted` trials are there already.
+  virtual void started(const std::string& plan, int64_t done, int64_t wanted);
+  /// `trials` more are stored (by anyone); `cell` is one that moved.
+  virtual void advanced(int64_t trials, int64_t wanted, const CellProgress& cell);
+  virtual void cell_finished(const CellProgress& cell);
+};
+
+enum class Ending { kDone, kInterrupted, kTimeLimit };
+std::string to_string(Ending ending);
+
+struct CampaignReport {
+  int64_t plan = 0;  ///< Its id in the store.
+  Ending ending = Ending::kDone;
+  int64_t trials = 0;  ///< Run here.
+  double seconds = 0;
+  std::string engine;
+  std::vector<CellProgress> cells;
+};
+
+/// Runs what is missing of a plan into the store, sharing the work with other processes that run it
+/// too. Throws Error where the store holds a plan of this name with another meaning (named), where
+/// models or data do not fit, and where a half-width was not reached within the time limit (what
+/// was reached is named). Finished trials are in the store in any case.
+CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
+                            Observer& observer);
+
+struct PlannedCell {
+  std::string label;
+  PilotCell pilot;
+  int64_t trials = 0;       ///< Expected for the half-width; the plan's number without one.
+  int64_t full_trials = 0;  ///< The same with all images a trial.
+};
+
+/// What a pilot expects of a plan.
+struct Forecast {
+  int64_t plan = 0;
+  int64_t pilot_inferences = 0;
+  int64_t images = 0;  ///< A trial, in this plan.
+  int64_t dataset_images = 0;
+  std::vector<PlannedCell> cells;
+  int64_t inferences() const;       ///< Of all cells, as planned.
+  int64_t full_inferences() const;  ///< Of all cells with all images a trial.
+};
+
+/// Stores the plan with its pilot (or reads that of an earlier call) and tells what it will take.
+Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options);
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "campaign/cell_state.h"
+#include "flatenn/campaign/results.h"
+
+namespace flatenn::campaign {
+
+/// The statistics of one cell from its stored trials (trial numbers rising).
+CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRule& rule,
+                        const Estimator& estimator, double yield_accuracy, uint64_t seed);
+
+/// Fills in what was tried and found; the stratum's description is there already.
+void analyse_stratum(const std::vector<store::TrialRow>& trials, StratumResult& stratum);
+/// Appends, for each model and kind, the share over all strata weighted by their populations.
+void add_stratum_totals(PlanResult& plan);
+
+/// Every pair of models on the trials both have used, with Holm's correction over all of them.
+std::vector<PairResult> compare_pairs(const PlanResult& plan);
+
+std::vector<ToleranceResult> find_tolerances(const PlanResult& plan);
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,331 @@
+#include "flatenn/campaign/campaign.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "campaign/pilot_run.h"
+#include "campaign/settings.h"
+#include "campaign/workload.h"
+#include "flatenn/base/error.h"
+#include "flatenn/store/worker.h"
+
+namespace flatenn::campaign {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// How many trials to run at once: about a second's work, so that little is lost when a run is
+/// killed, and within a bound on the logits' memory.
+class BatchSize {
+ public:
+  explicit BatchSize(int64_t logits_of_trial)
+      : most_(std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512)) {}
+  int64_t next() const { return size_; }
+  void learn(int64_t trials, double seconds) {
+    const double fit = static_cast<double>(trials) / std::max(seconds, 1e-6);
+    size_ = std::clamp<int64_t>(static_cast<int64_t>(fit), 1, std::min(2 * size_, most_));
+  }
+
+ private:
+  static constexpr int64_t kMaxLogits = int64_t{1} << 25;
+  int64_t most_;
+  int64_t size_ = 4;
+};
+
+/// One process's run of one plan.
+class Run {
+ public:
+  Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
+      const CampaignOptions& options, Observer& observer);
+  CampaignReport go();
+
+ private:
+  bool finished(int64_t cell) const { return cells_[static_cast<size_t>(cell)].finished(); }
+  bool all_finished() const;
+  bool time_is_up() const;
+  void refresh();
+  void report_cell(int64_t cell, bool was_finished);
+  int64_t expected_trials() const;
+  int64_t choose_model();
+  std::vector<store::TrialKey> candidates(int64_t model) const;
+  bool work();
+  CellProgress progress(int64_t cell) const;
+  void check_half_width() const;
+  Ending loop();
+
+  Workload& workload_;
+  store::Store& store_;
+  store::PlanRow plan_;
+  const CampaignOptions& options_;
+  Observer& observer_;
+  Clock::time_point start_ = Clock::now();
+  std::vector<CellState> cells_;
+  int64_t last_row_ = 0;
+  int64_t model_ = 0;
+  BatchSize batch_;
+  store::Worker worker_;
+};
+
+int64_t logits_of_trial(const Workload& workload) {
+  return workload.images_per_trial() * workload.subjects().front().golden.classes;
+}
+
+Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
+         const CampaignOptions& options, Observer& observer)
+    : workload_(workload),
+      store_(store),
+      plan_(plan),
+      options_(options),
+      observer_(observer),
+      batch_(logits_of_trial(workload)),
+      worker_(
+          store,
+          {.plan = plan.id, .engine = workload.engine_name(), .threads = options.engine.threads}) {
+  const nlohmann::json settings = nlohmann::json::parse(plan.settings);
+  const auto pilot =
+      plan.pilot.empty() ? std::nullopt : std::optional(Pilot::from_json(plan.pilot));
+  for (const store::CellRow& cell : workload.cells()) {
+    const Estimator estimator{
+        .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
+        .golden_accuracy = workload.subject_of(cell).golden.accuracy()};
+    cells_.emplace_back(
+        stop_rule_of(settings, workload.images_per_trial(), workload.trials_of(cell)), estimator);
+  }
+}
+
+bool Run::all_finished() const {
+  return std::all_of(cells_.begin(), cells_.end(),
+                     [](const CellState& cell) { return cell.finished(); });
+}
+
+bool Run::time_is_up() const {
+  const double limit = workload_.plan().time_limit_s;
+  return limit > 0 && seconds_since(start_) >= limit;
+}
+
+CellProgress Run::progress(int64_t cell) const {
+  const CellState& state = cells_[static_cast<size_t>(cell)];
+  const auto used = state.prefix().first(static_cast<size_t>(state.decision().trials));
+  const Summary summary = summarize(used);
+  return {.cell = cell,
+          .label = workload_.label_of(workload_.cells()[static_cast<size_t>(cell)]),
+          .trials = state.decision().trials,
+          .wanted = state.expected_trials(),
+          .mean = summary.mean,
+          .ci = student_interval(summary.mean, summary.sd, summary.count),
+          .stop = state.decision().reason};
+}
+
+int64_t Run::expected_trials() const {
+  int64_t sum = 0;
+  for (const CellState& cell : cells_) sum += std::max(cell.expected_trials(), cell.done());
+  return sum;
+}
+
+/// Takes in what anyone has stored since the last look.
+void Run::refresh() {
+  const store::Store::News news = store_.trials_after(plan_.id, last_row_);
+  last_row_ = news.last_row;
+  if (news.trials.empty()) return;
+  std::vector<int64_t> finished_now;
+  for (const store::TrialRow& row : news.trials) {
+    CellState& cell = cells_[static_cast<size_t>(row.cell)];
+    const bool before = cell.finished();
+    cell.add(row);
+    if (!before && cell.finished()) finished_now.push_back(row.cell);
+  }
+  observer_.advanced(static_cast<int64_t>(news.trials.size()), expected_trials(),
+                     progress(news.trials.back().cell));
+  for (const int64_t cell : finished_now) observer_.cell_finished(progress(cell));
+}
+
+/// One model after the other, so that one engine is in memory; with a time limit in turns, so that
+/// every cell gets its share.
+int64_t Run::choose_model() {
+  const auto models = static_cast<int64_t>(workload_.models().size());
+  const auto pending = [&](int64_t model) {
+    return std::any_of(
+        workload_.cells().begin(), workload_.cells().end(),
+        [&](const store::CellRow& cell) { return cell.model == model && !finished(cell.cell); });
+  };
+  const int64_t first = workload_.plan().time_limit_s > 0 ? (model_ + 1) % models : model_;
+  for (int64_t i = 0; i < models; ++i) {
+    const int64_t model = (first + i) % models;
+    if (!pending(model)) {
+      workload_.release_engine(model);
+      continue;
+    }
+    return model;
+  }
+  return model_;
+}
+
+/// Trials the model's cells still need, lowest numbers first.
+std::vector<store::TrialKey> Run::candidates(int64_t model) const {
+  constexpr int64_t kEnough = 4096;  // more than all workers together have in flight
+  std::vector<store::TrialKey> keys;
+  for (const store::CellRow& cell : workload_.cells()) {
+    if (cell.model != model) continue;
+    for (const int64_t trial : cells_[static_cast<size_t>(cell.cell)].missing(kEnough)) {
+      keys.push_back({.cell = cell.cell, .trial = trial});
+    }
+  }
+  std::stable_sort(keys.begin(), keys.end(),
+                   [](const auto& a, const auto& b) { return a.trial < b.trial; });
+  return keys;
+}
+
+/// Runs one batch; false where other workers hold everything there is to do.
+bool Run::work() {
+  const auto models = static_cast<int64_t>(workload_.models().size());
+  model_ = choose_model();
+  for (int64_t i = 0; i < models; ++i) {
+    const int64_t model = (model_ + i) % models;
+    const auto keys = worker_.claim(candidates(model), batch_.next());
+    if (keys.empty()) continue;
+    const auto start = Clock::now();
+    worker_.record(workload_.run(keys));
+    batch_.learn(static_cast<int64_t>(keys.size()), seconds_since(start));
+    return true;
+  }
+  return false;
+}
+
+Ending Run::loop() {
+  constexpr auto kPause = std::chrono::milliseconds(100);
+  refresh();
+  while (!all_finished()) {
+    if (options_.stop_requested && options_.stop_requested()) return Ending::kInterrupted;
+    if (time_is_up()) return Ending::kTimeLimit;
+    if (!work()) std::this_thread::sleep_for(kPause);
+    refresh();
+  }
+  return Ending::kDone;
+}
+
+/// Says what was reached where time ran out before a wanted half-width.
+void Run::check_half_width() const {
+  int64_t open = 0;
+  CellProgress worst;
+  for (size_t i = 0; i < cells_.size(); ++i) {
+    if (cells_[i].finished()) continue;
+    ++open;
+    const CellProgress cell = progress(static_cast<int64_t>(i));
+    if (open == 1 || cell.ci.half_width() > worst.ci.half_width()) worst = cell;
+  }
+  FLATENN_CHECK(open == 0, store_.path().string(), ": half-width ",
+                workload_.plan().half_width.value_or(0), " was not reached within ",
+                workload_.plan().time_limit_s, " s in ", open, " of ", cells_.size(),
+                " cells; the widest, ", worst.label, ", reached ", worst.ci.half_width(), " after ",
+                worst.trials, " trials; all finished trials are kept");
+}
+
+CampaignReport Run::go() {
+  int64_t done = store_.trial_count(plan_.id);
+  observer_.started(plan_.name, done, std::max(done, expected_trials()));
+  CampaignReport report;
+  report.plan = plan_.id;
+  report.ending = loop();
+  report.trials = worker_.trials_recorded();
+  report.seconds = seconds_since(start_);
+  report.engine = workload_.engine_name();
+  for (size_t i = 0; i < cells_.size(); ++i) {
+    report.cells.push_back(progress(static_cast<int64_t>(i)));
+  }
+  worker_.finish(to_string(report.ending));
+  if (report.ending == Ending::kTimeLimit && workload_.plan().half_width) check_half_width();
+  return report;
+}
+
+WorkloadOptions workload_options(const CampaignOptions& options) {
+  return {.engine = options.engine,
+          .data_root = options.data_root.empty() ? data::resolve_data_root("") : options.data_root,
+          .images = options.images};
+}
+
+/// The plan as stored, with its pilot; made where it is not there yet.
+store::PlanRow prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
+                       bool pilot_in_any_case) {
+  auto stored = find_stored_plan(store, workload);
+  if (!stored) {
+    const bool subset = workload.plan().images.mode != ImageChoice::Mode::kAll;
+    const std::string pilot =
+        subset || pilot_in_any_case ? run_pilot(workload).to_json() : std::string();
+    stored = store_plan(store, workload, pilot, options.plan_file);
+  }
+  if (!stored->pilot.empty()) {
+    workload.set_images_per_trial(Pilot::from_json(stored->pilot).images_per_trial);
+  }
+  return *stored;
+}
+
+}  // namespace
+
+void Observer::started(const std::string&, int64_t, int64_t) {}
+void Observer::advanced(int64_t, int64_t, const CellProgress&) {}
+void Observer::cell_finished(const CellProgress&) {}
+
+std::string to_string(Ending ending) {
+  switch (ending) {
+    case Ending::kDone:
+      return "done";
+    case Ending::kInterrupted:
+      return "interrupted";
+    case Ending::kTimeLimit:
+      return "time limit";
+  }
+  return "";
+}
+
+CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
+                            Observer& observer) {
+  Workload workload(plan, workload_options(options));
+  const store::PlanRow row = prepare(workload, store, options, false);
+  return Run(workload, store, row, options, observer).go();
+}
+
+Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
+  FLATENN_CHECK(plan.single_fault == SingleFault::kOff,
+                "campaign plan: the size of a single-fault campaign is fixed by its strata");
+  Workload workload(plan, workload_options(options));
+  const store::PlanRow row = prepare(workload, store, options, true);
+  const Pilot pilot = row.pilot.empty() ? run_pilot(workload) : Pilot::from_json(row.pilot);
+  const int64_t all = workload.images().count;
+  Forecast forecast;
+  forecast.plan = row.id;
+  forecast.images = workload.images_per_trial();
+  forecast.dataset_images = all;
+  forecast.pilot_inferences =
+      pilot.trials * pilot.images * static_cast<int64_t>(pilot.cells.size());
+  for (const store::CellRow& cell : workload.cells()) {
+    const PilotCell& learned = pilot.cells[static_cast<size_t>(cell.cell)];
+    const auto trials = [&](int64_t images) {
+      return plan.half_width ? learned.trials_for(*plan.half_width, images, all, plan.trials)
+                             : plan.trials;
+    };
+    forecast.cells.push_back({.label = workload.label_of(cell),
+                              .pilot = learned,
+                              .trials = trials(forecast.images),
+                              .full_trials = trials(all)});
+  }
+  return forecast;
+}
+
+int64_t Forecast::inferences() const {
+  int64_t sum = 0;
+  for (const PlannedCell& cell : cells) sum += cell.trials * images;
+  return sum;
+}
+
+int64_t Forecast::full_inferences() const {
+  int64_t sum = 0;
+  for (const PlannedCell& cell : cells) sum += cell.full_trials * dataset_images;
+  return sum;
+}
+
+}  // namespace flatenn::campaign

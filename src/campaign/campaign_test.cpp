@@ -1,0 +1,248 @@
+#include "flatenn/campaign/campaign.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "campaign/test_plan.h"
+#include "flatenn/campaign/results.h"
+
+namespace flatenn::campaign {
+namespace {
+
+using store::error_of;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::SmallCampaign;
+
+const std::string kTwoRates = "rates = [0.01, 0.05]\ntrials = 12\nseed = 5\n";
+
+/// Everything that must be equal between two runs of a plan, as text: all statistics to the last
+/// bit, every trial included.
+std::string outcome(const SmallCampaign& campaign, const std::string& db) {
+  nlohmann::json all = to_json(load_results(campaign.folder() / db).at(0));
+  for (const char* const own : {"created", "finished"}) all.erase(own);
+  return all.dump();
+}
+
+TEST(Campaign, RunsEveryCellAndTellsItsStatistics) {
+  SmallCampaign small;
+  const CampaignReport report =
+      small.run(small.plan("kinds = [\"bit_flip\", \"stuck_at_0\"]\n" + kTwoRates), "a.db");
+  EXPECT_EQ(report.ending, Ending::kDone);
+  EXPECT_EQ(report.trials, 2 * 2 * 2 * 12);
+  const PlanResult plan = load_results(small.folder() / "a.db").at(0);
+  EXPECT_EQ(plan.cells.size(), 8U);
+  EXPECT_EQ(plan.pairs.size(), 4U);
+  EXPECT_EQ(plan.tolerances.size(), 4U);
+  EXPECT_DOUBLE_EQ(plan.models.at(0).golden_accuracy, 0.9);
+  for (const CellResult& cell : plan.cells) {
+    EXPECT_EQ(cell.stop, StopReason::kTrials);
+    EXPECT_EQ(cell.accuracy.count, 12);
+    EXPECT_TRUE(cell.ci.contains(cell.accuracy.mean));
+    EXPECT_NEAR(cell.identical + cell.masked + cell.sdc1(), 1, 1e-12);
+    EXPECT_GE(cell.drawn, cell.landed);
+    EXPECT_GT(cell.landed, 0);
+  }
+  const CellResult& low = *plan.cell(0, 0, 0);
+  const CellResult& high = *plan.cell(0, 0, 1);
+  EXPECT_EQ(low.drawn, low.landed) << "every flip lands";
+  EXPECT_LT(low.drawn, high.drawn);
+  EXPECT_GT(low.accuracy.mean, high.accuracy.mean);
+  EXPECT_LT(plan.cell(0, 1, 1)->landed, plan.cell(0, 1, 1)->drawn) << "some bits are 0 already";
+}
+
+TEST(Campaign, NoFaultsGiveTheGoldenAccuracyAndAllGiveTheSameMap) {
+  SmallCampaign small;
+  small.run(small.plan_of_one("rates = [0.0, 1.0]\ntrials = 3\n"), "a.db");
+  const PlanResult plan = load_results(small.folder() / "a.db").at(0);
+  EXPECT_EQ(plan.cells.at(0).accuracy.mean, plan.models.at(0).golden_accuracy);
+  EXPECT_EQ(plan.cells.at(0).identical, 1);
+  EXPECT_EQ(plan.cells.at(0).mean_loss, plan.models.at(0).golden_loss);
+  EXPECT_EQ(plan.cells.at(1).accuracy.sd, 0);
+  EXPECT_EQ(plan.cells.at(1).drawn, static_cast<double>(plan.models.at(0).weight_bits));
+}
+
+TEST(Campaign, GivesTheSameBitsAtAnyThreadCount) {
+  SmallCampaign small;
+  const Plan plan = small.plan(kTwoRates);
+  small.run(plan, "1.db");
+  for (const int64_t threads : {2, 4}) {
+    small.options().engine.threads = threads;
+    const std::string db = std::to_string(threads) + ".db";
+    small.run(plan, db);
+    EXPECT_EQ(outcome(small, db), outcome(small, "1.db"));
+  }
+}
+
+TEST(Campaign, GoesOnWhereItStopped) {
+  class StopSoon : public Observer {
+   public:
+    explicit StopSoon(bool& stop) : stop_(stop) {}
+    /// The first news may be of trials that were there before.
+    void advanced(int64_t, int64_t, const CellProgress&) override { stop_ = ++calls_ == 2; }
+
+   private:
+    bool& stop_;
+    int calls_ = 0;
+  };
+  SmallCampaign small;
+  const Plan plan = small.plan(kTwoRates);
+  small.run(plan, "whole.db");
+  bool stop = false;
+  small.options().stop_requested = [&] { return stop; };
+  int64_t trials = 0;
+  int runs = 0;
+  for (Ending ending = Ending::kInterrupted; ending != Ending::kDone; ++runs) {
+    stop = false;
+    store::Store store = small.open("parts.db");
+    StopSoon observer(stop);
+    const CampaignReport report = run_campaign(plan, store, small.options(), observer);
+    ending = report.ending;
+    trials += report.trials;
+    ASSERT_LT(runs, 100);
+  }
+  EXPECT_GT(runs, 2);
+  EXPECT_EQ(trials, 2 * 2 * 12) << "no trial was run twice";
+  EXPECT_EQ(outcome(small, "parts.db"), outcome(small, "whole.db"));
+}
+
+TEST(Campaign, RefusesAPlanOfTheSameNameWithAnotherMeaning) {
+  SmallCampaign small;
+  small.run(small.plan(kTwoRates), "a.db");
+  const std::string rate = error_of(
+      [&] { small.run(small.plan("rates = [0.01, 0.06]\ntrials = 12\nseed = 5\n"), "a.db"); });
+  EXPECT_THAT(rate, HasSubstr("a.db: plan 'campaign' means something else there: levels[1].rate: "
+                              "0.05 in the database, 0.06 now"));
+  EXPECT_THAT(rate, Not(HasSubstr("\n")));
+  net::Network changed = testing::small_network(2);
+  changed.layers[0].weights.codes[0] ^= 1;
+  net::write_onnx(changed, small.folder() / "mlp2.onnx");
+  EXPECT_THAT(error_of([&] { small.run(small.plan(kTwoRates), "a.db"); }),
+              HasSubstr("models[1].hash: "));
+  EXPECT_EQ(load_results(small.folder() / "a.db").size(), 1U);
+  small.run(small.plan("name = \"other\"\n" + kTwoRates), "a.db");
+  EXPECT_EQ(load_results(small.folder() / "a.db").size(), 2U);
+}
+
+TEST(Campaign, AHalfWidthRuleUsesTheSmallestCheckpointThatDoes) {
+  SmallCampaign small;
+  const Plan plan =
+      small.plan_of_one("rates = [0.001, 0.05]\ntrials = 400\nhalf_width = 0.04\nseed = 5\n");
+  small.run(plan, "a.db");
+  const PlanResult result = load_results(small.folder() / "a.db").at(0);
+  for (const CellResult& cell : result.cells) {
+    EXPECT_EQ(cell.stop, StopReason::kHalfWidth);
+    EXPECT_LE(cell.ci.half_width(), 0.04);
+    const StopRule rule{.max_trials = 400, .half_width = 0.04, .sd_floor = 1.0 / 40};
+    EXPECT_EQ(rule.decide(cell.accuracies).trials, cell.accuracy.count);
+  }
+  small.options().engine.threads = 4;
+  small.run(plan, "4.db");
+  EXPECT_EQ(outcome(small, "4.db"), outcome(small, "a.db"));
+}
+
+TEST(Campaign, SaysWhatWasReachedWhereTheTimeWasTooShort) {
+  SmallCampaign small;
+  const std::string message = error_of([&] {
+    small.run(small.plan_of_one("rates = [0.05]\ntrials = 1000000\nhalf_width = 0.00001\n"
+                                "time_limit = 0.3\n"),
+              "a.db");
+  });
+  EXPECT_THAT(message, HasSubstr("half-width 1e-05 was not reached within 0.3 s in 1 of 1 cells"));
+  EXPECT_THAT(message, HasSubstr("reached "));
+  const PlanResult plan = load_results(small.folder() / "a.db").at(0);
+  EXPECT_EQ(plan.cells.at(0).stop, StopReason::kTimeLimit);
+  EXPECT_TRUE(plan.time_limited);
+  EXPECT_GT(plan.cells.at(0).accuracy.count, 0);
+}
+
+TEST(Campaign, FewImagesATrialGiveTheSameMeanWithinTheIntervals) {
+  SmallCampaign small(200);
+  small.run(small.plan_of_one("name = \"all\"\nrates = [0.01]\ntrials = 200\n"), "a.db");
+  small.run(small.plan_of_one("name = \"few\"\nrates = [0.01]\ntrials = 200\n"
+                              "images_per_trial = 30\n"),
+            "a.db");
+  const std::vector<PlanResult> plans = load_results(small.folder() / "a.db");
+  const CellResult& all = plans.at(0).cells.at(0);
+  const CellResult& few = plans.at(1).cells.at(0);
+  EXPECT_EQ(few.images, 30);
+  EXPECT_NEAR(few.accuracy.mean, all.accuracy.mean, 2 * few.ci.half_width());
+  EXPECT_GT(few.accuracy.sd, all.accuracy.sd);
+}
+
+TEST(Campaign, AForecastIsStoredAndTheCampaignFollowsIt) {
+  SmallCampaign small(200);
+  const Plan plan =
+      small.plan_of_one("rates = [0.05]\ntrials = 2000\nhalf_width = 0.02\nimages = \"auto\"\n");
+  store::Store store = small.open("a.db");
+  const Forecast forecast = forecast_campaign(plan, store, small.options());
+  EXPECT_LE(forecast.inferences(), forecast.full_inferences());
+  EXPECT_EQ(store.trial_count(forecast.plan), 0) << "a pilot's trials are no result";
+  small.run(plan, "a.db");
+  const PlanResult result = load_results(store).at(0);
+  EXPECT_EQ(result.cells.at(0).images, forecast.images);
+  EXPECT_EQ(result.cells.at(0).stop, StopReason::kHalfWidth);
+  EXPECT_EQ(forecast_campaign(plan, store, small.options()).images, forecast.images);
+}
+
+TEST(Campaign, AnExhaustiveSingleFaultCampaignTriesEveryBitOnce) {
+  SmallCampaign small(20);
+  const Plan plan = small.plan_of_one("single_fault = \"exhaustive\"\nlayers = [\"fc2\"]\n");
+  small.run(plan, "a.db");
+  const PlanResult result = load_results(small.folder() / "a.db").at(0);
+  const StratumResult& total = result.strata.back();
+  EXPECT_EQ(total.layer_name, "all");
+  EXPECT_EQ(total.tried, total.population);
+  const net::Network network = testing::small_network(1);
+  int64_t bits = 0;
+  for (const net::WeightTensor& tensor : net::weight_memory(network)) {
+    if (tensor.name == "fc2") bits += tensor.elements * tensor.bits;
+  }
+  ASSERT_GT(bits, 0);
+  EXPECT_EQ(total.population, bits);
+  EXPECT_EQ(total.ci.half_width(), 0);
+  EXPECT_GT(total.critical, 0);
+  EXPECT_LT(total.share, 1);
+  int64_t critical = 0;
+  for (size_t i = 0; i + 1 < result.strata.size(); ++i) critical += result.strata[i].critical;
+  EXPECT_EQ(critical, total.critical);
+}
+
+TEST(Campaign, ASampledSingleFaultCampaignHoldsTheExhaustiveShare) {
+  SmallCampaign small(20);
+  const std::string layer = "layers = [\"fc2\"]\nsingle_fault_error = 0.1\n";
+  small.run(small.plan_of_one("name = \"all\"\nsingle_fault = \"exhaustive\"\n" + layer), "a.db");
+  small.run(small.plan_of_one("name = \"some\"\nsingle_fault = \"sampled\"\n" + layer), "a.db");
+  const std::vector<PlanResult> plans = load_results(small.folder() / "a.db");
+  const StratumResult& all = plans.at(0).strata.back();
+  const StratumResult& some = plans.at(1).strata.back();
+  EXPECT_LT(some.tried, all.tried);
+  EXPECT_NEAR(some.share, all.share, 2 * some.ci.half_width());
+}
+
+TEST(Campaign, NamesAModelThatDoesNotFitTheImages) {
+  SmallCampaign small;
+  auto other = std::make_shared<data::ImageSet>(*small.options().images);
+  other->class_names.pop_back();
+  small.options().images = other;
+  EXPECT_THAT(error_of([&] { small.run(small.plan(kTwoRates), "a.db"); }),
+              HasSubstr("mlp1.onnx: does not fit mnist"));
+}
+
+TEST(Campaign, ExportsCsvAndTheCommandOfACell) {
+  SmallCampaign small;
+  small.run(small.plan(kTwoRates), "a.db");
+  const std::vector<PlanResult> plans = load_results(small.folder() / "a.db");
+  const std::string csv = to_csv(plans);
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 5);
+  EXPECT_THAT(csv, HasSubstr("plan,model,kind,level,rate"));
+  EXPECT_THAT(csv, HasSubstr("campaign,mlp1,bit_flip,0.01,0.01,"));
+  EXPECT_THAT(plans.at(0).reproduce_command(plans.at(0).cells.at(1)),
+              HasSubstr("mlp1.onnx --data mnist --first-images 40 --kinds bit_flip --encoding "
+                        "twos_complement --rates 0.05 --seed 5 --trials 12"));
+}
+
+}  // namespace
+}  // namespace flatenn::campaign

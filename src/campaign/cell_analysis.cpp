@@ -1,0 +1,84 @@
+#include <algorithm>
+#include <cmath>
+
+#include "campaign/analysis.h"
+
+namespace flatenn::campaign {
+namespace {
+
+/// Beyond this |skew| a bootstrap interval stands beside Student's.
+constexpr double kSkewed = 1;
+
+/// Mean over the used trials of a count, as a share of each trial's images.
+template <typename Field>
+double mean_share(std::span<const store::TrialRow> rows, Field field) {
+  double sum = 0;
+  for (const store::TrialRow& row : rows) {
+    sum += static_cast<double>(field(row)) / static_cast<double>(row.images);
+  }
+  return rows.empty() ? 0 : sum / static_cast<double>(rows.size());
+}
+
+template <typename Field>
+double mean_count(std::span<const store::TrialRow> rows, Field field) {
+  double sum = 0;
+  for (const store::TrialRow& row : rows) sum += static_cast<double>(field(row));
+  return rows.empty() ? 0 : sum / static_cast<double>(rows.size());
+}
+
+void add_outcomes(std::span<const store::TrialRow> rows, CellResult& cell) {
+  using Row = store::TrialRow;
+  cell.mean_loss = mean_share(rows, [](const Row& row) { return row.loss; });
+  cell.identical = mean_share(rows, [](const Row& row) { return row.identical; });
+  cell.masked = mean_share(rows, [](const Row& row) { return row.masked; });
+  cell.sdc1_right = mean_share(rows, [](const Row& row) { return row.sdc1_right; });
+  cell.sdc1_wrong = mean_share(rows, [](const Row& row) { return row.sdc1_wrong; });
+  cell.drawn = mean_count(rows, [](const Row& row) { return row.drawn; });
+  cell.landed = mean_count(rows, [](const Row& row) { return row.landed; });
+  if (!rows.empty()) cell.images = rows.front().images;
+}
+
+}  // namespace
+
+CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRule& rule,
+                        const Estimator& estimator, double yield_accuracy, uint64_t seed) {
+  CellState state(rule, estimator);
+  for (const store::TrialRow& row : trials) state.add(row);
+  const StopRule::Decision& decision = state.decision();
+  const auto used = static_cast<size_t>(decision.trials);
+  CellResult cell;
+  cell.stop = decision.reason;
+  cell.surplus = static_cast<int64_t>(trials.size() - used);
+  const auto values = state.prefix().first(used);
+  cell.accuracies.assign(values.begin(), values.end());
+  cell.accuracy = summarize(values);
+  cell.ci = student_interval(cell.accuracy.mean, cell.accuracy.sd, cell.accuracy.count);
+  if (std::abs(cell.accuracy.skew) > kSkewed) {
+    cell.bootstrap_ci = bootstrap_interval(values, seed);
+  }
+  const auto good = std::count_if(values.begin(), values.end(),
+                                  [&](double value) { return value >= yield_accuracy; });
+  const auto count = static_cast<int64_t>(used);
+  cell.yield = count == 0 ? 0 : static_cast<double>(good) / static_cast<double>(count);
+  cell.yield_ci = clopper_pearson(good, count);
+  add_outcomes(std::span(trials).first(used), cell);
+  return cell;
+}
+
+void analyse_stratum(const std::vector<store::TrialRow>& trials, StratumResult& stratum) {
+  stratum.tried = static_cast<int64_t>(trials.size());
+  for (const store::TrialRow& row : trials) {
+    stratum.critical += row.sdc1_right + row.sdc1_wrong > 0;
+  }
+  if (stratum.tried > 0) {
+    stratum.share = static_cast<double>(stratum.critical) / static_cast<double>(stratum.tried);
+  }
+  stratum.mean_sdc1 = mean_share(std::span(trials), [](const store::TrialRow& row) {
+    return row.sdc1_right + row.sdc1_wrong;
+  });
+  stratum.ci = stratum.tried == stratum.population
+                   ? Interval{stratum.share, stratum.share}
+                   : clopper_pearson(stratum.critical, stratum.tried);
+}
+
+}  // namespace flatenn::campaign

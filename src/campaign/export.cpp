@@ -1,0 +1,247 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "flatenn/campaign/results.h"
+
+namespace flatenn::campaign {
+namespace {
+
+using nlohmann::json;
+
+json interval_json(const Interval& interval) {
+  if (!std::isfinite(interval.low) || !std::isfinite(interval.high)) return nullptr;
+  return {interval.low, interval.high};
+}
+
+template <typename Value>
+json optional_json(const std::optional<Value>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+json level_json(const Level& level) {
+  json entry{{"label", level.label}};
+  if (level.count) {
+    entry["count"] = *level.count;
+  } else {
+    entry["rate"] = level.rate;
+  }
+  if (level.voltage) entry["voltage"] = *level.voltage;
+  return entry;
+}
+
+json model_json(const ModelResult& model) {
+  return {{"name", model.name},
+          {"hash", model.hash},
+          {"path", model.path},
+          {"arm", model.arm()},
+          {"training_seed", optional_json(model.training_seed())},
+          {"golden_accuracy", model.golden_accuracy},
+          {"golden_loss", model.golden_loss},
+          {"weight_bits", model.weight_bits},
+          {"metadata", model.metadata}};
+}
+
+json cell_json(const PlanResult& plan, const CellResult& cell) {
+  return {{"model", plan.models[static_cast<size_t>(cell.model)].name},
+          {"kind", plan.kinds[static_cast<size_t>(cell.kind)]},
+          {"level", level_json(plan.levels[static_cast<size_t>(cell.level)])},
+          {"stop", to_string(cell.stop)},
+          {"trials", cell.accuracy.count},
+          {"surplus", cell.surplus},
+          {"images", cell.images},
+          {"mean", cell.accuracy.mean},
+          {"sd", cell.accuracy.sd},
+          {"median", cell.accuracy.median},
+          {"min", cell.accuracy.min},
+          {"p5", cell.accuracy.p5},
+          {"skew", cell.accuracy.skew},
+          {"ci", interval_json(cell.ci)},
+          {"bootstrap_ci", cell.bootstrap_ci ? interval_json(*cell.bootstrap_ci) : json(nullptr)},
+          {"yield_accuracy", plan.yield_accuracy(cell.model)},
+          {"yield", cell.yield},
+          {"yield_ci", interval_json(cell.yield_ci)},
+          {"mean_loss", cell.mean_loss},
+          {"identical", cell.identical},
+          {"masked", cell.masked},
+          {"sdc1", cell.sdc1()},
+          {"sdc1_right", cell.sdc1_right},
+          {"sdc1_wrong", cell.sdc1_wrong},
+          {"drawn", cell.drawn},
+          {"landed", cell.landed},
+          {"accuracies", cell.accuracies},
+          {"reproduce", plan.reproduce_command(cell)}};
+}
+
+json pair_json(const PlanResult& plan, const PairResult& pair) {
+  return {{"model_a", plan.models[static_cast<size_t>(pair.model_a)].name},
+          {"model_b", plan.models[static_cast<size_t>(pair.model_b)].name},
+          {"kind", plan.kinds[static_cast<size_t>(pair.kind)]},
+          {"level", level_json(plan.levels[static_cast<size_t>(pair.level)])},
+          {"trials", pair.trials},
+          {"difference", pair.difference},
+          {"sd", pair.sd},
+          {"ci", interval_json(pair.ci)},
+          {"p_value", pair.p_value},
+          {"holm_p_value", pair.holm_p_value}};
+}
+
+json tolerance_json(const PlanResult& plan, const ToleranceResult& tolerance) {
+  return {{"model", plan.models[static_cast<size_t>(tolerance.model)].name},
+          {"kind", plan.kinds[static_cast<size_t>(tolerance.kind)]},
+          {"rate", tolerance.rate},
+          {"ci", interval_json(tolerance.ci)},
+          {"beyond", tolerance.beyond},
+          {"high_beyond", tolerance.high_beyond}};
+}
+
+json stratum_json(const PlanResult& plan, const StratumResult& stratum) {
+  return {{"model", plan.models[static_cast<size_t>(stratum.model)].name},
+          {"kind", plan.kinds[static_cast<size_t>(stratum.kind)]},
+          {"layer", stratum.layer_name},
+          {"bit", stratum.bit < 0 ? json("all") : json(stratum.bit)},
+          {"population", stratum.population},
+          {"wanted", stratum.wanted},
+          {"tried", stratum.tried},
+          {"critical", stratum.critical},
+          {"share", stratum.share},
+          {"ci", interval_json(stratum.ci)},
+          {"mean_sdc1", stratum.mean_sdc1}};
+}
+
+template <typename Items, typename Convert>
+json list_json(const Items& items, Convert convert) {
+  json list = json::array();
+  for (const auto& item : items) list.push_back(convert(item));
+  return list;
+}
+
+/// A field as RFC 4180 wants it.
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
+  return out + "\"";
+}
+
+class CsvLine {
+ public:
+  template <typename Value>
+  CsvLine& add(const Value& value) {
+    if (!first_) text_ << ',';
+    first_ = false;
+    text_ << value;
+    return *this;
+  }
+  CsvLine& add(double value) {
+    return std::isfinite(value) ? add(json(value).dump()) : add(std::string());
+  }
+  CsvLine& add(const Interval& interval) { return add(interval.low).add(interval.high); }
+  std::string line() const { return text_.str() + "\n"; }
+
+ private:
+  std::ostringstream text_;
+  bool first_ = true;
+};
+
+std::string cell_line(const PlanResult& plan, const CellResult& cell) {
+  const Level& level = plan.levels[static_cast<size_t>(cell.level)];
+  const ModelResult& model = plan.models[static_cast<size_t>(cell.model)];
+  CsvLine line;
+  line.add(quoted(plan.name)).add(quoted(model.name));
+  line.add(quoted(plan.kinds[static_cast<size_t>(cell.kind)])).add(quoted(level.label));
+  line.add(level.count ? std::string() : json(level.rate).dump());
+  line.add(level.count ? std::to_string(*level.count) : "");
+  line.add(level.voltage ? json(*level.voltage).dump() : "");
+  line.add(cell.accuracy.count).add(cell.images).add(to_string(cell.stop));
+  line.add(model.golden_accuracy).add(cell.accuracy.mean).add(cell.accuracy.sd);
+  line.add(cell.accuracy.median).add(cell.accuracy.min).add(cell.accuracy.p5).add(cell.ci);
+  constexpr double kNone = NAN;
+  line.add(cell.bootstrap_ci.value_or(Interval{kNone, kNone}));
+  line.add(plan.yield_accuracy(cell.model)).add(cell.yield).add(cell.yield_ci);
+  line.add(cell.mean_loss).add(cell.identical).add(cell.masked);
+  line.add(cell.sdc1_right).add(cell.sdc1_wrong).add(cell.drawn).add(cell.landed);
+  return line.line();
+}
+
+std::string stratum_line(const PlanResult& plan, const StratumResult& stratum) {
+  CsvLine line;
+  line.add(quoted(plan.name)).add(quoted(plan.models[static_cast<size_t>(stratum.model)].name));
+  line.add(quoted(plan.kinds[static_cast<size_t>(stratum.kind)])).add(quoted(stratum.layer_name));
+  line.add(stratum.bit < 0 ? std::string("all") : std::to_string(stratum.bit));
+  line.add(stratum.population).add(stratum.wanted).add(stratum.tried).add(stratum.critical);
+  line.add(stratum.share).add(stratum.ci).add(stratum.mean_sdc1);
+  return line.line();
+}
+
+constexpr const char* kCellHeader =
+    "plan,model,kind,level,rate,count,voltage,trials,images,stop,golden_accuracy,mean,sd,median,"
+    "min,p5,ci_low,ci_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,yield_low,yield_high,"
+    "mean_loss,identical,masked,sdc1_right,sdc1_wrong,drawn,landed\n";
+constexpr const char* kStratumHeader =
+    "plan,model,kind,layer,bit,population,wanted,tried,critical,share,ci_low,ci_high,mean_sdc1\n";
+
+}  // namespace
+
+json to_json(const PlanResult& plan) {
+  return {
+      {"plan", plan.name},
+      {"fingerprint", plan.fingerprint},
+      {"settings", json::parse(plan.settings_json)},
+      {"version", plan.version},
+      {"created", plan.created},
+      {"finished", plan.finished},
+      {"time_limited", plan.time_limited},
+      {"dataset",
+       {{"name", plan.dataset}, {"hash", plan.dataset_hash}, {"images", plan.dataset_images}}},
+      {"models", list_json(plan.models, model_json)},
+      {"kinds", plan.kinds},
+      {"levels", list_json(plan.levels, level_json)},
+      {"cells", list_json(plan.cells, [&](const auto& cell) { return cell_json(plan, cell); })},
+      {"pairs", list_json(plan.pairs, [&](const auto& pair) { return pair_json(plan, pair); })},
+      {"tolerable_rates",
+       list_json(plan.tolerances, [&](const auto& item) { return tolerance_json(plan, item); })},
+      {"strata",
+       list_json(plan.strata, [&](const auto& item) { return stratum_json(plan, item); })}};
+}
+
+std::string to_csv(const std::vector<PlanResult>& plans) {
+  std::string cells;
+  std::string strata;
+  for (const PlanResult& plan : plans) {
+    for (const CellResult& cell : plan.cells) cells += cell_line(plan, cell);
+    for (const StratumResult& stratum : plan.strata) strata += stratum_line(plan, stratum);
+  }
+  if (!cells.empty() || strata.empty()) cells = kCellHeader + cells;
+  if (!strata.empty()) strata = (cells.empty() ? "" : "\n") + (kStratumHeader + strata);
+  return cells + strata;
+}
+
+std::string PlanResult::reproduce_command(const CellResult& cell) const {
+  const json settings = json::parse(settings_json);
+  const ModelResult& model = models[static_cast<size_t>(cell.model)];
+  const Level& level = levels[static_cast<size_t>(cell.level)];
+  std::ostringstream out;
+  out << "flatenn campaign";
+  if (!plan_file.empty()) out << " " << plan_file;
+  out << " --db repro.db --model " << model.path << " --data " << dataset;
+  if (split != "test") out << " --split " << split;
+  out << " --first-images " << dataset_images;
+  if (kinds.at(static_cast<size_t>(cell.kind)) != "faults") {
+    out << " --kinds " << kinds[static_cast<size_t>(cell.kind)];
+  }
+  const json& faults = settings.at("kinds").at(static_cast<size_t>(cell.kind)).at("faults");
+  if (plan_file.empty() && faults.contains("encoding")) {
+    out << " --encoding " << faults.at("encoding").get<std::string>();
+  }
+  if (level.count) {
+    out << " --counts " << *level.count;
+  } else {
+    out << " --rates " << json(level.rate).dump();
+  }
+  out << " --seed " << seed << " --trials " << cell.accuracy.count;
+  if (cell.images > 0 && cell.images < dataset_images) out << " --images " << cell.images;
+  return out.str();
+}
+
+}  // namespace flatenn::campaign

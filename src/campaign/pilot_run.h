@@ -1,0 +1,12 @@
+#pragma once
+
+#include "campaign/workload.h"
+#include "flatenn/campaign/pilot.h"
+
+namespace flatenn::campaign {
+
+/// A few maps on a few hundred images a cell, drawn from a seed derived from the plan's, and what
+/// they say about the plan. A function of the plan alone.
+Pilot run_pilot(Workload& workload);
+
+}  // namespace flatenn::campaign

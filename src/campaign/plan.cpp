@@ -1,0 +1,213 @@
+#include "flatenn/campaign/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "flatenn/base/error.h"
+#include "flatenn/fault/fault_config.h"
+#include "flatenn/fault/voltage.h"
+
+namespace flatenn::campaign {
+namespace {
+
+constexpr DoubleRange kShare{0, 1};
+
+std::string number_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+std::vector<std::filesystem::path> read_models(Config& config,
+                                               const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  for (const std::string& model : config.get_strings("models", {})) {
+    const std::filesystem::path path = model;
+    paths.push_back(path.is_absolute() || folder == "." ? path : folder / path);
+  }
+  if (paths.empty()) config.fail("models", "name at least one model (an ONNX file)");
+  return paths;
+}
+
+/// [memory], [[faults]] and [protection]; without [[faults]], the plan's own choice of bits.
+fault::FaultModel read_faults(Config& config, const std::filesystem::path& folder) {
+  fault::FaultModel model = fault::read_fault_model(config, folder);
+  if (!config.child_names("faults").empty()) {
+    for (const char* const key : {"layers", "spare", "bits", "biases"}) {
+      if (config.has(key)) config.fail(key, "contradicts [[faults]]; say it there");
+    }
+    return model;
+  }
+  fault::FaultSource& weights = model.sources.front();
+  weights.layers = config.get_strings("layers", {});
+  weights.spare = config.get_strings("spare", {});
+  if (config.has("bits")) {
+    for (const int64_t bit : config.get_ints("bits", {}, {.min = -32, .max = 31})) {
+      weights.bits.push_back(static_cast<int>(bit));
+    }
+  }
+  if (config.get_bool("biases", false)) {
+    fault::FaultSource biases{.target = fault::FaultTarget::kBiases, .follows_kind = true};
+    model.sources.push_back(biases);
+  }
+  return model;
+}
+
+std::vector<FaultCase> cases_of(Config& config, const fault::FaultModel& base) {
+  if (!base.follows_kind()) {
+    if (config.has("kinds")) config.fail("kinds", "every one of [[faults]] has a kind of its own");
+    return {{.name = "faults", .model = base}};
+  }
+  std::vector<FaultCase> cases;
+  for (const std::string& name : config.get_strings("kinds", {"bit_flip"})) {
+    const auto same = [&](const FaultCase& other) { return other.name == name; };
+    if (std::any_of(cases.begin(), cases.end(), same)) config.fail("kinds", name + " stands twice");
+    try {
+      cases.push_back({.name = name, .model = base.with_kind(fault::parse_fault_kind(name))});
+    } catch (const Error& error) {
+      config.fail("kinds", error.what());
+    }
+  }
+  if (cases.empty()) config.fail("kinds", "must not be empty");
+  return cases;
+}
+
+std::vector<Level> rate_levels(Config& config) {
+  std::vector<Level> levels;
+  for (const double rate : config.get_doubles("rates", {0.001, 0.01}, kShare)) {
+    levels.push_back({.rate = rate, .label = number_text(rate)});
+  }
+  return levels;
+}
+
+std::vector<Level> count_levels(Config& config) {
+  std::vector<Level> levels;
+  for (const int64_t count : config.get_ints("counts", {}, {.min = 0})) {
+    levels.push_back({.rate = static_cast<double>(count),
+                      .count = count,
+                      .label = std::to_string(count) + (count == 1 ? " fault" : " faults")});
+  }
+  return levels;
+}
+
+/// A second axis: supply voltages whose rates a measured table gives.
+std::vector<Level> voltage_levels(Config& config, const std::filesystem::path& folder) {
+  const std::string file = config.get_string("voltage_table", "");
+  if (file.empty()) config.fail("voltages", "need a voltage_table (CSV: voltage, rate)");
+  const std::filesystem::path path = file;
+  const auto table = fault::VoltageTable::read(path.is_absolute() ? path : folder / path);
+  std::vector<Level> levels;
+  for (const double voltage : config.get_doubles("voltages", {})) {
+    try {
+      levels.push_back(
+          {.rate = table.rate(voltage), .voltage = voltage, .label = number_text(voltage) + " V"});
+    } catch (const Error& error) {
+      config.fail("voltages", error.what());
+    }
+  }
+  return levels;
+}
+
+void sort_levels(Config& config, const std::string& key, std::vector<Level>& levels) {
+  std::sort(levels.begin(), levels.end(),
+            [](const Level& a, const Level& b) { return a.rate < b.rate; });
+  for (size_t i = 1; i < levels.size(); ++i) {
+    if (levels[i - 1].rate == levels[i].rate) config.fail(key, levels[i].label + " stands twice");
+  }
+}
+
+/// The one key among the three axes that the plan gives; "rates" where it gives none.
+const char* level_key(const Config& config) {
+  const char* chosen = nullptr;
+  for (const char* const key : {"rates", "counts", "voltages"}) {
+    if (!config.has(key)) continue;
+    if (chosen != nullptr) config.fail(key, std::string("contradicts ") + chosen + "; give one");
+    chosen = key;
+  }
+  return chosen != nullptr ? chosen : "rates";
+}
+
+std::vector<Level> read_levels(Config& config, const fault::FaultModel& base, bool single_fault,
+                               const std::filesystem::path& folder) {
+  const std::string key = level_key(config);
+  if (single_fault) {
+    if (config.has(key)) config.fail(key, "contradicts single_fault, whose trials have 1 fault");
+    return {{.count = 1, .label = "1 fault"}};
+  }
+  if (!base.follows_rate()) {
+    if (config.has(key)) config.fail(key, "contradicts [[faults]], which all have their own");
+    return {{.label = "as given"}};
+  }
+  std::vector<Level> levels = key == "counts"     ? count_levels(config)
+                              : key == "voltages" ? voltage_levels(config, folder)
+                                                  : rate_levels(config);
+  sort_levels(config, key, levels);
+  return levels;
+}
+
+ImageChoice read_images(Config& config) {
+  ImageChoice choice;
+  const std::string mode = config.get_choice("images", "all", {"all", "auto"});
+  if (mode == "auto") choice.mode = ImageChoice::Mode::kAuto;
+  if (config.has("images_per_trial")) {
+    if (mode == "auto") config.fail("images_per_trial", "contradicts images = \"auto\"");
+    choice.mode = ImageChoice::Mode::kCount;
+    choice.count = config.get_int("images_per_trial", 0, {.min = 1});
+  }
+  return choice;
+}
+
+SingleFault read_single_fault(Config& config) {
+  const std::string mode =
+      config.get_choice("single_fault", "off", {"off", "sampled", "exhaustive"});
+  return mode == "off"       ? SingleFault::kOff
+         : mode == "sampled" ? SingleFault::kSampled
+                             : SingleFault::kExhaustive;
+}
+
+std::optional<double> read_optional(Config& config, const std::string& key, DoubleRange range) {
+  if (!config.has(key)) return std::nullopt;
+  return config.get_double(key, 0, range);
+}
+
+void read_stop(Config& config, Plan& plan) {
+  plan.trials =
+      config.get_int("trials", plan.half_width ? 1000 : 100, {.min = 1, .max = int64_t{1} << 31});
+  plan.time_limit_s = config.get_double("time_limit", 0, DoubleRange{0, 1e9});
+}
+
+}  // namespace
+
+Plan read_plan(Config& config, const std::filesystem::path& folder) {
+  Plan plan;
+  plan.name = config.get_string("name", "campaign");
+  plan.models = read_models(config, folder);
+  plan.dataset = config.get_string("data", "");
+  plan.split = config.get_choice("split", "test", {"test", "train"}) == "test"
+                   ? data::Split::kTest
+                   : data::Split::kTrain;
+  plan.first_images = config.get_int("first_images", 0, {.min = 0});
+  plan.single_fault = read_single_fault(config);
+  plan.single_fault_error = config.get_double("single_fault_error", 0.05, DoubleRange{1e-4, 0.5});
+  plan.single_fault_confidence =
+      config.get_double("single_fault_confidence", 0.95, DoubleRange{0.5, 0.9999});
+  const bool single = plan.single_fault != SingleFault::kOff;
+  const fault::FaultModel base = read_faults(config, folder);
+  plan.kinds = cases_of(config, base);
+  plan.levels = read_levels(config, base, single, folder);
+  plan.seed = static_cast<uint64_t>(config.get_int("seed", 0, {.min = 0}));
+  plan.images = read_images(config);
+  plan.half_width = read_optional(config, "half_width", {1e-6, 0.5});
+  if (single && plan.half_width) config.fail("half_width", "has no meaning with single_fault");
+  if (single && plan.images.mode != ImageChoice::Mode::kAll) {
+    config.fail("images", "single faults are tried on all images (see first_images)");
+  }
+  read_stop(config, plan);
+  plan.wanted_accuracy = read_optional(config, "wanted_accuracy", kShare);
+  plan.tolerated_drop = config.get_double("tolerated_drop", 0.01, DoubleRange{0, 1});
+  config.check_all_read();
+  return plan;
+}
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,139 @@
+#include <algorithm>
+#include <cmath>
+
+#include "campaign/analysis.h"
+#include "campaign/distributions.h"
+
+namespace flatenn::campaign {
+namespace {
+
+PairResult compare(const CellResult& a, const CellResult& b) {
+  const size_t common = std::min(a.accuracies.size(), b.accuracies.size());
+  std::vector<double> differences(common);
+  for (size_t i = 0; i < common; ++i) differences[i] = b.accuracies[i] - a.accuracies[i];
+  const Summary summary = summarize(differences);
+  return {.model_a = a.model,
+          .model_b = b.model,
+          .kind = a.kind,
+          .level = a.level,
+          .trials = summary.count,
+          .difference = summary.mean,
+          .sd = summary.sd,
+          .ci = student_interval(summary.mean, summary.sd, summary.count),
+          .p_value = student_p_value(differences)};
+}
+
+struct Point {
+  double rate;
+  double accuracy;
+};
+
+struct Crossing {
+  double rate = 0;
+  bool beyond = false;
+};
+
+/// Where the curve first falls below `wanted`, between points linear in log10(rate).
+Crossing first_crossing(const std::vector<Point>& curve, double wanted) {
+  if (curve.empty() || curve.front().accuracy < wanted) return {};
+  for (size_t i = 1; i < curve.size(); ++i) {
+    const Point& before = curve[i - 1];
+    const Point& after = curve[i];
+    if (after.accuracy >= wanted) continue;
+    const double share = (before.accuracy - wanted) / (before.accuracy - after.accuracy);
+    if (before.rate <= 0) return {.rate = share * after.rate};
+    return {.rate = before.rate * std::pow(after.rate / before.rate, share)};
+  }
+  return {.rate = curve.back().rate, .beyond = true};
+}
+
+template <typename Accuracy>
+Crossing crossing_of(const PlanResult& plan, int64_t model, int64_t kind, Accuracy accuracy) {
+  std::vector<Point> curve;
+  for (size_t level = 0; level < plan.levels.size(); ++level) {
+    const CellResult* const cell = plan.cell(model, kind, static_cast<int64_t>(level));
+    if (cell != nullptr && cell->accuracy.count > 0) {
+      curve.push_back({plan.levels[level].rate, accuracy(*cell)});
+    }
+  }
+  const double golden = plan.models[static_cast<size_t>(model)].golden_accuracy;
+  return first_crossing(curve, golden - plan.tolerated_drop);
+}
+
+}  // namespace
+
+std::vector<PairResult> compare_pairs(const PlanResult& plan) {
+  std::vector<PairResult> pairs;
+  for (const CellResult& a : plan.cells) {
+    for (const CellResult& b : plan.cells) {
+      if (a.model >= b.model || a.kind != b.kind || a.level != b.level) continue;
+      if (a.accuracies.empty() || b.accuracies.empty()) continue;
+      pairs.push_back(compare(a, b));
+    }
+  }
+  std::vector<double> p_values;
+  for (const PairResult& pair : pairs) p_values.push_back(pair.p_value);
+  const std::vector<double> adjusted = holm_adjusted(p_values);
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i].holm_p_value = adjusted[i];
+  return pairs;
+}
+
+std::vector<ToleranceResult> find_tolerances(const PlanResult& plan) {
+  std::vector<ToleranceResult> tolerances;
+  if (plan.single_fault || plan.levels.size() < 2) return tolerances;
+  for (size_t model = 0; model < plan.models.size(); ++model) {
+    for (size_t kind = 0; kind < plan.kinds.size(); ++kind) {
+      const auto m = static_cast<int64_t>(model);
+      const auto k = static_cast<int64_t>(kind);
+      const auto at = [&](auto accuracy) { return crossing_of(plan, m, k, accuracy); };
+      const Crossing middle = at([](const CellResult& cell) { return cell.accuracy.mean; });
+      const Crossing low = at([](const CellResult& cell) { return cell.ci.low; });
+      const Crossing high = at([](const CellResult& cell) { return cell.ci.high; });
+      tolerances.push_back({.model = m,
+                            .kind = k,
+                            .rate = middle.rate,
+                            .ci = {low.rate, high.rate},
+                            .beyond = middle.beyond,
+                            .high_beyond = high.beyond});
+    }
+  }
+  return tolerances;
+}
+
+void add_stratum_totals(PlanResult& plan) {
+  const std::vector<StratumResult> strata = plan.strata;
+  for (size_t model = 0; model < plan.models.size() && plan.single_fault; ++model) {
+    for (size_t kind = 0; kind < plan.kinds.size(); ++kind) {
+      StratumResult total{.model = static_cast<int64_t>(model),
+                          .kind = static_cast<int64_t>(kind),
+                          .layer = -1,
+                          .layer_name = "all",
+                          .bit = -1};
+      double critical = 0;
+      double sdc1 = 0;
+      double variance = 0;
+      for (const StratumResult& s : strata) {
+        if (s.model != total.model || s.kind != total.kind) continue;
+        const auto size = static_cast<double>(s.population);
+        const auto tried = static_cast<double>(s.tried);
+        total.population += s.population;
+        total.wanted += s.wanted;
+        total.tried += s.tried;
+        total.critical += s.critical;
+        critical += size * s.share;
+        sdc1 += size * s.mean_sdc1;
+        if (s.tried > 1) {
+          variance += size * size * (1 - tried / size) * s.share * (1 - s.share) / (tried - 1);
+        }
+      }
+      const auto size = static_cast<double>(total.population);
+      total.share = critical / size;
+      total.mean_sdc1 = sdc1 / size;
+      const double half = normal_quantile(0.975) * std::sqrt(variance) / size;
+      total.ci = {std::max(0.0, total.share - half), std::min(1.0, total.share + half)};
+      plan.strata.push_back(total);
+    }
+  }
+}
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,95 @@
+#include "flatenn/campaign/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "store/store_test_support.h"
+
+namespace flatenn::campaign {
+namespace {
+
+using nlohmann::json;
+using store::error_of;
+using testing::HasSubstr;
+
+Plan read(const std::string& toml) {
+  Config config = Config::from_string(toml, "plan.toml");
+  return read_plan(config);
+}
+
+std::string error_in(const std::string& toml) {
+  return error_of([&] { read(toml); });
+}
+
+const std::string kModel = "models = \"a.onnx\"\n";
+
+TEST(Plan, ReadsAPlan) {
+  const Plan plan = read(kModel +
+                         "kinds = [\"bit_flip\", \"stuck_at_1\"]\nrates = [0.01, 0.001]\n"
+                         "layers = [\"fc3\"]\nbits = [-1]\ntrials = 7\nseed = 3\n"
+                         "half_width = 0.01\nimages_per_trial = 50\nmemory.encoding = \"gray\"\n");
+  ASSERT_EQ(plan.kinds.size(), 2U);
+  EXPECT_EQ(plan.kinds[1].name, "stuck_at_1");
+  EXPECT_EQ(plan.kinds[1].model.sources.at(0).kinds.stuck_at_1, 1);
+  EXPECT_EQ(plan.kinds[1].model.encoding, fault::Encoding::kGray);
+  EXPECT_EQ(plan.kinds[0].model.sources.at(0).bits, std::vector{-1});
+  EXPECT_EQ(plan.levels.at(0).label, "0.001");
+  EXPECT_EQ(plan.levels.at(1).rate, 0.01);
+  EXPECT_EQ(plan.trials, 7);
+  EXPECT_EQ(plan.images.count, 50);
+}
+
+TEST(Plan, TakesVoltagesFromATable) {
+  const store::TemporaryFolder folder;
+  std::ofstream(folder / "sram.csv") << "voltage,rate\n0.6,0.01\n0.8,0.0001\n";
+  Config config = Config::from_string(
+      kModel + "voltage_table = \"sram.csv\"\nvoltages = [0.8, 0.7, 0.6]\n", "plan.toml");
+  const Plan plan = read_plan(config, folder.path());
+  ASSERT_EQ(plan.levels.size(), 3U);
+  EXPECT_EQ(plan.levels[0].label, "0.8 V");
+  EXPECT_NEAR(plan.levels[1].rate, 0.001, 1e-12);
+  EXPECT_EQ(plan.levels[2].voltage, 0.6);
+}
+
+TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
+  EXPECT_THAT(error_in("rates = [0.1]\n"), HasSubstr("models: name at least one model"));
+  EXPECT_THAT(error_in(kModel + "rates = [0.1, 1.5]"),
+              HasSubstr("plan.toml:2: rates: must be in [0, 1], got 1.5"));
+  EXPECT_THAT(error_in(kModel + "rates = [0.1, 0.1]"), HasSubstr("0.1 stands twice"));
+  EXPECT_THAT(error_in(kModel + "rates = [0.1]\ncounts = [1]"),
+              HasSubstr("plan.toml:3: counts: contradicts rates"));
+  EXPECT_THAT(error_in(kModel + "kinds = [\"bitflip\"]"), HasSubstr("plan.toml:2: kinds: "));
+  EXPECT_THAT(error_in(kModel + "kinds = [\"bit_flip\", \"bit_flip\"]"), HasSubstr("stands twice"));
+  EXPECT_THAT(error_in(kModel + "trails = 3"),
+              HasSubstr("plan.toml:2: unknown key 'trails'; did you mean 'trials'?"));
+  EXPECT_THAT(error_in(kModel + "trials = 0"), HasSubstr("trials: must be in [1, "));
+  EXPECT_THAT(error_in(kModel + "images = \"auto\"\nimages_per_trial = 3"),
+              HasSubstr("contradicts images"));
+  EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\nrates = [0.1]"),
+              HasSubstr("rates: contradicts single_fault"));
+  EXPECT_THAT(error_in(kModel + "voltages = [0.7]"), HasSubstr("voltages: need a voltage_table"));
+  EXPECT_THAT(error_in(kModel + "rates = [0.1]\n[[faults]]\nkind = \"bit_flip\"\nrate = 0.01\n"),
+              HasSubstr("rates: contradicts [[faults]]"));
+  EXPECT_THAT(error_in(kModel + "bits = [1]\n[[faults]]\nkind = \"bit_flip\"\n"),
+              HasSubstr("bits: contradicts [[faults]]"));
+}
+
+TEST(Difference, NamesTheFirstPlaceAndBothValues) {
+  const json stored = json::parse(R"({"models": [{"name": "a", "hash": "1"}], "seed": 1})");
+  json now = stored;
+  EXPECT_EQ(describe_difference(stored, now), "");
+  now["models"][0]["hash"] = "2";
+  EXPECT_EQ(describe_difference(stored, now), "models[0].hash: \"1\" in the database, \"2\" now");
+  now = stored;
+  now["models"].push_back("b");
+  EXPECT_EQ(describe_difference(stored, now), "models[1]: nothing in the database, \"b\" now");
+  now = stored;
+  now.erase("seed");
+  EXPECT_EQ(describe_difference(stored, now), "seed: 1 in the database, nothing now");
+}
+
+}  // namespace
+}  // namespace flatenn::campaign

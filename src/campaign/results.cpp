@@ -1,0 +1,198 @@
+#include "flatenn/campaign/results.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "campaign/analysis.h"
+#include "campaign/cell_state.h"
+#include "campaign/settings.h"
+#include "flatenn/base/error.h"
+
+namespace flatenn::campaign {
+namespace {
+
+using nlohmann::json;
+
+std::vector<Level> read_levels(const json& settings, const json& layout) {
+  std::vector<Level> levels;
+  for (const json& entry : settings.at("levels")) {
+    Level level;
+    if (entry.contains("count")) level.count = entry.at("count").get<int64_t>();
+    level.rate = level.count ? static_cast<double>(*level.count) : entry.at("rate").get<double>();
+    if (entry.contains("voltage")) level.voltage = entry.at("voltage").get<double>();
+    level.label = layout.at("levels").at(levels.size());
+    levels.push_back(level);
+  }
+  return levels;
+}
+
+store::GoldenRow golden_of(const store::Store& store, const PlanResult& plan,
+                           const std::string& hash) {
+  auto golden = store.golden(hash, plan.dataset_hash);
+  FLATENN_CHECK(golden, store.path().string(), ": plan '", plan.name,
+                "' has no golden pass of network ", hash.substr(0, 12));
+  return std::move(*golden);
+}
+
+std::vector<ModelResult> read_models(const store::Store& store, const PlanResult& plan,
+                                     const json& layout) {
+  std::vector<ModelResult> models;
+  for (store::PlanModelRow& row : store.plan_models(plan.id)) {
+    const json& entry = layout.at("models").at(models.size());
+    const store::GoldenRow golden = golden_of(store, plan, entry.at("goldens").at(0));
+    ModelResult model;
+    model.name = std::move(row.name);
+    model.hash = row.hash;
+    model.metadata = std::move(row.metadata);
+    model.path = entry.at("path");
+    model.golden_accuracy =
+        static_cast<double>(golden.correct) / static_cast<double>(plan.dataset_images);
+    model.golden_loss = golden.loss;
+    if (const auto stored = store.model(row.hash)) model.weight_bits = stored->weight_bits;
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+/// What all cells of a plan need to read their trials.
+struct Reader {
+  const store::Store& store;
+  const PlanResult& plan;
+  json settings;
+  json layout;
+  std::optional<Pilot> pilot;
+
+  Estimator estimator(const store::CellRow& cell) const {
+    const json& goldens = layout.at("models").at(static_cast<size_t>(cell.model)).at("goldens");
+    const auto golden = golden_of(store, plan, goldens.at(static_cast<size_t>(cell.kind)));
+    return {.control = pilot ? pilot->cells.at(static_cast<size_t>(cell.cell)).control : 0,
+            .golden_accuracy =
+                static_cast<double>(golden.correct) / static_cast<double>(plan.dataset_images)};
+  }
+
+  StopRule rule() const {
+    const int64_t images = pilot ? pilot->images_per_trial : plan.dataset_images;
+    return stop_rule_of(settings, images, settings.at("trials").get<int64_t>());
+  }
+
+  CellResult cell(const store::CellRow& row) const {
+    CellResult result = analyse_cell(store.trials(plan.id, row.cell), rule(), estimator(row),
+                                     plan.yield_accuracy(row.model), plan.seed);
+    result.model = row.model;
+    result.kind = row.kind;
+    result.level = row.level;
+    if (result.stop == StopReason::kRunning && plan.time_limited) {
+      result.stop = StopReason::kTimeLimit;
+    }
+    return result;
+  }
+
+  StratumResult stratum(const store::CellRow& row) const {
+    const json& entry = layout.at("models")
+                            .at(static_cast<size_t>(row.model))
+                            .at("strata")
+                            .at(static_cast<size_t>(row.level));
+    StratumResult result;
+    result.model = row.model;
+    result.kind = row.kind;
+    result.layer = entry.at("layer");
+    result.layer_name = entry.at("name");
+    result.bit = entry.at("bit");
+    result.population = entry.at("population");
+    result.wanted = entry.at("wanted");
+    analyse_stratum(store.trials(plan.id, row.cell), result);
+    return result;
+  }
+};
+
+void read_settings(const json& settings, const json& layout, PlanResult& plan) {
+  plan.seed = settings.at("seed");
+  plan.dataset = settings.at("dataset").at("name");
+  plan.dataset_images = settings.at("dataset").at("images");
+  plan.single_fault = !settings.at("single_fault").is_null();
+  for (const json& kind : settings.at("kinds")) plan.kinds.push_back(kind.at("name"));
+  plan.levels = read_levels(settings, layout);
+  plan.tolerated_drop = layout.at("tolerated_drop");
+  if (!layout.at("wanted_accuracy").is_null())
+    plan.wanted_accuracy = layout.at("wanted_accuracy").get<double>();
+  plan.plan_file = layout.at("plan_file");
+  plan.split = layout.at("split");
+}
+
+PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row) {
+  PlanResult plan;
+  plan.id = row.id;
+  plan.name = row.name;
+  plan.fingerprint = row.fingerprint;
+  plan.settings_json = row.settings;
+  plan.version = row.version;
+  plan.created = row.created;
+  plan.dataset_hash = row.dataset;
+  Reader reader{.store = store,
+                .plan = plan,
+                .settings = json::parse(row.settings),
+                .layout = json::parse(row.layout),
+                .pilot = std::nullopt};
+  if (!row.pilot.empty()) reader.pilot = Pilot::from_json(row.pilot);
+  read_settings(reader.settings, reader.layout, plan);
+  for (const store::RunRow& run : store.runs(row.id)) {
+    plan.time_limited = run.end == "time limit";
+    plan.finished = std::max(plan.finished, run.finished);
+  }
+  plan.models = read_models(store, plan, reader.layout);
+  for (const store::CellRow& cell : store.cells(row.id)) {
+    if (plan.single_fault) {
+      plan.strata.push_back(reader.stratum(cell));
+    } else {
+      plan.cells.push_back(reader.cell(cell));
+    }
+  }
+  add_stratum_totals(plan);
+  plan.pairs = compare_pairs(plan);
+  plan.tolerances = find_tolerances(plan);
+  return plan;
+}
+
+}  // namespace
+
+std::string ModelResult::meta(const std::string& key) const {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : found->second;
+}
+
+std::string ModelResult::arm() const {
+  const std::string recipe = meta("recipe");
+  const std::string activation = meta("activation");
+  if (recipe.empty() && activation.empty()) return name;
+  return recipe.empty() || activation.empty() ? recipe + activation : recipe + "/" + activation;
+}
+
+std::optional<int64_t> ModelResult::training_seed() const {
+  const std::string text = meta("seed");
+  if (text.empty() || !std::all_of(text.begin(), text.end(), ::isdigit)) return std::nullopt;
+  return std::stoll(text);
+}
+
+double PlanResult::yield_accuracy(int64_t model) const {
+  return wanted_accuracy.value_or(models.at(static_cast<size_t>(model)).golden_accuracy -
+                                  tolerated_drop);
+}
+
+const CellResult* PlanResult::cell(int64_t model, int64_t kind, int64_t level) const {
+  const auto found = std::find_if(cells.begin(), cells.end(), [&](const CellResult& cell) {
+    return cell.model == model && cell.kind == kind && cell.level == level;
+  });
+  return found == cells.end() ? nullptr : &*found;
+}
+
+std::vector<PlanResult> load_results(const store::Store& store) {
+  std::vector<PlanResult> results;
+  for (const store::PlanRow& row : store.plans()) results.push_back(read_plan_result(store, row));
+  return results;
+}
+
+std::vector<PlanResult> load_results(const std::filesystem::path& database) {
+  return load_results(store::Store::open(database, store::Store::Access::kRead));
+}
+
+}  // namespace flatenn::campaign

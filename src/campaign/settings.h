@@ -1,0 +1,29 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "campaign/cell_state.h"
+#include "campaign/workload.h"
+#include "flatenn/campaign/pilot.h"
+#include "flatenn/store/store.h"
+
+namespace flatenn::campaign {
+
+/// All that changes a plan's meaning, and nothing else: no paths, device, threads, time limit.
+nlohmann::json plan_settings(const Workload& workload);
+
+/// What results need besides: reporting options, strata, golden passes, and where things came from.
+nlohmann::json plan_layout(const Workload& workload, const std::string& plan_file);
+
+/// The stored plan of this meaning; a new one with `pilot` where there is none of its name. Throws
+/// Error naming the difference where there is one with another meaning.
+store::PlanRow store_plan(store::Store& store, const Workload& workload, const std::string& pilot,
+                          const std::string& plan_file);
+/// The stored plan of this name and meaning, if any; throws as store_plan.
+std::optional<store::PlanRow> find_stored_plan(const store::Store& store, const Workload& workload);
+
+/// A cell's stop rule from a plan's settings; `max_trials` of single-fault strata.
+StopRule stop_rule_of(const nlohmann::json& settings, int64_t images_per_trial, int64_t max_trials);
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,48 @@
+#include "flatenn/campaign/stop_rule.h"
+
+#include <algorithm>
+
+#include "flatenn/campaign/statistics.h"
+
+namespace flatenn::campaign {
+
+std::string to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::kRunning:
+      return "unfinished";
+    case StopReason::kTrials:
+      return "trials";
+    case StopReason::kHalfWidth:
+      return "half-width";
+    case StopReason::kTimeLimit:
+      return "time limit";
+  }
+  return "";
+}
+
+int64_t next_checkpoint(int64_t trials) {
+  constexpr int64_t kFirst = 20;
+  return trials < kFirst ? kFirst : trials + trials / 2;
+}
+
+StopRule::Decision StopRule::decide(std::span<const double> prefix) const {
+  const auto have = static_cast<int64_t>(prefix.size());
+  if (!half_width) {
+    const bool enough = have >= max_trials;
+    return {.reason = enough ? StopReason::kTrials : StopReason::kRunning,
+            .trials = std::min(have, max_trials),
+            .wanted = max_trials};
+  }
+  for (int64_t n = 0;;) {
+    n = std::min(next_checkpoint(n), max_trials);
+    if (n > have) return {.reason = StopReason::kRunning, .trials = have, .wanted = n};
+    const Summary summary = summarize(prefix.first(static_cast<size_t>(n)));
+    const double sd = std::max(summary.sd, sd_floor);
+    if (student_interval(summary.mean, sd, n).half_width() <= *half_width) {
+      return {.reason = StopReason::kHalfWidth, .trials = n, .wanted = n};
+    }
+    if (n == max_trials) return {.reason = StopReason::kTrials, .trials = n, .wanted = n};
+  }
+}
+
+}  // namespace flatenn::campaign

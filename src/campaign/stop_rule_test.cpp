@@ -1,0 +1,97 @@
+#include "flatenn/campaign/stop_rule.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "flatenn/base/random.h"
+#include "flatenn/campaign/statistics.h"
+
+namespace flatenn::campaign {
+namespace {
+
+TEST(StopRule, ChecksAtTwentyThenAtHalfAsManyMore) {
+  std::vector<int64_t> checkpoints;
+  for (int64_t n = next_checkpoint(0); n < 400; n = next_checkpoint(n)) checkpoints.push_back(n);
+  EXPECT_EQ(checkpoints, (std::vector<int64_t>{20, 30, 45, 67, 100, 150, 225, 337}));
+}
+
+TEST(StopRule, TakesTheSmallestCheckpointThatDoesAndNoLaterTrial) {
+  const StopRule rule{.max_trials = 1000, .half_width = 0.01, .sd_floor = 1e-4};
+  RandomStream random(1, 0, RandomPurpose::kPilot);
+  std::vector<double> values;
+  for (int i = 0; i < 500; ++i) values.push_back(0.9 + 0.03 * random.normal());
+  const StopRule::Decision at_once = rule.decide(values);
+  EXPECT_EQ(at_once.reason, StopReason::kHalfWidth);
+  for (size_t n = 0; n <= values.size(); ++n) {
+    const StopRule::Decision decision = rule.decide(std::span(values).first(n));
+    if (static_cast<int64_t>(n) < at_once.trials) {
+      EXPECT_EQ(decision.reason, StopReason::kRunning) << n;
+      EXPECT_GT(decision.wanted, static_cast<int64_t>(n));
+    } else {
+      EXPECT_EQ(decision.trials, at_once.trials) << n;
+    }
+  }
+}
+
+TEST(StopRule, EqualTrialsDoNotLookLikeCertainty) {
+  const std::vector<double> equal(20, 0.9);
+  const StopRule coarse{.max_trials = 1000, .half_width = 0.002, .sd_floor = 1.0 / 100};
+  const StopRule fine{.max_trials = 1000, .half_width = 0.002, .sd_floor = 1.0 / 10'000};
+  EXPECT_EQ(coarse.decide(equal).reason, StopReason::kRunning);
+  EXPECT_EQ(fine.decide(equal).reason, StopReason::kHalfWidth);
+}
+
+TEST(StopRule, EndsAtTheUpperBound) {
+  const StopRule rule{.max_trials = 25, .half_width = 1e-6, .sd_floor = 1e-4};
+  const std::vector<double> values(30, 0.5);
+  EXPECT_EQ(rule.decide(std::span(values).first(20)).wanted, 25);
+  EXPECT_EQ(rule.decide(values).reason, StopReason::kTrials);
+  EXPECT_EQ(rule.decide(values).trials, 25);
+  const StopRule plain{.max_trials = 3};
+  EXPECT_EQ(plain.decide(std::span(values).first(2)).reason, StopReason::kRunning);
+  EXPECT_EQ(plain.decide(values).trials, 3);
+}
+
+/// Accuracies of random maps: symmetric, bounded, and with more small losses than large ones
+/// (skewness -0.95; docs/statistics.md tells what stronger skew does).
+double normal_accuracy(RandomStream& random) { return 0.9 + 0.03 * random.normal(); }
+double bounded_accuracy(RandomStream& random) { return 0.5 + 0.4 * random.uniform(); }
+double skewed_accuracy(RandomStream& random) {
+  return 0.95 - 0.04 * std::exp(0.3 * random.normal());
+}
+
+/// Share of sequential campaigns whose interval holds the true mean.
+template <typename Draw>
+double coverage(Draw draw, double truth, double half_width) {
+  constexpr uint64_t kCampaigns = 2000;
+  int64_t held = 0;
+  for (uint64_t campaign = 0; campaign < kCampaigns; ++campaign) {
+    RandomStream random(7, campaign, RandomPurpose::kPilot);
+    const StopRule rule{.max_trials = 1000, .half_width = half_width, .sd_floor = 1e-4};
+    std::vector<double> values;
+    StopRule::Decision decision = rule.decide(values);
+    while (decision.reason == StopReason::kRunning) {
+      while (static_cast<int64_t>(values.size()) < decision.wanted) values.push_back(draw(random));
+      decision = rule.decide(values);
+    }
+    const Summary summary =
+        summarize(std::span(values).first(static_cast<size_t>(decision.trials)));
+    held += student_interval(summary.mean, summary.sd, summary.count).contains(truth);
+  }
+  return static_cast<double>(held) / kCampaigns;
+}
+
+TEST(StopRule, IntervalsOfStoppedCampaignsCoverAtLeast93Percent) {
+  const double skewed_mean = 0.95 - 0.04 * std::exp(0.045);
+  for (const double half_width : {0.02, 0.007, 0.004}) {
+    EXPECT_GE(coverage(normal_accuracy, 0.9, half_width), 0.93) << "normal, " << half_width;
+    EXPECT_GE(coverage(bounded_accuracy, 0.7, 10 * half_width), 0.93) << "uniform, " << half_width;
+    EXPECT_GE(coverage(skewed_accuracy, skewed_mean, half_width), 0.93) << "skewed, " << half_width;
+  }
+}
+
+}  // namespace
+}  // namespace flatenn::campaign

@@ -1,0 +1,270 @@
+#include "campaign/workload.h"
+
+#include <algorithm>
+
+#include "campaign/image_subset.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/log.h"
+#include "flatenn/base/parallel.h"
+#include "flatenn/net/onnx.h"
+
+namespace flatenn::campaign {
+namespace {
+
+std::string metadata_of(const net::Network& network, const std::string& key) {
+  const auto found = network.metadata.find(key);
+  return found == network.metadata.end() ? "" : found->second;
+}
+
+/// The model's own name, made unique among those before it.
+std::string choose_name(const net::Network& network, const std::filesystem::path& path,
+                        const std::vector<PlanModel>& others) {
+  std::string base = metadata_of(network, "name");
+  if (base.empty()) base = path.stem().string();
+  const auto taken = [&](const std::string& name) {
+    return std::any_of(others.begin(), others.end(),
+                       [&](const PlanModel& other) { return other.name == name; });
+  };
+  if (!taken(base)) return base;
+  int64_t number = 2;
+  while (taken(base + "-" + std::to_string(number))) ++number;
+  return base + "-" + std::to_string(number);
+}
+
+std::string choose_dataset(const std::string& wanted, const std::vector<PlanModel>& models) {
+  if (!wanted.empty()) return wanted;
+  std::string name;
+  for (const PlanModel& model : models) {
+    const std::string own = metadata_of(*model.network, "dataset");
+    FLATENN_CHECK(!own.empty(), model.path,
+                  ": does not say which data set it is for; give one (data = \"...\", --data)");
+    FLATENN_CHECK(name.empty() || name == own, model.path, ": is for ", own, ", ",
+                  models.front().path, " for ", name, "; a plan compares models on one data set");
+    name = own;
+  }
+  return name;
+}
+
+fault::FaultModel at_level(fault::FaultModel model, const Level& level) {
+  for (fault::FaultSource& source : model.sources) {
+    if (!source.rate && !source.count) source.count = level.count;
+  }
+  return model;
+}
+
+bool changes_nothing(const fault::Injection& injection) {
+  return injection.weights.empty() && injection.biases.empty() && !injection.activations;
+}
+
+}  // namespace
+
+/// A trial between drawing and scoring.
+struct Workload::Prepared {
+  store::TrialRow row;
+  fault::Injection injection;
+  std::vector<int64_t> images;  ///< Empty: all.
+  int64_t subject = 0;
+};
+
+Workload::Workload(Plan plan, WorkloadOptions options)
+    : plan_(std::move(plan)),
+      options_(std::move(options)),
+      threads_(resolve_threads(options_.engine.threads)) {
+  for (const std::filesystem::path& path : plan_.models) {
+    PlanModel model;
+    model.path = path.string();
+    model.network = std::make_shared<net::Network>(net::read_onnx(path));
+    model.name = choose_name(*model.network, path, models_);
+    model.hash = net::content_hash(*model.network);
+    models_.push_back(std::move(model));
+  }
+  plan_.dataset = options_.images ? options_.images->name : choose_dataset(plan_.dataset, models_);
+  images_ = data::take_first(
+      options_.images ? *options_.images
+                      : data::load_image_set(plan_.dataset, plan_.split, options_.data_root),
+      plan_.first_images);
+  images_per_trial_ = images_.count;
+  for (size_t i = 0; i < models_.size(); ++i) {
+    make_injectors(models_[i]);
+    if (i > 0) release_engine(static_cast<int64_t>(i));  // one engine in memory is enough
+  }
+  make_cells();
+}
+
+void Workload::make_injectors(PlanModel& model) {
+  for (const FaultCase& kind : plan_.kinds) {
+    std::vector<fault::Injector>& injectors = model.injectors.emplace_back();
+    const bool by_count = !plan_.levels.empty() && plan_.levels.front().count.has_value();
+    const size_t wanted = by_count ? plan_.levels.size() : 1;
+    for (size_t level = 0; level < wanted; ++level) {
+      injectors.emplace_back(model.network, at_level(kind.model, plan_.levels[level]));
+    }
+    const fault::Injector& injector = injectors.front();
+    if (injector.saturated() > 0) {
+      log::info(model.name, ": ", injector.saturated(), " codes have no word in ",
+                fault::to_string(kind.model.encoding), " and were saturated");
+    }
+    model.subjects.push_back(find_subject(injector.network(), model));
+    if (plan_.single_fault != SingleFault::kOff && model.strata.empty()) {
+      model.strata = make_strata(injector.layout(), plan_, kind.model.sources.front());
+    }
+  }
+}
+
+int64_t Workload::find_subject(const std::shared_ptr<const net::Network>& network,
+                               const PlanModel& model) {
+  const std::string hash = net::content_hash(*network);
+  for (size_t i = 0; i < subjects_.size(); ++i) {
+    if (subjects_[i].hash == hash) return static_cast<int64_t>(i);
+  }
+  FLATENN_CHECK(network->input().shape.elements() == images_.image_elements() &&
+                    network->classes() == static_cast<int64_t>(images_.class_names.size()),
+                model.path, ": does not fit ", images_.name, ": wants images of ",
+                network->input().shape.elements(), " values and has ", network->classes(),
+                " classes; the data set has ", images_.image_elements(), " and ",
+                images_.class_names.size());
+  Subject subject;
+  subject.network = network;
+  subject.hash = hash;
+  subject.codes = engine::quantize_images(images_, *network);
+  subject.golden = make_golden(engine::golden_logits(engine_of(subject), *network, *subject.codes),
+                               network->classes(), images_.labels);
+  subjects_.push_back(std::move(subject));
+  return static_cast<int64_t>(subjects_.size()) - 1;
+}
+
+void Workload::make_cells() {
+  const bool single = plan_.single_fault != SingleFault::kOff;
+  for (size_t model = 0; model < models_.size(); ++model) {
+    const size_t levels = single ? models_[model].strata.size() : plan_.levels.size();
+    FLATENN_CHECK(levels > 0, models_[model].path, ": no stored bits left to fault");
+    for (size_t kind = 0; kind < plan_.kinds.size(); ++kind) {
+      for (size_t level = 0; level < levels; ++level) {
+        cells_.push_back({.cell = static_cast<int64_t>(cells_.size()),
+                          .model = static_cast<int64_t>(model),
+                          .kind = static_cast<int64_t>(kind),
+                          .level = static_cast<int64_t>(level)});
+      }
+    }
+  }
+}
+
+const Subject& Workload::subject_of(const store::CellRow& cell) const {
+  const PlanModel& model = models_[static_cast<size_t>(cell.model)];
+  return subjects_[static_cast<size_t>(model.subjects[static_cast<size_t>(cell.kind)])];
+}
+
+int64_t Workload::trials_of(const store::CellRow& cell) const {
+  if (plan_.single_fault == SingleFault::kOff) return plan_.trials;
+  return models_[static_cast<size_t>(cell.model)].strata[static_cast<size_t>(cell.level)].wanted;
+}
+
+std::string Workload::label_of(const store::CellRow& cell) const {
+  const PlanModel& model = models_[static_cast<size_t>(cell.model)];
+  const auto level = static_cast<size_t>(cell.level);
+  const std::string place =
+      plan_.single_fault == SingleFault::kOff
+          ? plan_.levels[level].label
+          : model.strata[level].name + " bit " + std::to_string(model.strata[level].bit);
+  return model.name + " " + plan_.kinds[static_cast<size_t>(cell.kind)].name + " " + place;
+}
+
+engine::Engine& Workload::engine_of(Subject& subject) {
+  if (!subject.engine) {
+    subject.engine = engine::make_engine(subject.network, subject.codes, options_.engine);
+    engine_name_ = subject.engine->name();
+  }
+  return *subject.engine;
+}
+
+void Workload::release_engine(int64_t model) {
+  for (const int64_t subject : models_[static_cast<size_t>(model)].subjects) {
+    subjects_[static_cast<size_t>(subject)].engine.reset();
+  }
+}
+
+fault::Injection Workload::inject(const store::CellRow& cell, int64_t trial, uint64_t seed) const {
+  const PlanModel& model = models_[static_cast<size_t>(cell.model)];
+  const auto& injectors = model.injectors[static_cast<size_t>(cell.kind)];
+  if (plan_.single_fault == SingleFault::kOff) {
+    const auto level = static_cast<size_t>(cell.level);
+    return injectors[std::min(level, injectors.size() - 1)].inject(plan_.levels[level].rate, seed,
+                                                                   static_cast<uint64_t>(trial));
+  }
+  const Stratum& stratum = model.strata[static_cast<size_t>(cell.level)];
+  const auto& order = fault_orders_.at({cell.model, cell.level});
+  fault::FaultMap map;
+  map.faults.push_back(
+      {.site = {.tensor = stratum.tensor,
+                .bit = stratum.bit,
+                .element = order[static_cast<size_t>(trial)]},
+       .kind = fault::parse_fault_kind(plan_.kinds[static_cast<size_t>(cell.kind)].name)});
+  return injectors.front().apply(map);
+}
+
+std::vector<store::TrialRow> Workload::run(std::span<const store::TrialKey> keys, uint64_t seed) {
+  for (const store::TrialKey& key : keys) {
+    const store::CellRow& cell = cells_[static_cast<size_t>(key.cell)];
+    if (plan_.single_fault == SingleFault::kOff) break;
+    auto& order = fault_orders_[{cell.model, cell.level}];
+    if (order.empty()) {
+      const auto& strata = models_[static_cast<size_t>(cell.model)].strata;
+      order = fault_order(strata[static_cast<size_t>(cell.level)], plan_.seed);
+    }
+  }
+  std::vector<Prepared> prepared(keys.size());
+  parallel_for(static_cast<int64_t>(keys.size()), threads_, [&](int64_t i) {
+    const store::TrialKey& key = keys[static_cast<size_t>(i)];
+    const store::CellRow& cell = cells_[static_cast<size_t>(key.cell)];
+    Prepared& trial = prepared[static_cast<size_t>(i)];
+    trial.row.cell = key.cell;
+    trial.row.trial = key.trial;
+    trial.injection = inject(cell, key.trial, seed);
+    trial.row.drawn = trial.injection.counts.drawn;
+    trial.row.landed = trial.injection.counts.landed;
+    trial.subject =
+        models_[static_cast<size_t>(cell.model)].subjects[static_cast<size_t>(cell.kind)];
+    if (images_per_trial_ < images_.count) {
+      trial.images = image_subset(seed, key.trial, images_.count, images_per_trial_);
+    }
+  });
+  std::vector<int64_t> subjects;
+  for (const Prepared& trial : prepared) subjects.push_back(trial.subject);
+  std::sort(subjects.begin(), subjects.end());
+  subjects.erase(std::unique(subjects.begin(), subjects.end()), subjects.end());
+  for (const int64_t subject : subjects) run_group(prepared, subject);
+  std::vector<store::TrialRow> rows;
+  for (const Prepared& trial : prepared) rows.push_back(trial.row);
+  return rows;
+}
+
+void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
+  Subject& subject = subjects_[static_cast<size_t>(subject_index)];
+  const auto row_size = static_cast<size_t>(images_per_trial_ * subject.golden.classes);
+  std::vector<Prepared*> changed;
+  for (Prepared& trial : prepared) {
+    if (trial.subject != subject_index) continue;
+    if (changes_nothing(trial.injection)) {
+      score_unchanged(subject.golden, trial.images, trial.row);
+    } else {
+      changed.push_back(&trial);
+    }
+  }
+  if (changed.empty()) return;
+  logits_.resize(std::max(logits_.size(), changed.size() * row_size));
+  std::vector<engine::Job> jobs(changed.size());
+  for (size_t i = 0; i < changed.size(); ++i) {
+    jobs[i].weights = std::move(changed[i]->injection.weights);
+    jobs[i].biases = std::move(changed[i]->injection.biases);
+    jobs[i].activations = changed[i]->injection.activations.get();
+    jobs[i].images = changed[i]->images;
+    jobs[i].logits = std::span(logits_).subspan(i * row_size, row_size);
+  }
+  engine_of(subject).run(jobs);
+  parallel_for(static_cast<int64_t>(jobs.size()), threads_, [&](int64_t i) {
+    Prepared& trial = *changed[static_cast<size_t>(i)];
+    score(subject.golden, trial.images, jobs[static_cast<size_t>(i)].logits, trial.row);
+  });
+}
+
+}  // namespace flatenn::campaign

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "campaign/score.h"
+#include "campaign/single_fault.h"
+#include "flatenn/campaign/plan.h"
+#include "flatenn/engine/engine.h"
+#include "flatenn/fault/injector.h"
+#include "flatenn/store/worker.h"
+
+namespace flatenn::campaign {
+
+struct WorkloadOptions {
+  engine::EngineOptions engine;
+  std::filesystem::path data_root;
+  std::shared_ptr<const data::ImageSet> images;  ///< Instead of the plan's data set.
+};
+
+/// A network as some memory stores it, with its fault-free pass. Kinds whose encoding has no word
+/// for a code see another network than the file's.
+struct Subject {
+  std::shared_ptr<const net::Network> network;
+  std::string hash;
+  std::shared_ptr<const engine::ImageCodes> codes;
+  Golden golden;
+  std::unique_ptr<engine::Engine> engine;  ///< Null until it is needed.
+};
+
+struct PlanModel {
+  std::string name;  ///< Unique in the plan.
+  std::string path;
+  std::shared_ptr<const net::Network> network;  ///< As in the file.
+  std::string hash;
+  std::vector<int64_t> subjects;                        ///< Of each kind: index into subjects().
+  std::vector<std::vector<fault::Injector>> injectors;  ///< [kind][level, or 0 for all levels]
+  std::vector<Stratum> strata;                          ///< Of single-fault campaigns.
+};
+
+/// Everything a plan needs in memory, and how one of its trials is run.
+class Workload {
+ public:
+  /// Reads models and data, makes the injectors and runs the golden passes.
+  Workload(Plan plan, WorkloadOptions options);
+
+  const Plan& plan() const { return plan_; }
+  const data::ImageSet& images() const { return images_; }
+  const std::vector<PlanModel>& models() const { return models_; }
+  const std::vector<Subject>& subjects() const { return subjects_; }
+  const std::vector<store::CellRow>& cells() const { return cells_; }
+  const Subject& subject_of(const store::CellRow& cell) const;
+  int64_t trials_of(const store::CellRow& cell) const;     ///< Upper bound of its stop rule.
+  std::string label_of(const store::CellRow& cell) const;  ///< "lenet5 bit_flip 0.01"
+  const std::string& engine_name() const { return engine_name_; }
+
+  /// Images a trial looks at; all of them from the start.
+  int64_t images_per_trial() const { return images_per_trial_; }
+  void set_images_per_trial(int64_t count) { images_per_trial_ = count; }
+
+  /// Runs trials of one model's cells and gives their rows in the same order. `seed` stands for the
+  /// plan's (a pilot has its own).
+  std::vector<store::TrialRow> run(std::span<const store::TrialKey> keys, uint64_t seed);
+  std::vector<store::TrialRow> run(std::span<const store::TrialKey> keys) {
+    return run(keys, plan_.seed);
+  }
+
+  void release_engine(int64_t model);  ///< Frees the memory of a model that is not run now.
+
+ private:
+  struct Prepared;
+  void make_injectors(PlanModel& model);
+  void make_cells();
+  int64_t find_subject(const std::shared_ptr<const net::Network>& network, const PlanModel& model);
+  engine::Engine& engine_of(Subject& subject);
+  fault::Injection inject(const store::CellRow& cell, int64_t trial, uint64_t seed) const;
+  /// Runs and scores those of the trials that belong to one subject.
+  void run_group(std::span<Prepared> prepared, int64_t subject_index);
+
+  Plan plan_;
+  WorkloadOptions options_;
+  int64_t threads_ = 1;
+  data::ImageSet images_;
+  int64_t images_per_trial_ = 0;
+  std::vector<PlanModel> models_;
+  std::vector<Subject> subjects_;
+  std::vector<store::CellRow> cells_;
+  std::map<std::pair<int64_t, int64_t>, std::vector<int64_t>> fault_orders_;
+  std::vector<float> logits_;
+  std::string engine_name_;
+};
+
+}  // namespace flatenn::campaign
