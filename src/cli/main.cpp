@@ -36,7 +36,7 @@ std::string usage_message(const CLI::App* root, const CLI::Error& error) {
   const CLI::App* app = deepest(root, words);
   std::string message = error.what();
   const std::vector<std::string> unknown = root->remaining(true);
-  if (error.get_name() == "RequiredError" && app->get_subcommands({}).size() > 0) {
+  if (error.get_name() == "RequiredError" && app->get_require_subcommand_min() > 0) {
     std::vector<std::string> names;
     for (const CLI::App* command : app->get_subcommands({})) names.push_back(command->get_name());
     message = "a command is missing";

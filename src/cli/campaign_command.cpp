@@ -1,0 +1,109 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/campaign_options.h"
+#include "cli/campaign_view.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/results_table.h"
+#include "flatenn/base/log.h"
+
+namespace flatenn::cli {
+namespace {
+
+void report_ending(const campaign::Plan& plan, const campaign::CampaignReport& report) {
+  if (report.ending == campaign::Ending::kInterrupted) {
+    log::warn("interrupted; ", report.trials,
+              " trials of this run are stored, the same command goes on from there");
+  } else if (report.ending == campaign::Ending::kTimeLimit) {
+    log::warn("the time limit of ", plan.time_limit_s,
+              " s ended the run; what it reached is not reproducible");
+  }
+}
+
+void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
+  const campaign::Plan plan = read_plan(options);
+  campaign::CampaignOptions settings = campaign_options(options);
+  const InterruptGuard interrupt;
+  settings.stop_requested = [&] { return interrupt.requested(); };
+  store::Store store = store::Store::open(options.db, store::Store::Access::kWrite);
+  campaign::CampaignReport report;
+  {
+    const auto view = json ? make_json_view() : make_console_view(global.quiet);
+    report = campaign::run_campaign(plan, store, settings, *view);
+  }
+  report_ending(plan, report);
+  if (json) print_json_end(report);
+  for (const campaign::PlanResult& result : campaign::load_results(store)) {
+    if (!json && result.id == report.plan) print_results(result);
+  }
+  if (report.ending == campaign::Ending::kInterrupted) {
+    throw CLI::RuntimeError(kInterruptedExitCode);
+  }
+}
+
+void print_forecast(const campaign::Forecast& forecast) {
+  std::printf("pilot: %ld inferences\n", forecast.pilot_inferences);
+  std::printf("%-40s  %7s  %12s  %12s  %8s  %7s\n", "cell", "mean %", "sd of maps", "sd of images",
+              "control", "trials");
+  for (const campaign::PlannedCell& cell : forecast.cells) {
+    std::printf("%-40s  %7.2f  %12.3f  %12.3f  %8.2f  %7ld\n", cell.label.c_str(),
+                100 * cell.pilot.mean, 100 * cell.pilot.between_sd, 100 * cell.pilot.within_sd,
+                cell.pilot.control, cell.trials);
+  }
+  std::printf("images a trial: %ld of %ld; about %ld inferences (%ld with all images a trial)\n",
+              forecast.images, forecast.dataset_images, forecast.inferences(),
+              forecast.full_inferences());
+}
+
+nlohmann::json forecast_json(const campaign::Forecast& forecast) {
+  nlohmann::json cells = nlohmann::json::array();
+  for (const campaign::PlannedCell& cell : forecast.cells) {
+    cells.push_back({{"cell", cell.label},
+                     {"mean", cell.pilot.mean},
+                     {"between_sd", cell.pilot.between_sd},
+                     {"within_sd", cell.pilot.within_sd},
+                     {"control", cell.pilot.control},
+                     {"trials", cell.trials},
+                     {"full_trials", cell.full_trials}});
+  }
+  return {{"pilot_inferences", forecast.pilot_inferences}, {"images", forecast.images},
+          {"dataset_images", forecast.dataset_images},     {"inferences", forecast.inferences()},
+          {"full_inferences", forecast.full_inferences()}, {"cells", cells}};
+}
+
+void forecast(const PlanOptions& options, bool json) {
+  store::Store store = store::Store::open(options.db, store::Store::Access::kWrite);
+  const campaign::Forecast result =
+      campaign::forecast_campaign(read_plan(options), store, campaign_options(options));
+  if (json) {
+    std::printf("%s\n", forecast_json(result).dump(2).c_str());
+  } else {
+    print_forecast(result);
+  }
+}
+
+}  // namespace
+
+void add_campaign_command(CLI::App& app, const GlobalOptions& global) {
+  CLI::App* const command = app.add_subcommand(
+      "campaign", "Run fault maps over a test set: models x kinds x rates x trials, into a file");
+  const auto json = std::make_shared<bool>(false);
+  const auto options = add_plan_options(*command);
+  command->add_flag("--json", *json, "Events on stdout, one JSON object a line");
+  const CLI::App* const plan =
+      command
+          ->add_subcommand("plan",
+                           "Only run a short pilot, store it with the plan, and tell how "
+                           "many maps and images the campaign will take")
+          ->footer("Takes the options of flatenn campaign.");
+  command->callback([options, json, plan, &global] {
+    if (plan->parsed()) {
+      forecast(*options, *json);
+    } else {
+      run(*options, global, *json);
+    }
+  });
+}
+
+}  // namespace flatenn::cli

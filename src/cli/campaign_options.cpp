@@ -1,0 +1,153 @@
+#include "cli/campaign_options.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "flatenn/base/config.h"
+
+namespace flatenn::cli {
+namespace {
+
+/// TOML's basic strings and arrays are JSON's.
+std::string toml_text(const std::string& text) { return nlohmann::json(text).dump(); }
+
+void add_text(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
+              const std::string& flag, const std::string& key, const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          flag,
+          [options, key](const std::string& value) {
+            options->sets.push_back(key + "=" + toml_text(value));
+          },
+          help)
+      ->type_name("TEXT");
+}
+
+void add_texts(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
+               const std::string& flag, const std::string& key, const std::string& help) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          flag,
+          [options, key](const std::vector<std::string>& values) {
+            options->sets.push_back(key + "=" + nlohmann::json(values).dump());
+          },
+          help)
+      ->delimiter(',')
+      ->type_name("NAME,...");
+}
+
+/// Numbers are passed on as written; the plan's reader checks and names them.
+void add_numbers(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
+                 const std::string& flag, const std::string& key, const std::string& help) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          flag,
+          [options, key](const std::vector<std::string>& values) {
+            std::string list;
+            for (const std::string& value : values) list += (list.empty() ? "" : ", ") + value;
+            options->sets.push_back(key + "=[" + list + "]");
+          },
+          help)
+      ->delimiter(',')
+      ->type_name("NUMBER,...");
+}
+
+void add_number(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
+                const std::string& flag, const std::string& key, const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          flag,
+          [options, key](const std::string& value) { options->sets.push_back(key + "=" + value); },
+          help)
+      ->type_name("NUMBER");
+}
+
+void add_images(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
+  command
+      .add_option_function<std::string>(
+          "--images",
+          [options](const std::string& value) {
+            const bool number =
+                !value.empty() && std::all_of(value.begin(), value.end(), ::isdigit);
+            options->sets.push_back(number ? "images_per_trial=" + value
+                                           : "images=" + toml_text(value));
+          },
+          "Images a trial: all, auto (chosen by a pilot), or a number of the trial's own "
+          "permutation")
+      ->type_name("all|auto|N");
+}
+
+void add_fault_options(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
+  add_texts(command, options, "--kinds", "kinds", "bit_flip, stuck_at_0, stuck_at_1");
+  add_numbers(command, options, "--rates", "rates", "Bit error rates in [0, 1]");
+  add_numbers(command, options, "--counts,--count", "counts", "Exact numbers of faults instead");
+  add_text(command, options, "--encoding", "memory.encoding",
+           "How codes are stored: twos_complement, offset_binary, gray, sign_magnitude, "
+           "differential_pair");
+  add_texts(command, options, "--layers", "layers", "Only these layers");
+  add_texts(command, options, "--spare", "spare", "All but these layers");
+  add_numbers(command, options, "--bits", "bits", "Only these bit positions; -1: the top bit");
+  command.add_flag_callback(
+      "--biases", [options] { options->sets.emplace_back("biases=true"); }, "Biases too");
+  add_text(command, options, "--single-fault", "single_fault",
+           "One fault a trial: sampled (per layer and bit) or exhaustive");
+}
+
+}  // namespace
+
+std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
+  auto options = std::make_shared<PlanOptions>();
+  command.add_option("plan", options->file, "Plan file (TOML); flags take precedence over it");
+  command.add_option("--db", options->db, "Result file (SQLite); made where there is none")
+      ->required();
+  add_text(command, options, "--name", "name", "Name of the plan in the file (default: campaign)");
+  command.add_option("--model", options->models, "ONNX file; may be repeated");
+  add_text(command, options, "--data", "data", "Data set (default: the one the models name)");
+  add_text(command, options, "--split", "split", "test or train");
+  add_number(command, options, "--first-images", "first_images", "Only the first N images of it");
+  add_fault_options(command, options);
+  add_number(command, options, "--trials", "trials",
+             "Trials a cell (an upper bound with --half-width)");
+  add_number(command, options, "--half-width", "half_width",
+             "Stop a cell when its 95 % interval is +- this (0.005: half a point)");
+  add_number(command, options, "--time-limit", "time_limit", "Stop after so many seconds");
+  add_images(command, options);
+  add_number(command, options, "--seed", "seed", "Decides every random choice");
+  add_number(command, options, "--wanted-accuracy", "wanted_accuracy",
+             "Accuracy that counts as yield (default: fault-free less the tolerated drop)");
+  add_number(command, options, "--tolerated-drop", "tolerated_drop",
+             "Drop that a tolerable rate may cost (default: 0.01)");
+  command.add_option_function<std::vector<std::string>>(
+      "--set",
+      [options](const std::vector<std::string>& values) {
+        options->sets.insert(options->sets.end(), values.begin(), values.end());
+      },
+      "Any key of the plan file: key=value");
+  command.add_option("--data-root", options->data_root, "Folder of the data sets");
+  command.add_option("--engine", options->engine, "reference, cpu, onednn or cuda")
+      ->capture_default_str();
+  command.add_option("--threads", options->threads, "0: all cores")->capture_default_str();
+  return options;
+}
+
+campaign::Plan read_plan(const PlanOptions& options) {
+  const bool from_file = !options.file.empty();
+  Config config =
+      from_file ? Config::from_file(options.file) : Config::from_string("", "command line");
+  std::vector<std::string> models;
+  for (const std::string& model : options.models) {
+    models.push_back(from_file ? std::filesystem::absolute(model).string() : model);
+  }
+  if (!models.empty()) config.set("models=" + nlohmann::json(models).dump());
+  for (const std::string& assignment : options.sets) config.set(assignment);
+  const std::filesystem::path folder = std::filesystem::path(options.file).parent_path();
+  return campaign::read_plan(config, folder.empty() ? "." : folder);
+}
+
+campaign::CampaignOptions campaign_options(const PlanOptions& options) {
+  return {.engine = {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads},
+          .data_root = data::resolve_data_root(options.data_root),
+          .plan_file = options.file};
+}
+
+}  // namespace flatenn::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flatenn/campaign/campaign.h"
+
+namespace flatenn::cli {
+
+/// A plan from a file, from flags, or from a file with flags on top.
+struct PlanOptions {
+  std::string file;
+  std::string db;
+  std::vector<std::string> sets;  ///< Flags as "key=value", then --set, in TOML.
+  std::vector<std::string> models;
+  std::string data_root;
+  std::string engine = "cpu";
+  int64_t threads = 0;
+};
+
+std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command);
+campaign::Plan read_plan(const PlanOptions& options);
+campaign::CampaignOptions campaign_options(const PlanOptions& options);
+
+}  // namespace flatenn::cli

@@ -1,0 +1,107 @@
+#include "cli/results_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace flatenn::cli {
+namespace {
+
+using namespace campaign;
+
+int width_of(const std::vector<std::string>& texts, size_t at_least) {
+  size_t width = at_least;
+  for (const std::string& text : texts) width = std::max(width, text.size());
+  return static_cast<int>(width);
+}
+
+std::string interval_text(const Interval& interval) {
+  if (!std::isfinite(interval.half_width())) return "-";
+  char text[48];
+  std::snprintf(text, sizeof text, "[%.2f, %.2f]", 100 * interval.low, 100 * interval.high);
+  return text;
+}
+
+std::vector<std::string> model_names(const PlanResult& plan) {
+  std::vector<std::string> names;
+  for (const ModelResult& model : plan.models) names.push_back(model.name);
+  return names;
+}
+
+void print_cells(const PlanResult& plan) {
+  const int name_width = width_of(model_names(plan), 5);
+  const int kind_width = width_of(plan.kinds, 4);
+  std::printf("%-*s  %-*s  %10s  %6s  %7s  %16s  %6s  %6s  %6s  %6s  %7s  %s\n", name_width,
+              "model", kind_width, "kind", "rate", "trials", "mean %", "95 % interval", "sd",
+              "median", "min", "yield", "sdc1 %", "stop");
+  for (const CellResult& cell : plan.cells) {
+    const Summary& a = cell.accuracy;
+    std::printf("%-*s  %-*s  %10s  %6ld  %7.2f  %16s  %6.2f  %6.2f  %6.2f  %6.2f  %7.2f  %s\n",
+                name_width, plan.models[static_cast<size_t>(cell.model)].name.c_str(), kind_width,
+                plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
+                plan.levels[static_cast<size_t>(cell.level)].label.c_str(), a.count, 100 * a.mean,
+                interval_text(cell.ci).c_str(), 100 * a.sd, 100 * a.median, 100 * a.min, cell.yield,
+                100 * cell.sdc1(), to_string(cell.stop).c_str());
+  }
+}
+
+void print_tolerances(const PlanResult& plan) {
+  if (plan.tolerances.empty()) return;
+  std::printf("\ntolerable bit error rate (mean accuracy at most %.2f points below fault-free)\n",
+              100 * plan.tolerated_drop);
+  const int name_width = width_of(model_names(plan), 5);
+  const int kind_width = width_of(plan.kinds, 4);
+  for (const ToleranceResult& item : plan.tolerances) {
+    std::printf("%-*s  %-*s  %s%.3g  [%.3g, %s%.3g]\n", name_width,
+                plan.models[static_cast<size_t>(item.model)].name.c_str(), kind_width,
+                plan.kinds[static_cast<size_t>(item.kind)].c_str(), item.beyond ? ">= " : "",
+                item.rate, item.ci.low, item.high_beyond ? ">= " : "", item.ci.high);
+  }
+}
+
+void print_pairs(const PlanResult& plan) {
+  if (plan.pairs.empty()) return;
+  std::printf("\ndifferences on common maps and images (these two networks), in points\n");
+  for (const PairResult& pair : plan.pairs) {
+    std::printf("%s - %s  %s  %s: %+.2f  %s  p = %.2g, Holm %.2g (n = %ld)\n",
+                plan.models[static_cast<size_t>(pair.model_b)].name.c_str(),
+                plan.models[static_cast<size_t>(pair.model_a)].name.c_str(),
+                plan.kinds[static_cast<size_t>(pair.kind)].c_str(),
+                plan.levels[static_cast<size_t>(pair.level)].label.c_str(), 100 * pair.difference,
+                interval_text(pair.ci).c_str(), pair.p_value, pair.holm_p_value, pair.trials);
+  }
+}
+
+void print_strata(const PlanResult& plan) {
+  std::printf("%-14s  %-10s  %-12s  %4s  %10s  %7s  %8s  %10s  %16s\n", "model", "kind", "layer",
+              "bit", "faults", "tried", "critical", "critical %", "95 % interval");
+  for (const StratumResult& s : plan.strata) {
+    std::printf("%-14s  %-10s  %-12s  %4s  %10ld  %7ld  %8ld  %10.2f  %16s\n",
+                plan.models[static_cast<size_t>(s.model)].name.c_str(),
+                plan.kinds[static_cast<size_t>(s.kind)].c_str(), s.layer_name.c_str(),
+                s.bit < 0 ? "all" : std::to_string(s.bit).c_str(), s.population, s.tried,
+                s.critical, 100 * s.share, interval_text(s.ci).c_str());
+  }
+}
+
+}  // namespace
+
+void print_results(const PlanResult& plan) {
+  std::printf("plan %s: %s, %ld images, seed %lu, fingerprint %s%s\n", plan.name.c_str(),
+              plan.dataset.c_str(), plan.dataset_images, plan.seed,
+              plan.fingerprint.substr(0, 12).c_str(),
+              plan.time_limited ? " (ended by a time limit: not reproducible)" : "");
+  for (const ModelResult& model : plan.models) {
+    std::printf("  %s: fault-free %.2f %%, %ld weight bits\n", model.name.c_str(),
+                100 * model.golden_accuracy, model.weight_bits);
+  }
+  if (plan.single_fault) {
+    print_strata(plan);
+    return;
+  }
+  print_cells(plan);
+  print_tolerances(plan);
+  print_pairs(plan);
+}
+
+}  // namespace flatenn::cli
