@@ -18,13 +18,16 @@ function(flatenn_find_node_file variable package file)
   message(FATAL_ERROR "The npm package ${package} is missing. Run ./dev setup (or npm ci in tools/node).")
 endfunction()
 
-# flatenn_embed(TARGET FUNCTION FILE): adds to TARGET a definition of
-#   std::string_view flatenn::report::FUNCTION()
-# that gives the content of FILE, by the assembler's .incbin: no megabytes of C++ to compile.
-function(flatenn_embed target name file)
+# flatenn_embed(TARGET NAMESPACE::FUNCTION HEADER FILE): adds to TARGET the definition of
+#   std::string_view NAMESPACE::FUNCTION()
+# that HEADER declares. It gives the content of FILE, by the assembler's .incbin: no megabytes of C++ to
+# compile.
+function(flatenn_embed target qualified header file)
+  string(REGEX REPLACE "^(.*)::([^:]*)$" "\\1" namespace "${qualified}")
+  string(REGEX REPLACE "^(.*)::([^:]*)$" "\\2" name "${qualified}")
   set(source "${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp")
   file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [[
-#include "report/assets.h"
+#include "@header@"
 
 asm(R"(
   .section .rodata
@@ -40,12 +43,12 @@ flatenn_@name@_end:
 extern "C" const char flatenn_@name@_begin[];
 extern "C" const char flatenn_@name@_end[];
 
-namespace flatenn::report {
+namespace @namespace@ {
 
 std::string_view @name@() { return {flatenn_@name@_begin, flatenn_@name@_end}; }
 
-}  // namespace flatenn::report
+}  // namespace @namespace@
 ]])
-  set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${file}")
+  set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${file}" SKIP_PRECOMPILE_HEADERS ON)
   target_sources(${target} PRIVATE "${source}")
 endfunction()

@@ -4,6 +4,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/findings.h"
+#include "report/merge_plans.h"
 
 namespace flatenn::report {
 namespace {
@@ -164,6 +165,7 @@ Findings collect(const std::vector<std::filesystem::path>& paths) {
   Collector collector;
   for (const fs::path& path : paths) collector.add(path);
   Findings findings = collector.take();
+  findings.plans = merge_plans(std::move(findings.plans));
   if (findings.title.empty()) findings.title = "Fault tolerance report";
   return findings;
 }

@@ -1,0 +1,56 @@
+#include <cstdio>
+#include <memory>
+
+#include "cli/command.h"
+#include "flatenn/base/file.h"
+#include "flatenn/report/report.h"
+
+namespace flatenn::cli {
+namespace {
+
+struct ReportOptions {
+  std::vector<std::string> inputs;
+  std::string out;
+  std::string csv;
+  std::string svg;
+  std::string title;
+};
+
+void run(const ReportOptions& options) {
+  report::Findings findings = report::collect({options.inputs.begin(), options.inputs.end()});
+  if (!options.title.empty()) findings.title = options.title;
+  if (!options.csv.empty()) {
+    const int64_t files = report::write_tables(findings, options.csv);
+    std::printf("%s: %ld tables\n", options.csv.c_str(), files);
+  }
+  if (!options.svg.empty()) {
+    const int64_t files = report::write_figures(findings, options.svg);
+    std::printf("%s: %ld figures\n", options.svg.c_str(), files);
+  }
+  if (options.out.empty()) return;
+  write_file_atomically(options.out, report::render_page(findings));
+  std::printf("%s\n", options.out.c_str());
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app, const GlobalOptions&) {
+  auto options = std::make_shared<ReportOptions>();
+  auto* command = app.add_subcommand(
+      "report", "Write one self-contained HTML page from runs, campaigns and results");
+  command
+      ->add_option("input", options->inputs,
+                   "Run folders, campaign databases, study folders or result files (.json)")
+      ->required();
+  auto* out = command->add_option("-o,--out", options->out, "The page to write");
+  auto* csv = command->add_option("--csv", options->csv, "Folder for every table as CSV");
+  auto* svg = command->add_option("--svg", options->svg, "Folder for every figure as SVG");
+  command->add_option("--title", options->title, "Title of the page");
+  command->callback([=] {
+    if (out->empty() && csv->empty() && svg->empty())
+      throw CLI::RequiredError("report: one of --out, --csv, --svg");
+    run(*options);
+  });
+}
+
+}  // namespace flatenn::cli
