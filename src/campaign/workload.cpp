@@ -16,10 +16,10 @@ std::string metadata_of(const net::Network& network, const std::string& key) {
   return found == network.metadata.end() ? "" : found->second;
 }
 
-/// The model's own name, made unique among those before it.
+/// The name that a model of flatenn carries, else its file's, made unique among those before it.
 std::string choose_name(const net::Network& network, const std::filesystem::path& path,
                         const std::vector<PlanModel>& others) {
-  std::string base = metadata_of(network, "name");
+  std::string base = metadata_of(network, "version").empty() ? "" : network.name;
   if (base.empty()) base = path.stem().string();
   const auto taken = [&](const std::string& name) {
     return std::any_of(others.begin(), others.end(),
