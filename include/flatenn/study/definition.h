@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "flatenn/base/config.h"
+
+/// Studies: trainings, campaigns and verdicts from one definition (docs/study.md).
+namespace flatenn::study {
+
+/// A way of training, or a kind of activation: settings on top of the base configuration.
+struct Recipe {
+  std::vector<std::string> settings;  ///< "key=value", as `flatenn train --set` takes them.
+  double epochs_factor = 1;
+};
+
+/// One kind of network: "saq-sparse" is the recipe "saq" with "sparse" activations.
+struct Arm {
+  std::string name;
+  std::string recipe;
+  std::string activation;
+};
+
+/// Cells of a campaign: every kind at every rate.
+struct CampaignCells {
+  std::vector<std::string> kinds;
+  std::vector<double> rates;
+  int64_t trials = 0;
+};
+
+struct Definition {
+  std::string name;  ///< "lenet5".
+  std::string title;
+  std::string
+      base;  ///< Name of the base training configuration, "lenet5-fashion-mnist-sgd-standard".
+  int64_t seeds = 1;  ///< Training seeds 1 to this.
+  std::vector<std::string> arms;
+  std::map<std::string, Recipe> recipes;
+  std::map<std::string, Recipe> activations;
+
+  CampaignCells campaign;
+  uint64_t campaign_seed = 0;
+  CampaignCells spared;      ///< The confound campaign; no rates: none.
+  std::string spared_layer;  ///< Left without faults in it.
+
+  CampaignCells claims;  ///< Cells fixed beforehand (without trials).
+  int64_t min_seeds = 3;
+
+  int64_t tune_hold_out = 0;
+  double tune_rate = 0;
+  int64_t tune_trials = 0;
+  uint64_t tune_seed = 0;
+  std::map<std::string, std::vector<std::string>> tune_candidates;  ///< Settings, by recipe.
+
+  /// Throws Error that lists the recipes and activations where the name fits none.
+  Arm arm(const std::string& arm_name) const;
+};
+
+/// Reads every key and refuses unknown ones. Throws Error with file and line.
+Definition read_definition(Config& config, const std::string& name);
+
+/// The studies that flatenn brings: "lenet5", ...
+std::vector<std::string> definition_names();
+/// Their TOML. Throws Error listing the names where there is none of this name.
+std::string definition_toml(const std::string& name);
+/// A training configuration that flatenn brings (configs/NAME.toml). Throws likewise.
+std::string training_toml(const std::string& name);
+
+}  // namespace flatenn::study

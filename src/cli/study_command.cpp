@@ -1,0 +1,92 @@
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "flatenn/base/log.h"
+#include "flatenn/study/claims.h"
+#include "flatenn/study/study.h"
+
+namespace flatenn::cli {
+namespace {
+
+struct Arguments {
+  std::string name;
+  std::string config;
+  std::string out;
+  bool json = false;
+  study::StudyOptions options;
+};
+
+study::Definition definition_for(const Arguments& arguments) {
+  Config config = arguments.config.empty()
+                      ? Config::from_string(study::definition_toml(arguments.name),
+                                            "study-" + arguments.name + ".toml")
+                      : Config::from_file(arguments.config);
+  return study::read_definition(config, arguments.name);
+}
+
+void run(Arguments& arguments) {
+  const study::Definition definition = definition_for(arguments);
+  arguments.options.out = arguments.out;
+  const InterruptGuard guard;
+  arguments.options.stop_requested = [&] { return guard.requested(); };
+  const study::StudyOutcome outcome = study::run_study(definition, arguments.options);
+  if (!outcome.finished) {
+    log::warn("stopped; the same command goes on from here");
+    throw CLI::RuntimeError(kInterruptedExitCode);
+  }
+  if (arguments.json) {
+    std::printf("%s\n", report::claims_to_json(outcome.claims).dump(2).c_str());
+  } else {
+    std::printf("%s\n%s\n", study::claims_text(outcome.claims).c_str(), outcome.report.c_str());
+  }
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+void add_options(CLI::App& command, Arguments& arguments) {
+  study::StudyOptions& options = arguments.options;
+  command.add_option("name", arguments.name, "Which: " + joined(study::definition_names()))
+      ->required();
+  command.add_option("--out", arguments.out, "Study folder; what is finished there is kept")
+      ->required();
+  command.add_option("--data", options.data, "Data set in place of the study's");
+  command.add_option("--epochs", options.epochs, "Epochs of a training (sgd-2x: twice)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--trials", options.trials, "Fault maps a cell")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 31));
+  command.add_option("--seeds", options.seeds, "Training seeds; verdicts need several")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--arms", options.arms, "Networks, as RECIPE-ACTIVATION: sgd-standard,...")
+      ->delimiter(',');
+  command.add_option("--rho", options.rho, "Radius of sam and saq")->check(CLI::NonNegativeNumber);
+  command.add_flag("--tune", options.tune, "Choose settings on held-out training images first");
+  command.add_option("--set", options.settings, "key=value for every training; may be repeated");
+  command.add_option("--config", arguments.config, "Study definition in place of the one brought");
+  command.add_option("--device", options.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  command.add_option("--data-root", options.data_root, "Where data sets are");
+  command.add_flag("--json", arguments.json, "The closing table as JSON");
+}
+
+}  // namespace
+
+void add_study_command(CLI::App& app, const GlobalOptions& global) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand(
+      "study", "Train, inject faults, report and judge the paper's claims in one command");
+  add_options(*command, *arguments);
+  command->callback([&global, arguments] {
+    arguments->options.quiet = global.quiet;
+    arguments->options.command = global.command_line;
+    run(*arguments);
+  });
+}
+
+}  // namespace flatenn::cli

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string_view>
+
+/// Files of configs/ carried inside the binary (src/study/CMakeLists.txt).
+namespace flatenn::study {
+
+std::string_view study_lenet5_toml();
+std::string_view lenet5_fashion_mnist_sgd_standard_toml();
+
+}  // namespace flatenn::study

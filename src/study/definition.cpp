@@ -1,0 +1,135 @@
+#include "flatenn/study/definition.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "flatenn/base/error.h"
+#include "study/configs.h"
+
+namespace flatenn::study {
+namespace {
+
+constexpr DoubleRange kRate{0, 1};
+
+struct NamedFile {
+  const char* name;
+  std::string_view (*content)();
+};
+
+/// One line a study: a name and its file in configs/ (src/study/CMakeLists.txt embeds it).
+constexpr NamedFile kStudies[] = {{"lenet5", &study_lenet5_toml}};
+/// Training configurations that studies build on.
+constexpr NamedFile kTrainings[] = {
+    {"lenet5-fashion-mnist-sgd-standard", &lenet5_fashion_mnist_sgd_standard_toml}};
+
+template <size_t count>
+std::string find(const NamedFile (&files)[count], const std::string& name, const char* what) {
+  std::string choices;
+  for (const NamedFile& file : files) {
+    if (name == file.name) return std::string(file.content());
+    choices += (choices.empty() ? "" : ", ") + std::string(file.name);
+  }
+  throw Error(detail::concat(what, ": expected one of ", choices, ", got '", name, "'"));
+}
+
+std::map<std::string, Recipe> read_recipes(Config& config, const std::string& table) {
+  std::map<std::string, Recipe> recipes;
+  for (const std::string& name : config.child_names(table)) {
+    const std::string key = table + "." + name;
+    recipes[name] = {config.get_strings(key + ".set", {}),
+                     config.get_double(key + ".epochs_factor", 1, DoubleRange{0.1, 100})};
+  }
+  return recipes;
+}
+
+CampaignCells read_cells(Config& config, const std::string& table, bool with_trials) {
+  CampaignCells cells;
+  cells.kinds = config.get_strings(table + ".kinds", {});
+  cells.rates = config.get_doubles(table + ".rates", {}, kRate);
+  if (with_trials) cells.trials = config.get_int(table + ".trials", 0, {.min = 0});
+  return cells;
+}
+
+void read_tuning(Config& config, Definition& definition) {
+  definition.tune_hold_out = config.get_int("tune.hold_out", 5000, {.min = 1});
+  definition.tune_rate = config.get_double("tune.rate", 0.01, kRate);
+  definition.tune_trials = config.get_int("tune.trials", 10, {.min = 1});
+  definition.tune_seed = static_cast<uint64_t>(config.get_int("tune.seed", 1, {.min = 0}));
+  for (const std::string& recipe : config.child_names("tune.candidates")) {
+    const std::string key = "tune.candidates." + recipe;
+    definition.tune_candidates[recipe] = config.get_strings(key, {});
+    if (definition.recipes.count(recipe) == 0) config.fail(key, "there is no such recipe");
+  }
+}
+
+/// A claim looks at cells that the campaign has.
+void check_claims(const Config& config, const Definition& definition) {
+  const auto has = [](const auto& all, const auto& one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
+  };
+  for (const std::string& kind : definition.claims.kinds) {
+    if (!has(definition.campaign.kinds, kind))
+      config.fail("claims.kinds", "'" + kind + "' is not among campaign.kinds");
+  }
+  for (const double rate : definition.claims.rates) {
+    if (!has(definition.campaign.rates, rate))
+      config.fail("claims.rates", detail::concat(rate, " is not among campaign.rates"));
+  }
+}
+
+std::string names_of(const std::map<std::string, Recipe>& recipes) {
+  std::string names;
+  for (const auto& [name, recipe] : recipes) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+}  // namespace
+
+Arm Definition::arm(const std::string& arm_name) const {
+  const size_t dash = arm_name.rfind('-');
+  if (dash != std::string::npos) {
+    const std::string recipe = arm_name.substr(0, dash), activation = arm_name.substr(dash + 1);
+    if (recipes.count(recipe) != 0 && activations.count(activation) != 0)
+      return {arm_name, recipe, activation};
+  }
+  throw Error(detail::concat("study ", name, ": arm '", arm_name,
+                             "': expected RECIPE-ACTIVATION, recipes ", names_of(recipes),
+                             ", activations ", names_of(activations)));
+}
+
+Definition read_definition(Config& config, const std::string& name) {
+  Definition definition;
+  definition.name = name;
+  definition.title = config.get_string("title", name);
+  definition.base = config.get_string("base", "");
+  definition.seeds = config.get_int("seeds", 1, {.min = 1, .max = 1000});
+  definition.arms = config.get_strings("arms", {});
+  definition.recipes = read_recipes(config, "recipes");
+  definition.activations = read_recipes(config, "activations");
+  definition.campaign = read_cells(config, "campaign", true);
+  definition.campaign_seed = static_cast<uint64_t>(config.get_int("campaign.seed", 1, {.min = 0}));
+  definition.spared = read_cells(config, "spared", true);
+  definition.spared_layer = config.get_string("spared.layer", "");
+  definition.claims = read_cells(config, "claims", false);
+  definition.min_seeds = config.get_int("claims.min_seeds", 3, {.min = 3});
+  read_tuning(config, definition);
+  config.check_all_read();
+  check_claims(config, definition);
+  if (definition.campaign.trials < 2)
+    config.fail("campaign.trials", "an interval needs at least 2");
+  for (const std::string& arm : definition.arms) definition.arm(arm);
+  return definition;
+}
+
+std::vector<std::string> definition_names() {
+  std::vector<std::string> names;
+  for (const NamedFile& file : kStudies) names.emplace_back(file.name);
+  return names;
+}
+
+std::string definition_toml(const std::string& name) { return find(kStudies, name, "study"); }
+std::string training_toml(const std::string& name) {
+  return find(kTrainings, name, "training configuration");
+}
+
+}  // namespace flatenn::study

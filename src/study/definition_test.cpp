@@ -1,0 +1,125 @@
+#include "flatenn/study/definition.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "flatenn/base/error.h"
+#include "flatenn/study/study.h"
+#include "flatenn/train/config.h"
+#include "study/plan_arms.h"
+
+namespace flatenn::study {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Definition brought(const std::string& name) {
+  Config config = Config::from_string(definition_toml(name), name);
+  return read_definition(config, name);
+}
+
+template <typename Body>
+std::string message_of(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Definition, EveryStudyBroughtTrainsEveryArm) {
+  for (const std::string& name : definition_names()) {
+    const Definition definition = brought(name);
+    for (const Training& training : plan_trainings(definition, {}, {})) {
+      Config config = training_config(definition, training);
+      const train::TrainConfig train = train::read_train_config(config);
+      EXPECT_EQ(train.sparse(), training.arm.activation == "sparse") << training.name;
+      EXPECT_EQ(train.name, training.name);
+    }
+  }
+}
+
+TEST(Definition, EveryTuningCandidateIsAValidSetting) {
+  for (const std::string& name : definition_names()) {
+    const Definition definition = brought(name);
+    std::set<size_t> counts;
+    for (const auto& [recipe, candidates] : definition.tune_candidates) {
+      counts.insert(candidates.size());
+      for (const std::string& candidate : candidates) {
+        StudyOptions options;
+        options.arms = {recipe + "-standard"};
+        Training training = plan_trainings(definition, options, {}).at(0);
+        training.settings.push_back(candidate);
+        Config config = training_config(definition, training);
+        EXPECT_NO_THROW(train::read_train_config(config)) << candidate;
+      }
+    }
+    EXPECT_EQ(counts.size(), 1u) << "every recipe gets as many tries";
+  }
+}
+
+TEST(PlanTrainings, PutsWholeSeedsFirstAndTwiceTheEpochsWhereSaid) {
+  const Definition definition = brought("lenet5");
+  StudyOptions options;
+  options.seeds = 2;
+  options.epochs = 4;
+  options.arms = {"sgd-standard", "sgd-2x-sparse"};
+  const auto trainings = plan_trainings(definition, options, {});
+  std::vector<std::string> names;
+  for (const Training& training : trainings) names.push_back(training.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"sgd-standard-seed1", "sgd-2x-sparse-seed1",
+                                             "sgd-standard-seed2", "sgd-2x-sparse-seed2"}));
+  EXPECT_THAT(trainings[0].settings, Contains("train.epochs=4"));
+  EXPECT_THAT(trainings[1].settings, Contains("train.epochs=8"));
+}
+
+TEST(PlanTrainings, UseTheSettingsThatTuningChoseUnlessRhoIsGiven) {
+  const Definition definition = brought("lenet5");
+  StudyOptions options;
+  options.arms = {"saq-standard", "sgd-standard"};
+  const TunedSettings tuned = {{"saq-standard", {"sharpness.rho=0.4"}}};
+  const auto rho = [&] {
+    const Training training = plan_trainings(definition, options, tuned).at(0);
+    Config config = training_config(definition, training);
+    return train::read_train_config(config).sharpness.rho;
+  };
+  EXPECT_EQ(rho(), 0.4);
+  options.rho = 0.7;
+  EXPECT_EQ(rho(), 0.7);
+  EXPECT_THAT(plan_trainings(definition, options, tuned).at(1).settings,
+              Not(Contains("sharpness.rho=0.7")));
+}
+
+TEST(TrainingCommand, SaysTheSameSettings) {
+  const Definition definition = brought("lenet5");
+  const Training training = plan_trainings(definition, {}, {}).at(0);
+  EXPECT_THAT(training_command(definition, training, "out/x"),
+              HasSubstr("flatenn train configs/lenet5-fashion-mnist-sgd-standard.toml --set"));
+}
+
+TEST(Definition, NamesWhatIsWrong) {
+  const Definition definition = brought("lenet5");
+  EXPECT_THAT(message_of([&] { definition.arm("sqd-standard"); }),
+              HasSubstr("arm 'sqd-standard': expected RECIPE-ACTIVATION, recipes saq, sam, sgd"));
+  StudyOptions twice;
+  twice.arms = {"sgd-standard", "sgd-standard"};
+  EXPECT_THAT(message_of([&] { plan_trainings(definition, twice, {}); }),
+              HasSubstr("'sgd-standard' stands twice"));
+  EXPECT_THAT(message_of([] { definition_toml("lenet"); }), HasSubstr("expected one of lenet5"));
+  EXPECT_THAT(message_of([] {
+                Config config = Config::from_string(
+                    "[campaign]\nkinds=[\"bit_flip\"]\nrates=[0.1]\ntrials=5\n"
+                    "[claims]\nkinds=[\"bit_flip\"]\nrates=[0.2]\n",
+                    "x.toml");
+                read_definition(config, "x");
+              }),
+              HasSubstr("x.toml:7: claims.rates: 0.2 is not among campaign.rates"));
+}
+
+}  // namespace
+}  // namespace flatenn::study

@@ -1,0 +1,102 @@
+#include "flatenn/study/study.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/campaign/results.h"
+#include "flatenn/data/image_set.h"
+
+namespace flatenn::study {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+/// The study of LeNet-5 in miniature, on the first images of MNIST.
+class MiniatureStudy : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    try {
+      data::load_image_set("mnist", data::Split::kTest, data::resolve_data_root(""));
+    } catch (const Error& error) {
+      GTEST_SKIP() << "needs MNIST (flatenn data get mnist): " << error.what();
+    }
+    folder_ = fs::temp_directory_path() / "flatenn_miniature_study";
+    fs::remove_all(folder_);
+    Config config = Config::from_string(definition_toml("lenet5"), "study-lenet5.toml");
+    definition_ = read_definition(config, "lenet5");
+    definition_.campaign.rates = {0.01, 0.05};
+    definition_.spared.rates = {0.05};
+    definition_.tune_hold_out = 500;
+    definition_.tune_trials = 2;
+    options_ = {.out = folder_,
+                .data = "mnist",
+                .epochs = 1,
+                .trials = 2,
+                .arms = {"sgd-standard", "saq-sparse"},
+                .settings = {"data.train_images=1280", "data.test_images=500"},
+                .quiet = true,
+                .command = "flatenn study lenet5"};
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  int64_t trials() const {
+    int64_t count = 0;
+    for (const campaign::PlanResult& plan : campaign::load_results(folder_ / "campaign.db")) {
+      for (const campaign::CellResult& cell : plan.cells) count += cell.accuracy.count;
+    }
+    return count;
+  }
+
+  fs::path folder_;
+  Definition definition_;
+  StudyOptions options_;
+};
+
+TEST_F(MiniatureStudy, GoesFromDataToReportAndDoesNothingTwice) {
+  const StudyOutcome outcome = run_study(definition_, options_);
+  ASSERT_TRUE(outcome.finished);
+  // Two networks: 3 kinds x 2 rates x 2 maps, and with the last layer spared 1 x 1 x 2.
+  EXPECT_EQ(trials(), 2 * (3 * 2 * 2 + 2));
+  // The one claim that these arms speak to, in each of its 3 x 2 cells.
+  ASSERT_EQ(outcome.claims.size(), 6u);
+  EXPECT_EQ(outcome.claims[0].id, "saq-sparse-beats-sgd-standard");
+  EXPECT_EQ(outcome.claims[0].reason, "1 seed, 5 needed");
+  EXPECT_THAT(read_file(outcome.report), HasSubstr("saq-sparse-seed1"));
+
+  const auto trained = fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx");
+  options_.arms.push_back("sgd-sparse");
+  ASSERT_TRUE(run_study(definition_, options_).finished);
+  EXPECT_EQ(fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx"), trained);
+  EXPECT_EQ(trials(), 3 * (3 * 2 * 2 + 2));
+}
+
+TEST_F(MiniatureStudy, StopsWhereItIsAskedTo) {
+  options_.stop_requested = [] { return true; };
+  EXPECT_FALSE(run_study(definition_, options_).finished);
+  EXPECT_FALSE(fs::exists(folder_ / "report.html"));
+}
+
+TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
+  definition_.tune_candidates = {
+      {"sgd", {"optimizer.learning_rate=0.01", "optimizer.learning_rate=0.05"}}};
+  options_.arms = {"sgd-standard"};
+  options_.tune = true;
+  ASSERT_TRUE(run_study(definition_, options_).finished);
+  const auto record = nlohmann::json::parse(read_file(folder_ / "tune.json"));
+  ASSERT_EQ(record.at("candidates").size(), 2u);
+  const bool first_is_best = record["candidates"][0]["faulty_accuracy"].get<double>() >=
+                             record["candidates"][1]["faulty_accuracy"].get<double>();
+  EXPECT_EQ(record["chosen"]["sgd-standard"][0],
+            record["candidates"][first_is_best ? 0 : 1]["setting"]);
+  const auto run = nlohmann::json::parse(read_file(folder_ / "runs/sgd-standard-seed1/run.json"));
+  EXPECT_EQ(run["config"]["optimizer"]["learning_rate"], first_is_best ? 0.01 : 0.05);
+  EXPECT_EQ(run["config"]["data"]["hold_out"], 0);
+}
+
+}  // namespace
+}  // namespace flatenn::study
