@@ -42,7 +42,7 @@ class RandomStream {
   uint32_t next_u32();
   uint64_t next_u64();             ///< Two words, the first one low.
   double uniform();                ///< In [0, 1), a multiple of 2^-53.
-  double open_uniform();           ///< In (0, 1): an odd multiple of 2^-54.
+  double open_uniform();           ///< In (0, 1): an odd multiple of 2^-53.
   uint64_t below(uint64_t bound);  ///< Unbiased in [0, bound) (Lemire's method); bound > 0.
   double normal();                 ///< Standard normal (Box-Muller, one of a pair a call).
 
