@@ -34,6 +34,27 @@ std::string to_string(FaultKind kind) { return kNames[static_cast<size_t>(kind)]
 
 bool operator<(const Fault& a, const Fault& b) { return key(a) < key(b); }
 
+void join_faults(std::vector<Fault>& faults) {
+  size_t kept = 0;
+  for (size_t i = 0; i < faults.size();) {
+    Fault joined = faults[i];
+    int64_t flips = 0;
+    bool stuck_at_0 = false;
+    bool stuck_at_1 = false;
+    for (; i < faults.size() && faults[i].site == joined.site; ++i) {
+      flips += faults[i].kind == FaultKind::kBitFlip ? 1 : 0;
+      stuck_at_0 = stuck_at_0 || faults[i].kind == FaultKind::kStuckAt0;
+      stuck_at_1 = stuck_at_1 || faults[i].kind == FaultKind::kStuckAt1;
+    }
+    if (!stuck_at_0 && !stuck_at_1 && flips % 2 == 0) continue;
+    joined.kind = stuck_at_0   ? FaultKind::kStuckAt0
+                  : stuck_at_1 ? FaultKind::kStuckAt1
+                               : FaultKind::kBitFlip;
+    faults[kept++] = joined;
+  }
+  faults.resize(kept);
+}
+
 void check_site(const FaultSite& site, const MemoryLayout& layout) {
   FLATENN_CHECK(site.tensor >= 0 && site.tensor < std::ssize(layout.tensors),
                 "fault map: ", describe(site, layout), " is outside the memory, which has ",

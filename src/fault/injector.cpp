@@ -156,6 +156,10 @@ FaultMap Injector::draw(double rate, uint64_t seed, uint64_t trial) const {
     std::inplace_merge(map.check_faults.begin(), map.check_faults.begin() + checks,
                        map.check_faults.end());
   }
+  if (state_->memory.size() > 1) {
+    join_faults(map.faults);
+    join_faults(map.check_faults);
+  }
   return map;
 }
 

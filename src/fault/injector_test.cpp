@@ -129,17 +129,37 @@ TEST(Draw, KindsComeInTheirShares) {
 }
 
 TEST(Draw, SourcesAreIndependentOfEachOther) {
-  const FaultSource first{.rate = 0.1};
-  const FaultSource second{.kinds = KindShares::only(FaultKind::kStuckAt0), .rate = 0.1};
-  const FaultMap both = injector_of({.sources = {first, second}}).draw(0, 1, 0);
-  const FaultMap alone = injector_of({.sources = {first}}).draw(0, 1, 0);
-  EXPECT_TRUE(is_subset(alone, both));
-  int64_t common = 0;
-  for (size_t i = 1; i < both.faults.size(); ++i) {
-    common += both.faults[i].site == both.faults[i - 1].site ? 1 : 0;
+  const FaultSource flips{.rate = 0.1};
+  const FaultSource stuck{.kinds = KindShares::only(FaultKind::kStuckAt0), .rate = 0.1};
+  const FaultMap both = injector_of({.sources = {flips, stuck}}).draw(0, 1, 0);
+  check_map(both, memory_layout(*mixed_network()));
+  const FaultMap alone = injector_of({.sources = {flips}}).draw(0, 1, 0);
+  // Bits that both sources hit are stuck; the other flips are those of the first source alone.
+  FaultMap kept;
+  for (const Fault& fault : both.faults) {
+    if (fault.kind == FaultKind::kBitFlip) kept.faults.push_back(fault);
   }
+  EXPECT_TRUE(is_subset(kept, alone));
   const auto bits = static_cast<double>(memory_layout(*mixed_network()).weight_bits());
-  EXPECT_NEAR(static_cast<double>(common), 0.01 * bits, 5 * std::sqrt(0.01 * bits));
+  const auto common = static_cast<double>(alone.faults.size() - kept.faults.size());
+  EXPECT_NEAR(common, 0.01 * bits, 5 * std::sqrt(0.01 * bits));
+}
+
+TEST(JoinFaults, LeavesOneFaultABitWithTheSameEffect) {
+  constexpr FaultKind kKinds[] = {FaultKind::kBitFlip, FaultKind::kStuckAt0, FaultKind::kStuckAt1};
+  const Injector injector = injector_of(FaultModel::of_kind(FaultKind::kBitFlip));
+  for (int choice = 0; choice < 81; ++choice) {
+    FaultMap map;
+    for (int rest = choice, i = 0; i < 4; ++i, rest /= 3) {
+      map.faults.push_back({{.tensor = 0, .bit = i / 3, .element = 7}, kKinds[rest % 3]});
+    }
+    std::sort(map.faults.begin(), map.faults.end());
+    FaultMap joined = map;
+    join_faults(joined.faults);
+    check_map(joined, injector.layout());
+    EXPECT_EQ(injector.apply(joined).weights, injector.apply(map).weights);
+    EXPECT_EQ(injector.apply(joined).counts.landed, injector.apply(map).counts.landed);
+  }
 }
 
 TEST(Draw, SeedsAndTrialsDiffer) {

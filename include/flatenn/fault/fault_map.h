@@ -33,8 +33,7 @@ struct Fault {
 /// Population order: tensor, element, bit; then kind.
 bool operator<(const Fault& a, const Fault& b);
 
-/// The faults of one trial, in population order. Several sources may hit one bit; their masks join
-/// as ((x ^ flip) | stuck_at_1) & ~stuck_at_0, flips pairwise undoing each other.
+/// The faults of one trial, in population order, at most one a bit.
 struct FaultMap {
   std::vector<Fault> faults;
   /// Faults in check bits of a protected memory: `element` is the protected word or block, `bit`
@@ -43,6 +42,10 @@ struct FaultMap {
 
   bool operator==(const FaultMap&) const = default;
 };
+
+/// Leaves one fault a bit, with the same effect as ((x ^ flip) | stuck_at_1) & ~stuck_at_0: two
+/// flips undo each other, stuck-at hides a flip, stuck-at-0 hides stuck-at-1. `faults` is sorted.
+void join_faults(std::vector<Fault>& faults);
 
 /// Throws Error naming the site where it is outside the memory.
 void check_site(const FaultSite& site, const MemoryLayout& layout);
