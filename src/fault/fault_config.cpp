@@ -15,6 +15,19 @@ Enum choose(Config& config, const std::string& key, const std::vector<std::strin
   return static_cast<Enum>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
+/// Nothing where the key is absent, which still makes it known as a valid one.
+std::optional<double> optional_double(Config& config, const std::string& key, DoubleRange range) {
+  const std::vector<double> values = config.get_doubles(key, {}, range);
+  if (values.size() > 1) config.fail(key, "expected one number");
+  return values.empty() ? std::nullopt : std::optional(values.front());
+}
+
+std::optional<int64_t> optional_int(Config& config, const std::string& key, IntRange range) {
+  const std::vector<int64_t> values = config.get_ints(key, {}, range);
+  if (values.size() > 1) config.fail(key, "expected one integer");
+  return values.empty() ? std::nullopt : std::optional(values.front());
+}
+
 void read_kinds(Config& config, const std::string& table, FaultSource& source) {
   static const std::vector<std::string> kinds = {"bit_flip", "stuck_at_0", "stuck_at_1"};
   const std::string shares = table + "shares";
@@ -27,6 +40,7 @@ void read_kinds(Config& config, const std::string& table, FaultSource& source) {
   } else if (config.has(table + "kind")) {
     source.kinds = KindShares::only(choose<FaultKind>(config, table + "kind", kinds));
   } else {
+    (void)config.get_strings(table + "kind", {});  // a valid key, though absent
     source.follows_kind = source.unit != FaultUnit::kList;
   }
 }
@@ -34,8 +48,8 @@ void read_kinds(Config& config, const std::string& table, FaultSource& source) {
 void read_rates(Config& config, const std::string& table, FaultSource& source) {
   constexpr DoubleRange kRate{.min = 0, .max = 1};
   constexpr DoubleRange kFactor{.min = 0, .max = 1e12};
-  if (config.has(table + "rate")) source.rate = config.get_double(table + "rate", 0, kRate);
-  if (config.has(table + "count")) source.count = config.get_int(table + "count", 0, {.min = 0});
+  source.rate = optional_double(config, table + "rate", kRate);
+  source.count = optional_int(config, table + "count", {.min = 0});
   source.rate_factor = config.get_double(table + "rate_factor", 1, kFactor);
   source.bit_factors = config.get_doubles(table + "bit_factors", {}, kFactor);
   const std::vector<double> rates = config.get_doubles(table + "bit_rates", {}, kRate);
@@ -103,10 +117,7 @@ Protection read_protection(Config& config) {
       static_cast<int>(config.get_int("protection.hardened_bits", 0, {.min = 0, .max = 8}));
   protection.clip_to_golden =
       config.get_choice("protection.clip", "none", {"none", "golden"}) == "golden";
-  if (config.has("protection.clip_share")) {
-    protection.clip_share =
-        config.get_double("protection.clip_share", 1, DoubleRange{.min = 0, .max = 1});
-  }
+  protection.clip_share = optional_double(config, "protection.clip_share", {.min = 0, .max = 1});
   return protection;
 }
 
