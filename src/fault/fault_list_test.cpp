@@ -1,0 +1,125 @@
+#include "flatenn/fault/fault_list.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "fault/test_network.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/fault/injector.h"
+
+namespace flatenn::fault {
+namespace {
+
+using testing::HasSubstr;
+
+std::shared_ptr<const net::Network> network() {
+  return make_test_network({{"conv", {4, 2, 3, 3}, 4}, {"fc", {10, 36, 1, 1}, 8}});
+}
+
+std::filesystem::path file_with(const std::string& name, const std::string& text) {
+  const auto path = std::filesystem::path(testing::TempDir()) / name;
+  write_file_atomically(path, text);
+  return path;
+}
+
+FaultMap read(const std::string& name, const std::string& text) {
+  const MemoryLayout layout = memory_layout(*network());
+  const ArrayMap arrays(layout, Encoding::kTwosComplement,
+                        {.rows = 32, .columns = 64, .bits_per_cell = 2});
+  return resolve(read_fault_list(file_with(name, text)), layout, &arrays);
+}
+
+std::string error_of(const std::string& text, const std::string& name = "list.csv") {
+  try {
+    read(name, text);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(FaultList, MapsSurviveCsvAndJson) {
+  const FaultModel model{
+      .sources = {{.kinds = {0.4, 0.3, 0.3}}, {.target = FaultTarget::kBiases, .rate = 0.1}},
+      .protection = {.code = CheckCode::kParity}};
+  const Injector injector(network(), model);
+  const FaultMap map = injector.draw(0.05, 1, 1);
+  const std::string csv = fault_map_csv(map, injector.layout());
+  EXPECT_EQ(read("map.csv", csv).faults, map.faults);
+  const std::string json = fault_map_json(map, injector.layout(), {.rate = 0.05});
+  EXPECT_EQ(read("map.json", json), map);
+}
+
+TEST(FaultList, TakesElementsOrIndices) {
+  const FaultMap by_element = read("a.csv", "layer,element,bit,kind\nconv,23,1,stuck_at_1\n");
+  const FaultMap by_index =
+      read("b.csv",
+           "# made by "
+           "hand\nkind,layer,out,in,kernel_row,kernel_column,bit\r\n\nstuck_at_1,conv,1,0,1,2,1\n");
+  EXPECT_EQ(by_element, by_index);
+  EXPECT_EQ(by_element.faults,
+            (std::vector<Fault>{{{.tensor = 0, .bit = 1, .element = 23}, FaultKind::kStuckAt1}}));
+  EXPECT_EQ(by_index, read("c.json", R"([{"layer": "conv", "index": [1, 0, 1, 2], "bit": 1,
+                                         "kind": "stuck_at_1"}])"));
+}
+
+TEST(FaultList, CellsTakeAllTheirBitsAndUnusedOnesNone) {
+  const FaultMap map =
+      read("cells.csv", "array,row,column,kind\n0,5,3,stuck_at_0\n0,31,63,stuck_at_0\n");
+  // Column 3 is the upper cell of channel 1; row 5 its place in the fan-in of 18.
+  const Fault low{{.tensor = 0, .bit = 2, .element = 23}, FaultKind::kStuckAt0};
+  const Fault high{{.tensor = 0, .bit = 3, .element = 23}, FaultKind::kStuckAt0};
+  EXPECT_EQ(map.faults, (std::vector<Fault>{low, high}));
+}
+
+TEST(FaultList, IsTheSameInEveryTrial) {
+  const auto list = std::make_shared<FaultList>(
+      read_fault_list(file_with("d.csv", "layer,element,bit,kind\nfc,7,7,bit_flip\n")));
+  const Injector injector(network(), {.sources = {{.unit = FaultUnit::kList, .list = list}}});
+  EXPECT_EQ(injector.draw(0, 1, 1), injector.draw(0.5, 2, 9));
+  EXPECT_EQ(injector.inject(0, 1, 1).weights.size(), 1u);
+}
+
+TEST(FaultList, NamesTheLineOfWhatIsWrong) {
+  const std::string head = "layer,element,bit,kind\n";
+  EXPECT_THAT(error_of(head + "conv,72,0,bit_flip\n"), HasSubstr("list.csv:2: "));
+  EXPECT_THAT(error_of(head + "conv,72,0,bit_flip\n"), HasSubstr("outside the memory"));
+  EXPECT_THAT(error_of(head + "conv,1,4,bit_flip\n"), HasSubstr("outside the memory"));
+  EXPECT_THAT(error_of(head + "conv,1,3,bit_flip\nfc,1,1,bit_flip\nconv,1,3,stuck_at_0\n"),
+              HasSubstr("list.csv:4: bit 3 of conv element 1 stands twice"));
+  EXPECT_THAT(error_of(head + "conf,1,3,bit_flip\n"), HasSubstr("did you mean 'conv'"));
+  EXPECT_THAT(error_of(head + "conv,one,3,bit_flip\n"),
+              HasSubstr("list.csv:2: element must be an integer, got 'one'"));
+  EXPECT_THAT(error_of(head + "conv,1,3,flip\n"), HasSubstr("list.csv:2: fault kind"));
+  EXPECT_THAT(error_of(head + "conv,1,3\n"), HasSubstr("expected 4 fields, got 3"));
+  EXPECT_THAT(error_of("layer,element,bits,kind\n"), HasSubstr("did you mean 'bit'"));
+  EXPECT_THAT(error_of("layer,bit,kind\n"), HasSubstr("first line must name the columns"));
+  EXPECT_THAT(error_of(""), HasSubstr("holds no faults"));
+  EXPECT_THAT(error_of("array,row,column,kind\n9,0,0,bit_flip\n"),
+              HasSubstr("list.csv:2: array: cell (9, 0, 0) is outside the memory"));
+  EXPECT_THAT(error_of("layer,element,out,in,kernel_row,kernel_column,bit,kind\n"
+                       "conv,5,0,0,0,1,0,bit_flip\n"),
+              HasSubstr("contradict each other"));
+}
+
+TEST(FaultList, NamesTheEntryOfAWrongJsonFile) {
+  EXPECT_THAT(error_of("{\"faults\": [", "list.json"), HasSubstr("list.json: not JSON"));
+  EXPECT_THAT(error_of("{}", "list.json"), HasSubstr("has no 'faults'"));
+  EXPECT_THAT(error_of(R"([{"layer": "conv", "element": 1, "bit": 0}])", "list.json"),
+              HasSubstr("list.json: faults[0]: 'kind' must be a string"));
+  EXPECT_THAT(error_of(R"([{"layer": "conv", "bit": 0, "kind": "bit_flip"}])", "list.json"),
+              HasSubstr("needs 'element' or 'index'"));
+}
+
+TEST(FaultList, CellsNeedAGeometry) {
+  const FaultList list =
+      read_fault_list(file_with("e.csv", "array,row,column,kind\n0,0,0,bit_flip\n"));
+  EXPECT_THROW(resolve(list, memory_layout(*network()), nullptr), Error);
+  EXPECT_THROW(read_fault_list("/nowhere/list.csv"), Error);
+}
+
+}  // namespace
+}  // namespace flatenn::fault

@@ -1,0 +1,54 @@
+#include "flatenn/fault/summary.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "fault/test_network.h"
+
+namespace flatenn::fault {
+namespace {
+
+TEST(Summary, PartsAddUpToTheWholeAndToTheInjection) {
+  const Injector injector(
+      make_test_network({{"conv", {4, 2, 3, 3}, 4}, {"fc", {10, 36, 1, 1}, 8}}),
+      {.sources = {{.kinds = {0.4, 0.3, 0.3}}, {.target = FaultTarget::kBiases, .rate = 0.05}}});
+  const FaultMap map = injector.draw(0.1, 1, 1);
+  const Injection injection = injector.apply(map);
+  const auto summaries = summarize(map, injector);
+  const FaultSummary& whole = summaries.back();
+  EXPECT_EQ(whole.faults(), injection.counts.drawn);
+  EXPECT_EQ(whole.landed, injection.counts.landed);
+  EXPECT_EQ(whole.changed_codes, std::ssize(injection.weights) + std::ssize(injection.biases));
+  int64_t faults = 0;
+  for (size_t i = 0; i + 1 < summaries.size(); ++i) {
+    const auto& bits = summaries[i].by_bit;
+    EXPECT_EQ(std::accumulate(bits.begin(), bits.end(), int64_t{0}), summaries[i].faults());
+    faults += summaries[i].faults();
+  }
+  EXPECT_EQ(faults, whole.faults());
+}
+
+TEST(Summary, RmsIsThatOfTheChangedCodes) {
+  net::Network network = *make_test_network({{"fc", {1, 2, 1, 1}, 4}, {"out", {1, 1, 1, 1}, 4}});
+  network.layers[0].weights.codes = {0, 1};
+  const Injector injector(std::make_shared<net::Network>(network),
+                          FaultModel::of_kind(FaultKind::kBitFlip));
+  const FaultMap map{.faults = {{{.bit = 0, .element = 0}}, {{.bit = 1, .element = 1}}}};
+  EXPECT_DOUBLE_EQ(summarize(map, injector).front().rms_change, std::sqrt((1.0 + 4.0) / 2));
+}
+
+TEST(FaultyNetwork, HoldsTheChangedCodes) {
+  const Injector injector(make_test_network({{"fc", {9, 9, 1, 1}, 4}, {"out", {1, 9, 1, 1}, 4}}),
+                          FaultModel::of_kind(FaultKind::kBitFlip));
+  const Injection injection = injector.inject(1, 1, 1);
+  const net::Network faulty = faulty_network(*injector.network(), injection);
+  for (size_t i = 0; i < 81; ++i) {
+    EXPECT_EQ(faulty.layers[0].weights.codes[i],
+              -1 - injector.network()->layers[0].weights.codes[i]);
+  }
+}
+
+}  // namespace
+}  // namespace flatenn::fault
