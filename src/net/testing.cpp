@@ -190,6 +190,27 @@ Network cifar_resnet(const RandomOptions& options, const std::vector<int64_t>& w
   return builder.finish();
 }
 
+namespace {
+
+Network resnet(const std::string& name, const RandomOptions& options, int64_t stages,
+               int64_t blocks_a_stage, int64_t width) {
+  Builder builder(name, {3, 32, 32}, options);
+  int64_t at = builder.conv(0, {.channels = width, .pad = 1});
+  for (int64_t stage = 0; stage < stages; ++stage) {
+    for (int64_t block = 0; block < blocks_a_stage; ++block) {
+      at = residual_block(builder, at, width << stage, stage > 0 && block == 0 ? 2 : 1);
+    }
+  }
+  at = builder.avg_pool(at, builder.shape(at).height, 1);
+  builder.linear(at, 10, true);
+  return builder.finish();
+}
+
+}  // namespace
+
+Network resnet20(const RandomOptions& options) { return resnet("resnet20", options, 3, 3, 16); }
+Network resnet18(const RandomOptions& options) { return resnet("resnet18", options, 4, 2, 64); }
+
 Network odd_shapes(const RandomOptions& options) {
   Builder builder("odd_shapes", {3, 13, 11}, options);
   int64_t at = builder.conv(0, {.channels = 9, .kernel_height = 3, .kernel_width = 2, .pad = 2});

@@ -6,7 +6,8 @@
 
 #include "flatenn/net/network.h"
 
-/// Random networks for tests of every folder. Scales are chosen so that codes use their range.
+/// Random networks for tests of every folder and for benchmarks without a model. Scales are chosen
+/// so that codes use their range.
 namespace flatenn::net::testing {
 
 struct RandomOptions {
@@ -27,6 +28,11 @@ Network residual(const RandomOptions& options, int64_t width = 8, int64_t extent
 /// linear. resnet18: {64, 128, 256, 512} x 2; resnet20: {16, 32, 64} x 3.
 Network cifar_resnet(const RandomOptions& options, const std::vector<int64_t>& widths,
                      int64_t blocks);
+/// ResNet-20 (He et al., arXiv:1512.03385, section 4.2) for 32x32 images, with 1x1 convolutions on
+/// the skips where the shape changes: 0.27 M weights.
+Network resnet20(const RandomOptions& options);
+/// ResNet-18 in CIFAR form (3x3 stem, no first pool) for 32x32 images: 11.2 M weights.
+Network resnet18(const RandomOptions& options);
 /// Grouped, depthwise, strided, padded, asymmetric and 1x1 convolutions on odd extents, an
 /// overlapping padded max-pool, and channel counts that fill no SIMD register.
 Network odd_shapes(const RandomOptions& options);

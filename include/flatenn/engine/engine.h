@@ -57,12 +57,16 @@ class Engine {
   /// Zeros among the codes of every activation over the job's images, [activations]; 0 for logits.
   /// Nothing where the engine has no faster way than codes().
   virtual std::optional<std::vector<int64_t>> count_zeros(const Job& /*job*/) { return {}; }
+
+  /// Thread-seconds spent in each layer during one fault-free pass over all images, [layers]; a
+  /// pool that runs inside the layer before it takes 0. Nothing where the engine cannot tell.
+  virtual std::optional<std::vector<double>> time_layers() { return {}; }
 };
 
 enum class EngineKind {
   kReference,  ///< Plain loops; what every other engine is compared with.
   kCpu,        ///< The fastest of the CPU's engines for this network.
-  kOneDnn,     ///< oneDNN where it is exact, own kernels elsewhere.
+  kOneDnn,     ///< oneDNN's products where they are exact, own kernels elsewhere.
   kCuda,
 };
 

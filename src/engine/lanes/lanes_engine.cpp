@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 
 #include "engine/arithmetic.h"
 #include "engine/job_checks.h"
@@ -90,6 +91,25 @@ class LanesEngine final : public Engine {
       }
     });
     return std::vector<int64_t>(zeros.begin(), zeros.end());
+  }
+
+  std::optional<std::vector<double>> time_layers() override {
+    std::vector<std::atomic<int64_t>> nanoseconds(network_->layers.size());
+    over_chunks({}, [&](Workspace& workspace, const Chunk& chunk) {
+      const uint8_t* image = image_lanes(workspace, chunk);
+      const auto source = [&](int64_t activation) -> const uint8_t* {
+        return activation == 0 ? image : workspace.golden[activation];
+      };
+      for (const Step& step : program_.fused) {
+        const auto start = std::chrono::steady_clock::now();
+        run_step(step, golden_, workspace, chunk, source, workspace.golden);
+        nanoseconds[static_cast<size_t>(layer_of(step))] +=
+            std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+      }
+    });
+    std::vector<double> seconds;
+    for (const auto& count : nanoseconds) seconds.push_back(1e-9 * static_cast<double>(count));
+    return seconds;
   }
 
  private:

@@ -8,7 +8,8 @@ namespace flatenn::engine::lanes {
 namespace {
 
 const Kernels kKernels[] = {
-#define FLATENN_LANES_KERNEL(isa, name) {isa, #name, dot_u8s8s32_##name, requantize_s32u8_##name},
+#define FLATENN_LANES_KERNEL(isa, name) \
+  {isa, #name, dot_u8s8s32_##name, requantize_s32u8_##name, peak_u8s8s32_##name},
 #include "engine/kernels/lanes/kernels.inc"
 #undef FLATENN_LANES_KERNEL
 };

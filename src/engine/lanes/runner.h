@@ -16,6 +16,7 @@ struct Kernels {
   const char* name = "";
   Dot dot = nullptr;
   Requantize requantize = nullptr;
+  Peak peak = nullptr;
 };
 /// The best ones that `isa` allows.
 const Kernels& kernels_for(Isa isa);

@@ -70,12 +70,16 @@ struct RequantizeArgs {
   int32_t skip_zero = 0;
 };
 
+/// Runs `rounds` rounds of independent vector products from registers and L1, as fast as this
+/// instruction set goes, and returns the multiply-accumulates done.
+using Peak = int64_t (*)(int64_t rounds);
 using Dot = void (*)(const DotArgs&);
 using Requantize = void (*)(const RequantizeArgs&);
 
-#define FLATENN_LANES_KERNEL(isa, name)         \
-  void dot_u8s8s32_##name(const DotArgs& args); \
-  void requantize_s32u8_##name(const RequantizeArgs& args);
+#define FLATENN_LANES_KERNEL(isa, name)                     \
+  void dot_u8s8s32_##name(const DotArgs& args);             \
+  void requantize_s32u8_##name(const RequantizeArgs& args); \
+  int64_t peak_u8s8s32_##name(int64_t rounds);
 #include "engine/kernels/lanes/kernels.inc"
 #undef FLATENN_LANES_KERNEL
 

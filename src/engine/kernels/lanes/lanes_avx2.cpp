@@ -20,6 +20,7 @@ struct Avx2 {
   struct Weight {
     __m256i even, odd;
   };
+  static constexpr unsigned kPeakChains = 4;
   static constexpr unsigned kTilePositions[kMaxBlock + 1] = {0, 4, 2, 1, 1, 1, 1};
 
   static Ints broadcast(int32_t value) {
@@ -141,5 +142,6 @@ void dot_u8s8s32_avx2(const DotArgs& args) {
   args.wide ? dot_any<Avx2, true>(args) : dot_any<Avx2, false>(args);
 }
 void requantize_s32u8_avx2(const RequantizeArgs& args) { requantize_any<Avx2>(args); }
+int64_t peak_u8s8s32_avx2(int64_t rounds) { return peak_any<Avx2>(rounds); }
 
 }  // namespace flatenn::engine::lanes

@@ -10,6 +10,7 @@ struct Avx512Vnni {
   using Floats = __m512;
   using Codes = __m512i;
   /// 24 accumulators leave room for the codes and a weight in 32 registers.
+  static constexpr unsigned kPeakChains = 12;
   static constexpr unsigned kTilePositions[kMaxBlock + 1] = {0, 8, 8, 8, 6, 4, 4};
 
   static Ints broadcast(int32_t value) { return _mm512_set1_epi32(value); }
@@ -66,5 +67,6 @@ struct Avx512Vnni {
 
 void dot_u8s8s32_avx512vnni(const DotArgs& args) { dot_any<Avx512Vnni, false>(args); }
 void requantize_s32u8_avx512vnni(const RequantizeArgs& args) { requantize_any<Avx512Vnni>(args); }
+int64_t peak_u8s8s32_avx512vnni(int64_t rounds) { return peak_any<Avx512Vnni>(rounds); }
 
 }  // namespace flatenn::engine::lanes

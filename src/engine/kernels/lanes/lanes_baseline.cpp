@@ -14,6 +14,7 @@ struct Baseline {
   struct Codes {
     const uint8_t* bytes;
   };
+  static constexpr unsigned kPeakChains = 1;
   static constexpr unsigned kTilePositions[kMaxBlock + 1] = {0, 1, 1, 1, 1, 1, 1};
 
   template <class To, class Function>
@@ -126,5 +127,6 @@ struct Baseline {
 
 void dot_u8s8s32_baseline(const DotArgs& args) { dot_any<Baseline, false>(args); }
 void requantize_s32u8_baseline(const RequantizeArgs& args) { requantize_any<Baseline>(args); }
+int64_t peak_u8s8s32_baseline(int64_t rounds) { return peak_any<Baseline>(rounds); }
 
 }  // namespace flatenn::engine::lanes

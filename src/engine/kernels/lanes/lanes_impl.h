@@ -137,5 +137,30 @@ void requantize_any(const RequantizeArgs& a) {
   }
 }
 
+template <class S>
+int64_t peak_any(int64_t rounds) {
+  constexpr unsigned kChains = S::kPeakChains;
+  alignas(kVectorBytes) uint8_t codes[kVectorBytes] = {1};
+  alignas(kVectorBytes) int32_t sums[kLanes];
+  typename S::Ints acc[kChains];
+#pragma GCC unroll 16
+  for (unsigned c = 0; c < kChains; ++c) acc[c] = S::broadcast(0);
+  const auto weight = S::template weight<false>(0x01010101);
+  for (int64_t r = 0; r < rounds; ++r) {
+    asm volatile("" : : "r"(codes) : "memory");  // loads stay inside the loop
+    const auto vector = S::template codes<false>(codes);
+#pragma GCC unroll 16
+    for (unsigned c = 0; c < kChains; ++c) {
+      acc[c] = S::template dot<false>(acc[c], vector, weight);
+    }
+  }
+#pragma GCC unroll 16
+  for (unsigned c = 0; c < kChains; ++c) {
+    S::store(sums, acc[c]);
+    asm volatile("" : : "r"(sums) : "memory");
+  }
+  return rounds * kChains * kVectorBytes;
+}
+
 }  // namespace
 }  // namespace flatenn::engine::lanes

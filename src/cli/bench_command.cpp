@@ -1,0 +1,125 @@
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "flatenn/engine/bench.h"
+#include "flatenn/net/onnx.h"
+
+namespace flatenn::cli {
+namespace {
+
+using engine::BenchReport;
+using engine::Spread;
+
+struct BenchCommandOptions {
+  std::string model = "lenet5";
+  std::string engine = "cpu";
+  int bits = 4;
+  int64_t images = 10000;
+  int64_t threads = 0;
+  engine::BenchOptions bench;
+  bool json = false;
+};
+
+nlohmann::json spread_json(const Spread& spread) {
+  return {{"median", spread.median}, {"fastest", spread.fastest}, {"slowest", spread.slowest}};
+}
+
+void print_json(const BenchCommandOptions& options, const BenchReport& report) {
+  nlohmann::json layers = nlohmann::json::array();
+  for (const auto& layer : report.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"macs", layer.macs},
+                      {"thread_seconds", spread_json(layer.seconds)},
+                      {"gmacs_per_second", layer.gmacs_per_second},
+                      {"share_of_peak", layer.share_of_peak}});
+  }
+  const nlohmann::json json{{"model", options.model},
+                            {"engine", report.engine},
+                            {"images", report.images},
+                            {"macs", report.macs},
+                            {"trial_seconds", spread_json(report.trial_seconds)},
+                            {"images_per_second", spread_json(report.images_per_second)},
+                            {"trials_per_second", report.trials_per_second},
+                            {"gmacs_per_second", report.gmacs_per_second},
+                            {"peak_gmacs_per_second", report.peak_gmacs_per_second},
+                            {"layers", layers}};
+  std::printf("%s\n", json.dump(2).c_str());
+}
+
+void print_table(const BenchCommandOptions& options, const BenchReport& report) {
+  const Spread& trial = report.trial_seconds;
+  std::printf("%s, %ld images, engine %s\n", options.model.c_str(), report.images,
+              report.engine.c_str());
+  std::printf("  one trial   %10.2f ms   (fastest %.2f, slowest %.2f)\n", 1e3 * trial.median,
+              1e3 * trial.fastest, 1e3 * trial.slowest);
+  std::printf("  trials/s    %10.2f\n  images/s    %10.0f\n", report.trials_per_second,
+              report.images_per_second.median);
+  std::printf("  GMAC/s      %10.1f      %.0f %% of the %.1f measured as this machine's peak\n",
+              report.gmacs_per_second, 100 * report.gmacs_per_second / report.peak_gmacs_per_second,
+              report.peak_gmacs_per_second);
+  if (report.layers.empty()) return;
+  std::printf("\n%-20s %12s %12s %22s %9s %7s\n", "layer", "MACs", "thread ms", "fastest..slowest",
+              "GMAC/s", "peak");
+  for (const auto& layer : report.layers) {
+    std::printf("%-20s %12ld %12.3f %10.3f..%-10.3f %9.1f %5.0f %%\n", layer.name.c_str(),
+                layer.macs, 1e3 * layer.seconds.median, 1e3 * layer.seconds.fastest,
+                1e3 * layer.seconds.slowest, layer.gmacs_per_second, 100 * layer.share_of_peak);
+  }
+}
+
+void run(const BenchCommandOptions& options) {
+  auto network = std::make_shared<net::Network>(
+      std::filesystem::exists(options.model) ? net::read_onnx(options.model)
+                                             : engine::bench_network(options.model, options.bits));
+  const auto images = engine::bench_images(*network, options.images);
+  const auto engine = engine::make_engine(
+      network, images,
+      {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads});
+  const BenchReport report =
+      engine::bench(*engine, *network, *images, options.threads, options.bench);
+  options.json ? print_json(options, report) : print_table(options, report);
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, const GlobalOptions&) {
+  auto options = std::make_shared<BenchCommandOptions>();
+  CLI::App* command = app.add_subcommand(
+      "bench", "Measure an engine: trials/s, images/s, GMAC/s and share of the machine's peak");
+  command
+      ->add_option("--model", options->model,
+                   "ONNX file, or lenet5, resnet20 or resnet18 with random weights")
+      ->capture_default_str();
+  command->add_option("--engine", options->engine, "reference, cpu, onednn or cuda")
+      ->check(CLI::IsMember({"reference", "cpu", "onednn", "cuda"}))
+      ->capture_default_str();
+  command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")
+      ->check(CLI::Range(2, 8))
+      ->capture_default_str();
+  command->add_option("--images", options->images, "Random images")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--trials", options->bench.trials, "Trials handed to the engine at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--repetitions", options->bench.repetitions,
+                   "Timed repetitions, after one that warms up")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--share", options->bench.bit_error_share,
+                   "Share of weights that differ from the golden ones in each trial")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads (0: all cores)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace flatenn::cli
