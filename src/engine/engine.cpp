@@ -1,6 +1,7 @@
 #include "flatenn/engine/engine.h"
 
 #include "engine/lanes/lanes_engine.h"
+#include "engine/onednn/onednn_engine.h"
 #include "engine/reference.h"
 #include "flatenn/base/error.h"
 #ifdef FLATENN_CUDA
@@ -31,8 +32,9 @@ std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
                                     const EngineOptions& options) {
   check_fit(*network, *images);
   switch (options.kind) {
-    case EngineKind::kCpu:
     case EngineKind::kOneDnn:
+      return make_onednn_engine(std::move(network), std::move(images), options.threads);
+    case EngineKind::kCpu:
       return make_lanes_engine(std::move(network), std::move(images), {.threads = options.threads});
     case EngineKind::kReference:
       return std::make_unique<ReferenceEngine>(std::move(network), std::move(images),
