@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""The same fault campaign in PyTorch and in flatenn, one after the other, and their ratio.
+
+    python3 bench/fault_campaign.py build/release/flatenn [--model lenet5|resnet18] [--images N] [--threads N]
+
+A trial flips each stored weight bit with probability RATE and runs every image. The PyTorch side is
+what a careful user writes: integer codes flipped with whole-tensor bit operations, dequantized into
+the layers in place, activations fake-quantized, inference mode, large batches, all threads. Images
+are random, since only time is compared here; flatenn's bits are checked by its tests.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+import time
+
+import torch
+from torch import nn
+
+BITS = 4
+RATE = 0.01
+
+
+class QuantReLU(nn.Module):
+    """ReLU whose result is rounded to unsigned codes of BITS bits and made real again."""
+
+    def __init__(self, scale=0.1):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x):
+        return torch.round(x / self.scale).clamp_(0, 2**BITS - 1).mul_(self.scale)
+
+
+def lenet5():
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), QuantReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), QuantReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), QuantReLU(), nn.Linear(120, 84), QuantReLU(), nn.Linear(84, 10))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.skip = nn.Conv2d(inputs, outputs, 1, stride) if stride != 1 else nn.Identity()
+        self.relu = QuantReLU()
+
+    def forward(self, x):
+        return self.relu(self.conv2(self.relu(self.conv1(x))) + self.skip(x))
+
+
+def resnet18():
+    layers = [nn.Conv2d(3, 64, 3, padding=1), QuantReLU()]
+    inputs = 64
+    for stage, outputs in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            layers.append(Block(inputs, outputs, 2 if stage and not block else 1))
+            inputs = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+class Campaign:
+    """Golden codes and scales of all weight tensors, and trials on them."""
+
+    def __init__(self, model):
+        self.weights = [m.weight for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+        self.scales = [w.abs().max() / 2 ** (BITS - 1) for w in self.weights]
+        low, high = -(2 ** (BITS - 1)), 2 ** (BITS - 1) - 1
+        self.codes = [torch.round(w / s).clamp(low, high).to(torch.int8)
+                      for w, s in zip(self.weights, self.scales)]
+
+    def inject(self):
+        for weight, scale, code in zip(self.weights, self.scales, self.codes):
+            flips = torch.zeros_like(code)
+            for bit in range(BITS):
+                hit = torch.rand(code.shape) < RATE
+                flips |= hit.to(torch.int8) << bit
+            word = (code ^ flips) & (2**BITS - 1)
+            signed = torch.where(word >= 2 ** (BITS - 1), word - 2**BITS, word)
+            weight.copy_(signed * scale)
+
+
+def torch_trial_seconds(name, images, trials):
+    torch.manual_seed(0)
+    model = (lenet5() if name == "lenet5" else resnet18()).eval()
+    shape = (1, 28, 28) if name == "lenet5" else (3, 32, 32)
+    data = torch.randn(images, *shape)
+    batch = 1000 if name == "lenet5" else 250
+    seconds = []
+    with torch.inference_mode():
+        campaign = Campaign(model)
+        for trial in range(trials + 1):
+            start = time.perf_counter()
+            campaign.inject()
+            for at in range(0, images, batch):
+                model(data[at:at + batch]).argmax(1)
+            seconds.append(time.perf_counter() - start)
+    return seconds[1:]  # the first one warms up
+
+
+def flatenn_report(binary, name, images, threads):
+    share = 1 - (1 - RATE) ** BITS
+    command = [binary, "bench", "--model", name, "--bits", str(BITS), "--images", str(images),
+               "--threads", str(threads), "--share", str(share), "--json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("flatenn", help="the binary of a release build")
+    parser.add_argument("--model", choices=("lenet5", "resnet18"), default="lenet5")
+    parser.add_argument("--images", type=int, default=10000)
+    parser.add_argument("--trials", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    seconds = torch_trial_seconds(options.model, options.images, options.trials)
+    report = flatenn_report(options.flatenn, options.model, options.images, options.threads)
+    theirs, ours = statistics.median(seconds), report["trial_seconds"]["median"]
+    print(f"{options.model}, {options.images} images, {options.threads} threads, one trial:")
+    print(f"  PyTorch {torch.__version__}: {1e3 * theirs:9.1f} ms"
+          f"  ({1e3 * min(seconds):.1f} to {1e3 * max(seconds):.1f})")
+    print(f"  flatenn {report['engine']}: {1e3 * ours:9.1f} ms"
+          f"  ({1e3 * report['trial_seconds']['fastest']:.1f} to"
+          f" {1e3 * report['trial_seconds']['slowest']:.1f})")
+    print(f"  ratio {theirs / ours:.1f}")
+
+
+if __name__ == "__main__":
+    main()
