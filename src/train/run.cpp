@@ -23,8 +23,6 @@ using Clock = std::chrono::steady_clock;
 /// A controller that ends further than this from its target is named in a warning.
 constexpr double kSparsityTolerance = 0.02;
 
-constexpr int64_t kStepsBetweenTexts = 50;
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -76,7 +74,7 @@ class Session {
   }
 
   TrainOutcome run() {
-    check_folder();
+    prepare_folder();
     data_ = load_run_data(config_.data, data::resolve_data_root(request_.data_root));
     config_.model = model_options_for(config_, data_.train);
     train::steps_per_epoch(config_, data_.train.count);
@@ -84,7 +82,6 @@ class Session {
         data_.train,
         {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
         device_);
-    make_folder();
     start_record();
     resuming() ? resume() : start();
     record_.status = RunStatus::kRunning;
@@ -107,17 +104,14 @@ class Session {
     return std::filesystem::absolute(request_.out / "x").parent_path().filename().string();
   }
 
-  void check_folder() const {
+  void prepare_folder() {
+    std::error_code error;
+    std::filesystem::create_directories(request_.out, error);
+    FLATENN_CHECK(!error, request_.out.string(), ": cannot be made: ", error.message());
     FLATENN_CHECK(request_.resume || !std::filesystem::exists(file("checkpoint.pt")),
                   request_.out.string(),
                   ": holds a training already; add --resume to go on with it, or choose another "
                   "--out");
-  }
-
-  void make_folder() const {
-    std::error_code error;
-    std::filesystem::create_directories(request_.out, error);
-    FLATENN_CHECK(!error, request_.out.string(), ": cannot be made: ", error.message());
   }
 
   void start_record() {
@@ -210,7 +204,7 @@ class Session {
   void show(Progress& progress) {
     const int64_t step = trainer_->position();
     // Reading the totals waits for a GPU.
-    if (step % kStepsBetweenTexts != 0) return;
+    if (!device_.is_cpu() && step % 50 != 0) return;
     const Trainer::Totals totals = trainer_->totals();
     char text[160];
     const int64_t per_epoch = trainer_->steps_per_epoch();

@@ -253,12 +253,6 @@ TEST_F(RunTraining, MissingDataSaysHowToGetIt) {
               HasSubstr("flatenn data get cifar10"));
 }
 
-TEST_F(RunTraining, BitsOfALayerThatDoesNotExistAreRefused) {
-  EXPECT_THAT(error_of_training(kEverything, "run", {"layers.conv9.weight_bits=4"}),
-              HasSubstr("conv9"));
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "checkpoint.pt"));
-}
-
 TEST_F(RunTraining, AnUnknownDeviceIsRefused) {
   Config config = Config::from_string(kEverything, "test.toml");
   const TrainRequest request{.out = folder_ / "run", .device = "tpu"};
