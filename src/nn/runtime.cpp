@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <dlfcn.h>
 #include <torch/version.h>
 
 #include "flatenn/base/parallel.h"
@@ -18,6 +19,25 @@ std::string config_entry(const std::string& label) {
   return config.substr(from, config.find('\n', from) - from);
 }
 
+/// A function of the loaded libraries; null where none has it.
+template <typename Function>
+Function* loaded(const char* name) {
+  return reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));
+}
+
+/// Distributions let the system choose the BLAS when the program starts, so it is asked here.
+/// OpenBLAS's pthread build (get_parallel() == 1) has threads of its own; beside LibTorch's OpenMP
+/// threads the two pools take each other's cores, so it runs on the calling thread alone.
+std::string set_up_openblas() {
+  constexpr int kPthreads = 1;
+  const auto config = loaded<char*()>("openblas_get_config");
+  const auto parallel = loaded<int()>("openblas_get_parallel");
+  const auto set_threads = loaded<void(int)>("openblas_set_num_threads");
+  if (config == nullptr || parallel == nullptr || set_threads == nullptr) return "";
+  if (parallel() == kPthreads) set_threads(1);
+  return config();
+}
+
 }  // namespace
 
 Runtime set_up_runtime(int64_t threads) {
@@ -26,7 +46,9 @@ Runtime set_up_runtime(int64_t threads) {
   at::set_num_threads(static_cast<int>(runtime.threads));
   runtime.libtorch = TORCH_VERSION;
   runtime.isa = config_entry("CPU capability usage: ");
-  runtime.blas = config_entry("BLAS_INFO=") + "; " + at::get_mkldnn_version();
+  const std::string openblas = set_up_openblas();
+  runtime.blas =
+      (openblas.empty() ? config_entry("BLAS_INFO=") : openblas) + "; " + at::get_mkldnn_version();
   return runtime;
 }
 
