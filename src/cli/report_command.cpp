@@ -16,16 +16,20 @@ struct ReportOptions {
   std::string title;
 };
 
+void print_count(const std::string& folder, int64_t files, const char* what) {
+  std::printf("%s: %ld %s%s\n", folder.c_str(), files, what, files == 1 ? "" : "s");
+}
+
 void run(const ReportOptions& options) {
   report::Findings findings = report::collect({options.inputs.begin(), options.inputs.end()});
   if (!options.title.empty()) findings.title = options.title;
   if (!options.csv.empty()) {
     const int64_t files = report::write_tables(findings, options.csv);
-    std::printf("%s: %ld tables\n", options.csv.c_str(), files);
+    print_count(options.csv, files, "table");
   }
   if (!options.svg.empty()) {
     const int64_t files = report::write_figures(findings, options.svg);
-    std::printf("%s: %ld figures\n", options.svg.c_str(), files);
+    print_count(options.svg, files, "figure");
   }
   if (options.out.empty()) return;
   write_file_atomically(options.out, report::render_page(findings));

@@ -16,7 +16,10 @@ nlohmann::ordered_json parse_json(const fs::path& path, const std::string& text)
   try {
     return nlohmann::ordered_json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    throw Error(detail::concat(path.string(), ": not valid JSON: ", error.what()));
+    // What the library puts in brackets before its message is for programmers.
+    const std::string what = error.what();
+    throw Error(detail::concat(path.string(), ": not valid JSON: ",
+                               what.substr(std::min(what.size(), what.find("] ") + 2))));
   }
 }
 

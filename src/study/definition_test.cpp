@@ -105,7 +105,7 @@ TEST(TrainingCommand, SaysTheSameSettings) {
 TEST(Definition, NamesWhatIsWrong) {
   const Definition definition = brought("lenet5");
   EXPECT_THAT(message_of([&] { definition.arm("sqd-standard"); }),
-              HasSubstr("arm 'sqd-standard': expected RECIPE-ACTIVATION, recipes saq, sam, sgd"));
+              HasSubstr("arm 'sqd-standard': expected RECIPE-ACTIVATION, recipes sam, saq, sgd"));
   StudyOptions twice;
   twice.arms = {"sgd-standard", "sgd-standard"};
   EXPECT_THAT(message_of([&] { plan_trainings(definition, twice, {}); }),
