@@ -136,7 +136,7 @@ torch::Tensor ModelImpl::run(const torch::Tensor& images, bool calibrating) {
     }
     values[index(dst)] = activate(spec, y, calibrating);
   }
-  return values[index(graph_.back().dst)];
+  return values[index(graph_.back().dst)].to(torch::kFloat32);
 }
 
 torch::Tensor ModelImpl::activate(const LayerSpec& spec, const torch::Tensor& y, bool calibrating) {
@@ -177,6 +177,10 @@ void ModelImpl::set_recording(bool on) {
 
 void ModelImpl::set_track_statistics(bool on) {
   for (const auto& layer : layers_) layer->track_statistics = on;
+}
+
+void ModelImpl::set_compute_type(torch::ScalarType type) {
+  for (const auto& layer : layers_) layer->compute_type = type;
 }
 
 void ModelImpl::set_quantize_form(QuantizeForm form) {

@@ -25,6 +25,13 @@ bool has_cpu_kernel(const torch::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32;
 }
 
+#ifdef FLATENN_CUDA
+bool has_cuda_kernel(const torch::Tensor& x) {
+  return x.is_cuda() &&
+         (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16);
+}
+#endif
+
 }  // namespace
 
 GridValues grid_values(const Grid& grid) {
@@ -36,6 +43,9 @@ GridValues grid_values(const Grid& grid) {
 torch::Tensor quantize_forward(const torch::Tensor& x, const torch::Tensor& scale,
                                const GridValues& grid) {
   if (has_cpu_kernel(x)) return quantize_forward_cpu(x, scale, grid);
+#ifdef FLATENN_CUDA
+  if (has_cuda_kernel(x)) return quantize_forward_cuda(x, scale, grid);
+#endif
   const torch::Tensor s = spread(scale, x);
   return round_to_grid(x * s.reciprocal(), grid) * s;
 }
@@ -43,6 +53,9 @@ torch::Tensor quantize_forward(const torch::Tensor& x, const torch::Tensor& scal
 QuantizeGradients quantize_backward(const torch::Tensor& grad, const torch::Tensor& x,
                                     const torch::Tensor& scale, const GridValues& grid) {
   if (has_cpu_kernel(x)) return quantize_backward_cpu(grad, x, scale, grid);
+#ifdef FLATENN_CUDA
+  if (has_cuda_kernel(x)) return quantize_backward_cuda(grad, x, scale, grid);
+#endif
   const torch::Tensor s = spread(scale, x);
   const torch::Tensor u = x * s.reciprocal();
   const torch::Tensor v = round_to_grid(u, grid);

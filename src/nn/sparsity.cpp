@@ -12,9 +12,9 @@ namespace {
 constexpr double kTiny = 1e-12;
 
 torch::Tensor layer_penalty(const torch::Tensor& x, SparsityPenalty penalty) {
-  if (penalty == SparsityPenalty::kL1) return x.abs().mean();
-  const torch::Tensor sum = x.abs().sum();
-  return sum * sum / ((x * x).sum() + kTiny) / static_cast<double>(x.numel());
+  if (penalty == SparsityPenalty::kL1) return x.abs().mean(torch::kFloat32);
+  const torch::Tensor sum = x.abs().sum(torch::kFloat32);
+  return sum * sum / ((x * x).sum(torch::kFloat32) + kTiny) / static_cast<double>(x.numel());
 }
 
 }  // namespace

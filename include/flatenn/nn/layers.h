@@ -82,6 +82,9 @@ class QuantLayerImpl : public torch::nn::Module {
   torch::Tensor running_var;
   std::shared_ptr<WeightQuantizerImpl> quantizer;  ///< Null: float weights.
   bool track_statistics = true;
+  /// Type of the product and of what forward() returns; weights, batch norm's parameters and
+  /// quantizer arithmetic stay float32.
+  torch::ScalarType compute_type = torch::kFloat32;
 
   /// Added to Q(w) in forward() where defined (to w where the layer is not quantized).
   torch::Tensor perturbation;

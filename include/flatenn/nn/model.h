@@ -100,6 +100,9 @@ class ModelImpl : public torch::nn::Module {
 
   /// Batch norm in training mode moves its running statistics only while this is on (default).
   void set_track_statistics(bool on);
+  /// Type that products and activations have in training mode: float32, or bfloat16 on a CUDA
+  /// device. Weights, quantizer arithmetic, batch norm's parameters and logits stay float32.
+  void set_compute_type(torch::ScalarType type);
   /// Form of every quantizer; kComposite for second derivatives.
   void set_quantize_form(QuantizeForm form);
 
