@@ -10,8 +10,10 @@ namespace {
 
 /// Share of the free device memory that fault-free activations may take.
 constexpr double kGoldenShare = 0.6;
-/// Share of the card's cache that a chunk's activations should fill.
-constexpr double kCacheShare = 0.9;
+/// Images at a time. Fewer stay in the card's cache but leave its multiprocessors idle at the end
+/// of every layer; ResNet-18 on an H100: 125 images 29.4 ms, 250 23.0, 500 20.7, 1000 20.0,
+/// 2500 19.5.
+constexpr int64_t kChunk = 2500;
 
 int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
@@ -59,10 +61,7 @@ LayeredRunner::LayeredRunner(std::shared_ptr<const net::Network> network,
 }
 
 void LayeredRunner::choose_chunk(int64_t wanted) {
-  int cache = 0;
-  FLATENN_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, 0));
-  const auto fitting = static_cast<int64_t>(kCacheShare * cache) / plan_.scratch_bytes;
-  const int64_t most = std::max<int64_t>(wanted > 0 ? wanted : fitting, 16);
+  const int64_t most = wanted > 0 ? wanted : kChunk;
   // Chunks of one size, so that the last one is not small.
   chunk_ = divide_up(images_->count, divide_up(images_->count, most));
   while (true) {

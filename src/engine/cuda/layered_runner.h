@@ -14,15 +14,15 @@
 
 namespace flatenn::engine::cuda {
 
-/// Runs a network layer by layer, a chunk of images at a time so that activations stay in the
-/// card's cache. Jobs follow one another; a job's changes are written into the one copy of the
-/// weights and put back afterwards. Where memory allows, the fault-free activations of all images
-/// stay on the device and a job begins at its first faulty layer.
+/// Runs a network layer by layer, a chunk of images at a time. Jobs follow one another; a job's
+/// changes are written into the one copy of the weights and put back afterwards. Where memory
+/// allows, the fault-free activations of all images stay on the device and a job begins at its
+/// first faulty layer.
 class LayeredRunner {
  public:
   struct Limits {
     bool tile_kernels = true;  ///< The card has Hopper's matrix instructions.
-    int64_t chunk = 0;         ///< Images at a time; 0: chosen from the cache's size.
+    int64_t chunk = 0;         ///< Images at a time; 0: as many as suit the card.
     int64_t threads = 1;       ///< Of the host, for drawing activation faults.
   };
   LayeredRunner(std::shared_ptr<const net::Network> network,

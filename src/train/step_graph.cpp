@@ -1,0 +1,68 @@
+#include "train/step_graph.h"
+
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::train {
+namespace {
+
+/// Makes `stream` wait for the current one, and the current one for it at the end.
+class SideStream {
+ public:
+  SideStream() : caller_(at::cuda::getCurrentCUDAStream()), side_(at::cuda::getStreamFromPool()) {
+    wait(side_, caller_);
+  }
+  ~SideStream() { wait(caller_, side_); }
+  SideStream(const SideStream&) = delete;
+  SideStream& operator=(const SideStream&) = delete;
+  at::cuda::CUDAStream stream() const { return side_; }
+
+ private:
+  static void wait(const at::cuda::CUDAStream& waiting, const at::cuda::CUDAStream& until) {
+    at::cuda::CUDAEvent event;
+    event.record(until);
+    event.block(waiting);
+  }
+
+  at::cuda::CUDAStream caller_;
+  at::cuda::CUDAStream side_;
+};
+
+}  // namespace
+
+struct StepGraph::Impl {
+  std::unique_ptr<at::cuda::CUDAGraph> graph;
+};
+
+StepGraph::StepGraph() : impl_(new Impl) {}
+StepGraph::~StepGraph() = default;
+
+bool StepGraph::recorded() const { return impl_->graph != nullptr; }
+
+void StepGraph::record(const std::function<void()>& step) {
+  const SideStream side;
+  const c10::cuda::CUDAStreamGuard guard(side.stream());
+  auto graph = std::make_unique<at::cuda::CUDAGraph>();
+  graph->capture_begin();
+  step();
+  graph->capture_end();
+  impl_->graph = std::move(graph);
+}
+
+void StepGraph::replay() {
+  FLATENN_ASSERT(recorded(), "replay of a step that was not recorded");
+  impl_->graph->replay();
+}
+
+void StepGraph::reset() { impl_->graph.reset(); }
+
+void run_on_side_stream(const std::function<void()>& step) {
+  const SideStream side;
+  const c10::cuda::CUDAStreamGuard guard(side.stream());
+  step();
+}
+
+}  // namespace flatenn::train
