@@ -54,6 +54,8 @@ void add_train_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--device", options->request.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
+  command->add_flag("--deterministic", options->request.deterministic,
+                    "On cuda, only algorithms that give the same bits every time");
   command->add_option("--data-root", options->request.data_root,
                       "Folder of data sets (else $FLATENN_DATA, else ~/.cache/flatenn/data)");
   command->callback([options, &global] { run(*options, global); });

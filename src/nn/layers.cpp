@@ -78,9 +78,8 @@ torch::Tensor QuantLayerImpl::effective_weight() {
 }
 
 torch::Tensor QuantLayerImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor y =
-      product(x.to(compute_type), effective_weight().to(compute_type),
-              bias.defined() ? bias.to(compute_type) : bias);
+  const torch::Tensor y = product(x.to(compute_type), effective_weight().to(compute_type),
+                                  bias.defined() ? bias.to(compute_type) : bias);
   if (!spec_.batch_norm) return y;
   const bool use_running = !is_training() || track_statistics;
   return at::batch_norm(y, gamma, beta, use_running ? running_mean : torch::Tensor(),

@@ -179,6 +179,13 @@ void ModelImpl::set_track_statistics(bool on) {
   for (const auto& layer : layers_) layer->track_statistics = on;
 }
 
+void ModelImpl::use_channels_last() {
+  for (const auto& layer : layers_) {
+    if (layer->weight.dim() != 4) continue;
+    layer->weight.set_data(layer->weight.contiguous(at::MemoryFormat::ChannelsLast));
+  }
+}
+
 void ModelImpl::set_compute_type(torch::ScalarType type) {
   for (const auto& layer : layers_) layer->compute_type = type;
 }

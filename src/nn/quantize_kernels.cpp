@@ -27,8 +27,7 @@ bool has_cpu_kernel(const torch::Tensor& x) {
 
 #ifdef FLATENN_CUDA
 bool has_cuda_kernel(const torch::Tensor& x) {
-  return x.is_cuda() &&
-         (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16);
+  return x.is_cuda() && (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16);
 }
 #endif
 

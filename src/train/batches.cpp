@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "flatenn/base/error.h"
+#ifdef FLATENN_CUDA
+#include "train/device_batches.h"
+#endif
 
 namespace flatenn::train {
 namespace {
@@ -104,6 +107,9 @@ std::unique_ptr<BatchSource> make_batch_source(const data::ImageSet& images,
   FLATENN_CHECK(options.batch_size >= 1 && options.batch_size <= images.count,
                 "make_batch_source: batch_size must be in [1, ", images.count, "], got ",
                 options.batch_size);
+#ifdef FLATENN_CUDA
+  if (device.is_cuda()) return make_device_batch_source(images, options, device);
+#endif
   return std::make_unique<MemoryBatchSource>(images, options, device);
 }
 

@@ -64,11 +64,17 @@ void Trainer::step() {
   SharpnessStepper& stepper = sharp ? sharpness_ : plain_;
   const bool steer = controller_ && (position_ + 1) % config_.sparsity.update_every == 0;
   if (steer) objective_.measure_next();
-  last_ = stepper.step([&](Pass pass) { return objective_.run(batch, pass); });
+  const auto compute = [&] {
+    const StepResult result = stepper.step([&](Pass pass) { return objective_.run(batch, pass); });
+    if (averages_) averages_->update();
+    return result;
+  };
+  const bool record = device_.is_cuda() && optimizer_->recordable();
+  // Measuring sparsity keeps counts on the host, which a recording would not.
+  last_ = !record ? compute() : steer ? steps_.run_plain(compute) : steps_.run(sharp, compute);
   ++position_;
   if (device_.is_cpu() || position_ % kStepsBetweenLooksOnDevice == 0) check_finite();
   if (steer) steer_sparsity();
-  if (averages_) averages_->update();
 }
 
 void Trainer::steer_sparsity() {

@@ -14,6 +14,7 @@
 #include "train/batches.h"
 #include "train/ema.h"
 #include "train/objective.h"
+#include "train/recorded_steps.h"
 
 namespace flatenn::train {
 
@@ -78,6 +79,7 @@ class Trainer {
   std::optional<ExponentialAverage> averages_;
   int64_t position_ = 0;
   int64_t started_epoch_ = -1;  ///< That batches_ hands out.
+  RecordedSteps steps_;
   StepResult last_;
 };
 

@@ -2,6 +2,9 @@
 
 #include "flatenn/base/error.h"
 #include "train/update_kernels.h"
+#ifdef FLATENN_CUDA
+#include "train/device_sgd.h"
+#endif
 
 namespace flatenn::train {
 namespace {
@@ -125,6 +128,43 @@ class Sgd : public BaseOptimizer {
   }
 };
 
+#ifdef FLATENN_CUDA
+/// Sgd on a CUDA device, with the same state.
+class CudaSgd : public BaseOptimizer {
+ public:
+  CudaSgd(const nn::ModelImpl& model, const OptimizerOptions& options)
+      : BaseOptimizer(model, options), update_(options, parameters().front().value.device()) {
+    add_state_slots(options.momentum > 0 ? 1 : 0);
+  }
+
+  void set_learning_rate(double learning_rate) override {
+    BaseOptimizer::set_learning_rate(learning_rate);
+    update_.set_learning_rate(learning_rate);
+  }
+  bool recordable() const override { return true; }
+
+  void step() override {
+    const torch::NoGradGuard no_grad;
+    ++count_;
+    std::vector<DeviceSgd::Part> parts;
+    for (size_t i = 0; i < parameters().size(); ++i) {
+      const RoleParameter& parameter = parameters()[i];
+      parts.push_back(
+          {.value = parameter.value,
+           .velocity = options_.momentum > 0 ? state(0, i) : torch::Tensor(),
+           .decay = decay_of(parameter.role, options_),
+           .rate_factor = is_scale(parameter.role) ? options_.scale_learning_rate : 1.0});
+    }
+    update_.step(parts);
+  }
+
+ private:
+  void update(size_t, torch::Tensor&, const torch::Tensor&, double, double) override {}
+
+  DeviceSgd update_;
+};
+#endif
+
 class Adam : public BaseOptimizer {
  public:
   Adam(const nn::ModelImpl& model, const OptimizerOptions& options)
@@ -188,7 +228,12 @@ std::vector<RoleParameter> role_parameters(const nn::ModelImpl& model) {
 std::unique_ptr<Optimizer> make_optimizer(const nn::ModelImpl& model,
                                           const OptimizerOptions& options) {
   check_options(options);
-  if (options.kind == OptimizerKind::kSgd) return std::make_unique<Sgd>(model, options);
+  const bool sgd = options.kind == OptimizerKind::kSgd;
+#ifdef FLATENN_CUDA
+  if (sgd && model.layers().front()->weight.is_cuda())
+    return std::make_unique<CudaSgd>(model, options);
+#endif
+  if (sgd) return std::make_unique<Sgd>(model, options);
   return std::make_unique<Adam>(model, options);
 }
 

@@ -125,13 +125,22 @@ class Session {
 
   void make_trainer() { trainer_ = std::make_unique<Trainer>(config_, model_, *batches_, device_); }
 
+  void move_model() {
+    model_->to(device_);
+    if (!device_.is_cuda()) return;
+    at::globalContext().setDeterministicCuDNN(request_.deterministic);
+    at::globalContext().setBenchmarkCuDNN(false);
+    model_->use_channels_last();
+    model_->set_compute_type(torch::kBFloat16);
+  }
+
   void start() {
     model_ = nn::Model(config_.model);
     if (!config_.warm_start.empty()) {
       nn::warm_start(*model_, load_run_state(config_.warm_start));
       log::info("starts from the weights of ", config_.warm_start);
     }
-    model_->to(device_);
+    move_model();
     if (config_.model.quant.enabled) {
       batches_->start_epoch(0);
       model_->calibrate(batches_->batch(0).images);
@@ -153,7 +162,7 @@ class Session {
                   " gives now");
     warn_if_runtime_differs(header, runtime_, request_.device);
     model_ = nn::Model(config_.model);
-    model_->to(device_);
+    move_model();
     make_trainer();
     trainer_->load(archive);
     record_.started = header.started;

@@ -100,6 +100,9 @@ class ModelImpl : public torch::nn::Module {
 
   /// Batch norm in training mode moves its running statistics only while this is on (default).
   void set_track_statistics(bool on);
+  /// Keeps convolutions' weights in the format [out, kh, kw, in], which CUDA devices prefer; shapes
+  /// stay.
+  void use_channels_last();
   /// Type that products and activations have in training mode: float32, or bfloat16 on a CUDA
   /// device. Weights, quantizer arithmetic, batch norm's parameters and logits stay float32.
   void set_compute_type(torch::ScalarType type);

@@ -58,6 +58,8 @@ class Optimizer {
   virtual void zero_grad() = 0;
   virtual void step() = 0;
   virtual const std::vector<RoleParameter>& parameters() const = 0;
+  /// Whether a recorded step() follows set_learning_rate().
+  virtual bool recordable() const { return false; }
 
   /// Momentum and step counts, for an exact resume.
   virtual void save(torch::serialize::OutputArchive& archive) const = 0;

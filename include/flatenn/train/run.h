@@ -15,6 +15,7 @@ struct TrainRequest {
   std::string data_root;      ///< See data::resolve_data_root().
   bool resume = false;        ///< Go on from the folder's checkpoint; start anew where it has none.
   std::string device = "cpu";  ///< "cpu" or "cuda".
+  bool deterministic = false;  ///< cuda: only algorithms that give the same bits every time.
   bool quiet = false;          ///< No progress line.
   /// Asked after every step; true saves a checkpoint and ends the training there.
   std::function<bool()> stop_requested;

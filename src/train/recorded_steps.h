@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "flatenn/train/sam.h"
+
+namespace flatenn::train {
+
+/// Runs training steps of a few kinds; on a CUDA device each kind is recorded after some plain
+/// steps and replayed from then on (see StepGraph).
+class RecordedSteps {
+ public:
+  RecordedSteps();
+  ~RecordedSteps();
+
+  /// `compute` does a step of this kind; it must do the same work on the same memory every time.
+  StepResult run(int kind, const std::function<StepResult()>& compute);
+  /// A step that is not recorded, between others that are.
+  StepResult run_plain(const std::function<StepResult()>& compute);
+
+ private:
+  struct Recording;
+  std::map<int, std::unique_ptr<Recording>> recordings_;
+};
+
+}  // namespace flatenn::train
