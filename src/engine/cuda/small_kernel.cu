@@ -40,36 +40,17 @@ __device__ void clear(uint8_t* shared, const SmallTensor& tensor) {
   for (int i = static_cast<int>(threadIdx.x); i < tensor.bytes / 4; i += kThreads) words[i] = 0;
 }
 
-/// Writes one image code where the first layer looks for it.
-__device__ void put_image_code(const SmallArgs& args, uint8_t* image, int c, int y, int x,
-                               uint8_t code) {
-  uint8_t* pixel = image + y * args.image.row + x * args.image.pixel;
-  if (args.words == 0) {
-    pixel[c] = code;
-    return;
-  }
-  // Byte i of the word at x - i is the code at x. The border is at least as wide as needed or the
-  // word lies outside the row and is never read.
-  const int left = x + args.image.interior % args.image.row / args.image.pixel;
-  for (int i = 0; i < 4 && i <= left; ++i) pixel[i - i * args.image.pixel] = code;
-}
-
+/// Copies the block's images, which lie in global memory as the first layer reads them.
 __device__ void load_images(const SmallArgs& args, int64_t job, int64_t first, int images,
                             uint8_t* shared) {
-  clear(shared, args.image);
-  __syncthreads();
-  const int pixels = args.image.height * args.image.width;
-  const int elements = args.image.channels * pixels;
-  for (int i = static_cast<int>(threadIdx.x); i < images * elements; i += kThreads) {
-    const int n = i / elements;
-    const int element = i % elements;
-    const int64_t position = first + n;
+  const int vectors = args.image.image / 16;
+  auto* dst = reinterpret_cast<uint4*>(shared + args.image.offset);
+  for (int i = static_cast<int>(threadIdx.x); i < images * vectors; i += kThreads) {
+    const int64_t position = first + i / vectors;
     const int64_t image =
         args.images == nullptr ? position : args.images[job * args.most_images + position];
-    const auto code = static_cast<uint8_t>(args.codes[image * elements + element]);
-    put_image_code(args, shared + args.image.offset + n * args.image.image + args.image.interior,
-                   element / pixels, element % pixels / args.image.width,
-                   element % args.image.width, code);
+    dst[i] =
+        __ldg(reinterpret_cast<const uint4*>(args.codes + image * args.image.image) + i % vectors);
   }
 }
 

@@ -13,9 +13,8 @@ struct SmallArgs {
   SmallLayer layers[kSmallLayers];
   SmallTensor image;
   int32_t layer_count = 0;
-  int32_t words = 0;
   int32_t shared_bytes = 0;
-  const int8_t* codes = nullptr;     ///< [image, channel, y, x]
+  const uint8_t* codes = nullptr;    ///< From place_images().
   const int32_t* groups = nullptr;   ///< Group offsets.
   const uint8_t* weights = nullptr;  ///< [job, weight_bytes]
   int64_t weight_bytes = 0;

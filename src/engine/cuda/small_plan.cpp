@@ -72,7 +72,7 @@ class Planner {
     const int64_t border = reader.kind == LayerKind::kConv ? reader.pad : 0;
     const int64_t pixel = divide_up(shape.channels, 4) * 4;
     const int64_t row = (shape.width + 2 * border) * pixel;
-    const int64_t image = row * (shape.height + 2 * border);
+    const int64_t image = divide_up(row * (shape.height + 2 * border), 16) * 16;
     return {.channels = narrow(shape.channels),
             .height = narrow(shape.height),
             .width = narrow(shape.width),
@@ -205,6 +205,30 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<uint8_t> place_images(const SmallPlan& plan, const std::vector<int8_t>& codes) {
+  const SmallTensor& t = plan.image;
+  const int64_t plane = int64_t{t.height} * t.width;
+  const int64_t elements = t.channels * plane;
+  const int64_t count = static_cast<int64_t>(codes.size()) / elements;
+  std::vector<uint8_t> placed(static_cast<size_t>(count * t.image));
+  for (int64_t n = 0; n < count; ++n) {
+    uint8_t* image = placed.data() + n * t.image;
+    for (int64_t e = 0; e < elements; ++e) {
+      const auto code = static_cast<uint8_t>(codes[static_cast<size_t>(n * elements + e)]);
+      const int64_t y = e % plane / t.width;
+      const int64_t at = t.interior + y * t.row + e % t.width * t.pixel;
+      if (!plan.words) {
+        image[at + e / plane] = code;
+        continue;
+      }
+      // The code is byte i of the word i pixels to the left, as far as the row goes.
+      const int64_t column = at % t.row / t.pixel;
+      for (int64_t i = 0; i < 4 && i <= column; ++i) image[at - i * t.pixel + i] = code;
+    }
+  }
+  return placed;
+}
 
 std::optional<SmallPlan> plan_small(const net::Network& network, int64_t shared_bytes) {
   if (!is_chain(network)) return std::nullopt;

@@ -89,6 +89,9 @@ struct SmallPlan {
   int64_t shared_bytes = 0;
 };
 
+/// The images as the plan's first layer reads them, one after the other.
+std::vector<uint8_t> place_images(const SmallPlan& plan, const std::vector<int8_t>& codes);
+
 /// The plan, or nothing where the network is no chain, has another kind of layer or more of them,
 /// or its activations do not fit into `shared_bytes`.
 std::optional<SmallPlan> plan_small(const net::Network& network, int64_t shared_bytes);

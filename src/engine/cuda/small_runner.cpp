@@ -30,7 +30,7 @@ SmallRunner::SmallRunner(std::shared_ptr<const net::Network> network,
     : network_(std::move(network)),
       images_(std::move(images)),
       plan_(std::move(plan)),
-      codes_(images_->codes),
+      codes_(place_images(plan_, images_->codes)),
       golden_weights_(plan_.packed),
       golden_factors_(plan_.factors),
       layouts_(plan_.weights),
@@ -136,7 +136,6 @@ void SmallRunner::start(Flight& flight) {
   std::copy(plan_.layers.begin(), plan_.layers.end(), args.layers);
   args.image = plan_.image;
   args.layer_count = static_cast<int32_t>(plan_.layers.size());
-  args.words = plan_.words ? 1 : 0;
   args.shared_bytes = static_cast<int32_t>(plan_.shared_bytes);
   args.codes = codes_.data();
   args.groups = groups_.data();

@@ -54,7 +54,8 @@ class SmallRunner {
   std::shared_ptr<const ImageCodes> images_;
   SmallPlan plan_;
   Stream stream_;
-  DeviceBuffer<int8_t> codes_, golden_weights_, weights_;
+  DeviceBuffer<uint8_t> codes_;
+  DeviceBuffer<int8_t> golden_weights_, weights_;
   DeviceBuffer<ChannelFactor> golden_factors_, factors_;
   DeviceBuffer<SmallWeightLayout> layouts_;
   DeviceBuffer<int32_t> groups_;
