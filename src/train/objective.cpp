@@ -12,8 +12,6 @@ Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device d
 
 torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tensor& labels,
                                   Pass pass) {
-  // An evaluation between two epochs turns it off.
-  if (penalty_ != nn::SparsityPenalty::kNone) model_->set_recording(true);
   const torch::Tensor logits = model_->forward(images);
   torch::Tensor objective = torch::cross_entropy_loss(logits, labels);
   if (pass == Pass::kFirst) {
