@@ -10,13 +10,13 @@
 namespace flatenn::nn {
 namespace {
 
-/// The rest of the line that starts with `label` in LibTorch's own description of itself.
+/// What follows `label` in LibTorch's own description of itself, up to a comma or the line's end.
 std::string config_entry(const std::string& label) {
   const std::string config = at::show_config();
   const size_t start = config.find(label);
   if (start == std::string::npos) return "unknown";
   const size_t from = start + label.size();
-  return config.substr(from, config.find('\n', from) - from);
+  return config.substr(from, config.find_first_of(",\n", from) - from);
 }
 
 /// A function of the loaded libraries; null where none has it.
