@@ -37,8 +37,8 @@ torch::Tensor quantize_forward_cpu(const torch::Tensor& x, const torch::Tensor& 
 QuantizeGradients quantize_backward_cpu(const torch::Tensor& grad, const torch::Tensor& x,
                                         const torch::Tensor& scale, const GridValues& grid);
 
-/// The same on a CUDA device, for float32 and bfloat16 x of any dense format, in float32 arithmetic.
-/// `grad` and the result have x's type.
+/// The same on a CUDA device, for float32 and bfloat16 x of any dense format, in float32
+/// arithmetic. `grad` and the result have x's type.
 torch::Tensor quantize_forward_cuda(const torch::Tensor& x, const torch::Tensor& scale,
                                     const GridValues& grid);
 QuantizeGradients quantize_backward_cuda(const torch::Tensor& grad, const torch::Tensor& x,
