@@ -2,6 +2,7 @@
 #include <exception>
 
 #include "cli/command.h"
+#include "cli/omp_environment.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
@@ -71,6 +72,9 @@ void set_up_log(const flatenn::cli::GlobalOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef FLATENN_WITH_TORCH
+  flatenn::cli::limit_openmp_spinning(argc, argv);
+#endif
   CLI::App app{
       "flatenn: trains quantized networks that keep their accuracy on faulty hardware, and "
       "measures what faults cost"};
