@@ -32,6 +32,20 @@ struct Trial {
   bool plain = false;  ///< Faults in activations need every activation written.
 };
 
+/// Takes the changes of trials back, also where a pass throws.
+class UndoAtExit {
+ public:
+  explicit UndoAtExit(std::span<const Trial> trials) : trials_(trials) {}
+  ~UndoAtExit() {
+    for (const Trial& trial : trials_) trial.weights->undo();
+  }
+  UndoAtExit(const UndoAtExit&) = delete;
+  UndoAtExit& operator=(const UndoAtExit&) = delete;
+
+ private:
+  std::span<const Trial> trials_;
+};
+
 class LanesEngine final : public Engine {
  public:
   LanesEngine(std::shared_ptr<const net::Network> network, std::shared_ptr<const ImageCodes> images,
@@ -189,13 +203,13 @@ class LanesEngine final : public Engine {
       golden_layers = std::max(golden_layers, trial.first_layer);
       trials_.push_back(trial);
     }
+    const UndoAtExit undo(trials_);
     // A lone fault-free job is its own golden pass.
     if (jobs.size() == 1 && golden_layers == layer_count())
       trials_[0].first_layer = golden_layers = 0;
     over_chunks(jobs[0], [&](Workspace& workspace, const Chunk& chunk) {
       run_chunk(workspace, chunk, golden_layers);
     });
-    for (const Trial& trial : trials_) trial.weights->undo();
   }
 
   /// Calls body(workspace, chunk) for every chunk of the job's images, on all threads.
@@ -331,6 +345,7 @@ class LanesEngine final : public Engine {
     Job copy = job;
     const Trial trial{.job = &copy, .weights = &slot(0), .plain = true};
     trial.weights->apply(copy);
+    const UndoAtExit undo({&trial, 1});
     over_chunks(job, [&](Workspace& workspace, const Chunk& chunk) {
       const uint8_t* image = image_lanes(workspace, chunk);
       const auto bytes = static_cast<size_t>(layouts_[0].bytes * lane_groups_);
@@ -338,7 +353,6 @@ class LanesEngine final : public Engine {
       run_steps(trial, workspace, chunk, image, last);
       visit(chunk, workspace.faulty);
     });
-    trial.weights->undo();
   }
 
   /// Calls body(image of the chunk, byte) for the activation's codes, in CHW order for each image.

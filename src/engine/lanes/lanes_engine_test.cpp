@@ -128,6 +128,29 @@ TEST_P(LanesEngineEqualsReference, UnderFaultsAtAnyBatchAndThreadCount) {
 INSTANTIATE_TEST_SUITE_P(Zoo, LanesEngineEqualsReference, ::testing::ValuesIn(net::testing::zoo()),
                          [](const auto& one) { return one.param.name; });
 
+class FailingFaults final : public fault::ActivationFaults {
+ public:
+  bool touches(int64_t) const override { return true; }
+  void masks(int64_t, int64_t image, std::vector<fault::CodeMask>& masks) const override {
+    masks.clear();
+    if (image == 3) throw Error("no masks for image 3");
+  }
+};
+
+TEST(LanesEngine, TakesChangesBackWhereAPassThrows) {
+  const auto network = std::make_shared<net::Network>(net::testing::mlp({}));
+  const auto images = testing::random_images(*network, 8, 1);
+  const auto engine = make_lanes_engine(network, images, {.threads = 2});
+  const std::vector<float> golden = golden_logits(*engine, *network, *images);
+  const FailingFaults faults;
+  std::vector<float> logits(golden.size());
+  Job job{.weights = testing::random_changes(*network, 0.5, 1), .activations = &faults};
+  job.logits = logits;
+  EXPECT_THROW(engine->run({&job, 1}), Error);
+  EXPECT_THROW(engine->codes(job, 1), Error);
+  EXPECT_TRUE(same_bits(golden_logits(*engine, *network, *images), golden));
+}
+
 TEST(BestIsa, ObeysTheEnvironmentAndRefusesUnknownNames) {
   const char* before = std::getenv("FLATENN_MAX_ISA");
   const std::string saved = before == nullptr ? "" : before;

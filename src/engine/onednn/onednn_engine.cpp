@@ -141,6 +141,21 @@ class OneDnnEngine final : public Engine {
     return activation(index).is_signed ? static_cast<int8_t>(byte) : byte;
   }
 
+  /// A job's changes, taken back also where a pass throws.
+  class Applied {
+   public:
+    Applied(OneDnnEngine& engine, const Job& job) : engine_(engine), job_(job) {
+      engine_.apply(job);
+    }
+    ~Applied() { engine_.undo(job_); }
+    Applied(const Applied&) = delete;
+    Applied& operator=(const Applied&) = delete;
+
+   private:
+    OneDnnEngine& engine_;
+    const Job& job_;
+  };
+
   void apply(const Job& job) {
     for (const WeightChange& change : job.weights) {
       LayerState& state = layers_[static_cast<size_t>(change.layer)];
@@ -181,7 +196,7 @@ class OneDnnEngine final : public Engine {
   template <typename Done>
   void over_batches(const Job& job, int64_t layers, const Done& done) {
     omp_set_num_threads(threads_);
-    apply(job);
+    const Applied applied(*this, job);
     const int64_t count = job_images(job, *images_);
     for (int64_t first = 0; first < count; first += batch_) {
       const int64_t batch = std::min(batch_, count - first);
@@ -189,7 +204,6 @@ class OneDnnEngine final : public Engine {
       for (int64_t l = 0; l < layers; ++l) run_layer(job, l, first, batch);
       done(first, batch);
     }
-    undo(job);
   }
 
   static int64_t image_of(const Job& job, int64_t i) {
