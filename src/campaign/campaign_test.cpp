@@ -222,6 +222,24 @@ TEST(Campaign, ASampledSingleFaultCampaignHoldsTheExhaustiveShare) {
   EXPECT_NEAR(some.share, all.share, 2 * some.ci.half_width());
 }
 
+TEST(Campaign, RunsComposedFaultsWithAndWithoutProtection) {
+  SmallCampaign small;
+  const std::string faults =
+      "rates = [0.02]\ntrials = 10\nseed = 3\n[[faults]]\nkind = \"bit_flip\"\n"
+      "[[faults]]\nkind = \"stuck_at_1\"\nrate = 0.001\n";
+  small.run(small.plan_of_one("name = \"bare\"\n" + faults), "a.db");
+  small.run(
+      small.plan_of_one("name = \"guarded\"\n" + faults + "[protection]\ncode = \"secded\"\n"),
+      "a.db");
+  const std::vector<PlanResult> plans = load_results(small.folder() / "a.db");
+  const CellResult& bare = plans.at(0).cells.at(0);
+  const CellResult& guarded = plans.at(1).cells.at(0);
+  EXPECT_EQ(plans.at(0).kinds, std::vector<std::string>{"faults"});
+  EXPECT_GT(bare.landed, 0);
+  EXPECT_NE(plans.at(0).fingerprint, plans.at(1).fingerprint);
+  EXPECT_NE(bare.accuracies, guarded.accuracies);
+}
+
 TEST(Campaign, NamesAModelThatDoesNotFitTheImages) {
   SmallCampaign small;
   auto other = std::make_shared<data::ImageSet>(*small.options().images);
@@ -239,6 +257,10 @@ TEST(Campaign, ExportsCsvAndTheCommandOfACell) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 5);
   EXPECT_THAT(csv, HasSubstr("plan,model,kind,level,rate"));
   EXPECT_THAT(csv, HasSubstr("campaign,mlp1,bit_flip,0.01,0.01,"));
+  small.run(small.plan_of_one("name = \"part\"\nlayers = [\"fc2\"]\nbits = [-1, 0]\n" + kTwoRates),
+            "a.db");
+  const PlanResult part = load_results(small.folder() / "a.db").at(1);
+  EXPECT_THAT(part.reproduce_command(part.cells.at(0)), HasSubstr(" --layers fc2 --bits -1,0 "));
   EXPECT_THAT(plans.at(0).reproduce_command(plans.at(0).cells.at(1)),
               HasSubstr("mlp1.onnx --data mnist --first-images 40 --kinds bit_flip --encoding "
                         "twos_complement --rates 0.05 --seed 5 --trials 12"));

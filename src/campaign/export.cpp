@@ -174,6 +174,26 @@ std::string stratum_line(const PlanResult& plan, const StratumResult& stratum) {
   return line.line();
 }
 
+std::string joined(const json& list) {
+  std::string text;
+  for (const json& item : list) {
+    text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
+  }
+  return text;
+}
+
+/// The flags that choose which stored bits can be faulty.
+std::string selection_flags(const json& faults) {
+  std::string flags = " --encoding " + faults.at("encoding").get<std::string>();
+  const json& sources = faults.at("sources");
+  for (const char* const key : {"layers", "spare", "bits"}) {
+    if (!sources.empty() && sources.front().contains(key)) {
+      flags += std::string(" --") + key + " " + joined(sources.front().at(key));
+    }
+  }
+  return sources.size() > 1 ? flags + " --biases" : flags;
+}
+
 constexpr const char* kCellHeader =
     "plan,model,kind,level,rate,count,voltage,trials,images,stop,golden_accuracy,mean,sd,median,"
     "min,p5,ci_low,ci_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,yield_low,yield_high,"
@@ -231,9 +251,7 @@ std::string PlanResult::reproduce_command(const CellResult& cell) const {
     out << " --kinds " << kinds[static_cast<size_t>(cell.kind)];
   }
   const json& faults = settings.at("kinds").at(static_cast<size_t>(cell.kind)).at("faults");
-  if (plan_file.empty() && faults.contains("encoding")) {
-    out << " --encoding " << faults.at("encoding").get<std::string>();
-  }
+  if (plan_file.empty()) out << selection_flags(faults);
   if (level.count) {
     out << " --counts " << *level.count;
   } else {
