@@ -115,7 +115,7 @@ def flatenn_round(arguments, steps, optimizer):
                    "--set", f"train.threads={arguments.threads}"]
         if arguments.data_root:
             command += ["--data-root", arguments.data_root]
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         line = pathlib.Path(folder, "metrics.jsonl").read_text().splitlines()[-1]
         return json.loads(line)["images_per_second"]
 
