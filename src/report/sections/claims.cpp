@@ -12,7 +12,8 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 std::string interval_text(const std::optional<campaign::Interval>& interval) {
   if (!interval) return "";
-  return "[" + fixed(kPoints * interval->low, 2) + ", " + fixed(kPoints * interval->high, 2) + "]";
+  return "[" + fixed(kPoints * interval->low, 2) + ",\u00a0" + fixed(kPoints * interval->high, 2) +
+         "]";
 }
 
 std::vector<Field> claim_row(const Claim& claim) {
