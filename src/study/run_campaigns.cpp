@@ -54,16 +54,22 @@ class ProgressObserver : public campaign::Observer {
   ProgressObserver(std::string title, bool quiet) : title_(std::move(title)), quiet_(quiet) {}
 
   void started(const std::string&, int64_t done, int64_t wanted) override {
+    before_ = done;
     progress_.emplace(Progress::Options{
         .title = title_, .total = wanted, .unit = "trials", .done_before = done, .quiet = quiet_});
   }
   void advanced(int64_t trials, int64_t, const campaign::CellProgress&) override {
+    if (before_ > 0) {  // the first news tells what was there before
+      before_ = 0;
+      return;
+    }
     progress_->advance(trials);
   }
 
  private:
   std::string title_;
   bool quiet_;
+  int64_t before_ = 0;  ///< Trials of earlier runs, until the first news has told of them.
   std::optional<Progress> progress_;
 };
 
