@@ -70,14 +70,19 @@ class KilledCampaign : public ::testing::TestWithParam<int64_t> {};
 TEST_P(KilledCampaign, LosesAndDoublesNoFinishedTrialAndEndsInTheSameBits) {
   SmallCampaign small(60);
   const Plan plan = small.plan(kPlan);
+  // Moments of death up to an eighth of a whole run, so that a fast machine is killed as often.
+  const auto start = std::chrono::steady_clock::now();
   small.run(plan, "whole.db");
+  const std::chrono::microseconds whole = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - start);
+  const auto longest = static_cast<uint64_t>(whole.count()) / 8 + 1;
   small.options().engine.threads = GetParam();
   RandomStream random(17, static_cast<uint64_t>(GetParam()), RandomPurpose::kPilot);
   std::vector<store::TrialRow> before;
   int kills = 0;
   for (;;) {
     const pid_t child = start_process(small, plan, "killed.db");
-    std::this_thread::sleep_for(std::chrono::milliseconds(10 + random.below(60)));
+    std::this_thread::sleep_for(std::chrono::microseconds(random.below(longest)));
     if (kills < 25) ::kill(child, SIGKILL);
     const int status = wait_for(child);
     if (WIFSIGNALED(status)) ++kills;
