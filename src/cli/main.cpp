@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 
 #include "cli/command.h"
 #include "cli/omp_environment.h"
@@ -100,6 +101,10 @@ int main(int argc, char** argv) {
   } catch (const flatenn::Error& error) {
     std::fflush(stdout);
     std::fprintf(stderr, "flatenn: %s\n", error.what());
+    return kInputError;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::fprintf(stderr, "flatenn: %s: %s\n", error.path1().c_str(),
+                 error.code().message().c_str());
     return kInputError;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "flatenn: internal error: %s\n", first_line(error.what()).c_str());

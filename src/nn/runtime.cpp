@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <dlfcn.h>
+#include <malloc.h>
 #include <torch/version.h>
 
 #include "flatenn/base/parallel.h"
@@ -38,9 +39,20 @@ std::string set_up_openblas() {
   return config();
 }
 
+/// glibc gives every large tensor fresh pages from the system and takes them back; a step that
+/// makes the same tensors again pays for each page anew. Kept on the heap they are used again.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargestThreshold = 32 << 20;  // glibc's own limit on 64-bit systems
+  ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
+  ::mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
+}
+
 }  // namespace
 
 Runtime set_up_runtime(int64_t threads) {
+  keep_freed_memory();
   Runtime runtime;
   runtime.threads = resolve_threads(threads);
   at::set_num_threads(static_cast<int>(runtime.threads));

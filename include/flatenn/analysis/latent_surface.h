@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "flatenn/analysis/landscape.h"
+#include "flatenn/engine/engine.h"
+#include "flatenn/nn/model.h"
+
+namespace flatenn::analysis {
+
+/// Latent weights moved before quantization: every point is quantized and frozen anew, so its value
+/// is that of a network which hardware could store. Batch norm stays in evaluation mode.
+class LatentSurface : public Surface {
+ public:
+  /// `model` must be quantized; it is given back as it came when the surface ends.
+  LatentSurface(std::shared_ptr<nn::ModelImpl> model, engine::ImageCodes images,
+                std::vector<uint8_t> labels);
+  ~LatentSurface() override;
+  LatentSurface(const LatentSurface&) = delete;
+  LatentSurface& operator=(const LatentSurface&) = delete;
+
+  torch::Tensor weights() const override { return origin_; }
+  std::vector<std::vector<int64_t>> shapes() const override;
+  SurfaceValue at(const torch::Tensor& move) override;
+  /// Straight through the weight quantizer: the gradient at its output, with batch norm's factor.
+  torch::Tensor gradient() override;
+
+ private:
+  void set_weights(const torch::Tensor& flat);
+  LossSurface frozen() const;
+
+  std::shared_ptr<nn::ModelImpl> model_;
+  engine::ImageCodes images_;
+  std::vector<uint8_t> labels_;
+  torch::Tensor origin_;
+};
+
+/// The latent weights of all multiplying layers, flat, in graph order.
+torch::Tensor latent_weights(const nn::ModelImpl& model);
+
+}  // namespace flatenn::analysis

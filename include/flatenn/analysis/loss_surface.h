@@ -1,0 +1,58 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "flatenn/analysis/torch_network.h"
+#include "flatenn/engine/engine.h"
+
+namespace flatenn::analysis {
+
+/// Mean cross entropy and top-1 accuracy.
+struct SurfaceValue {
+  double loss = 0;
+  double accuracy = 0;
+};
+
+/// The loss of a frozen network over fixed images, as a function of a flat move [parameter_count()]
+/// of its dequantized weights (layers in graph order, OIHW row-major). Constant memory: images pass
+/// in batches.
+class LossSurface {
+ public:
+  /// `labels` has one entry an image. Images beyond `max_images` are left out (0: none are).
+  LossSurface(std::shared_ptr<const TorchNetwork> view, const engine::ImageCodes& images,
+              const std::vector<uint8_t>& labels, int64_t max_images = 0, int64_t batch = 250);
+
+  SurfaceValue value(const torch::Tensor& move) const;
+  /// Gradient of the mean loss, flat.
+  torch::Tensor gradient(const torch::Tensor& move) const;
+  /// Gradient over images [first, first + count) alone.
+  torch::Tensor gradient(const torch::Tensor& move, int64_t first, int64_t count) const;
+  SurfaceValue value(const torch::Tensor& move, int64_t first, int64_t count) const;
+  /// Hessian of the mean loss at zero move, times `vector`.
+  torch::Tensor hessian_product(const torch::Tensor& vector) const;
+  /// Mean over images of each image's squared gradient (the empirical Fisher's diagonal), flat,
+  /// over the first `count` images.
+  torch::Tensor squared_gradients(int64_t count) const;
+
+  torch::Tensor zero_move() const;
+  torch::Tensor flat_weights() const;  ///< Dequantized weights, flat.
+  std::vector<torch::Tensor> split(const torch::Tensor& flat) const;
+  torch::Tensor join(const std::vector<torch::Tensor>& parts) const;
+  int64_t images() const { return labels_.size(0); }
+  const TorchNetwork& view() const { return *view_; }
+
+ private:
+  torch::Tensor batch_loss(const std::vector<torch::Tensor>& moves, int64_t first, int64_t count,
+                           SurfaceValue* value) const;
+
+  std::shared_ptr<const TorchNetwork> view_;
+  torch::Tensor codes_;   ///< int8 [n, c, h, w]
+  torch::Tensor labels_;  ///< int64 [n]
+  int64_t batch_;
+};
+
+}  // namespace flatenn::analysis

@@ -1,0 +1,128 @@
+#include "flatenn/analysis/torch_network.h"
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::analysis {
+namespace {
+
+namespace F = torch::nn::functional;
+
+/// Rounds half to even; the derivative passes straight through.
+torch::Tensor round_through(const torch::Tensor& x) { return x + (x.round() - x).detach(); }
+
+torch::Tensor to_codes(const torch::Tensor& y, const net::Activation& dst) {
+  return round_through(y.clamp(dst.min_code(), dst.max_code()));
+}
+
+torch::Tensor value_tensor(const net::Weights& weights) {
+  torch::Tensor values = torch::empty(
+      {weights.out_channels, weights.in_channels, weights.kernel_height, weights.kernel_width});
+  float* out = values.data_ptr<float>();
+  for (size_t i = 0; i < weights.codes.size(); ++i) {
+    out[i] = static_cast<float>(weights.value(weights.codes[i]));
+  }
+  return values;
+}
+
+torch::Tensor scale_tensor(const net::Weights& weights) {
+  torch::Tensor scales = torch::empty({weights.out_channels, 1, 1, 1});
+  for (int64_t channel = 0; channel < weights.out_channels; ++channel) {
+    scales.data_ptr<float>()[channel] = weights.scale(channel);
+  }
+  return scales;
+}
+
+torch::Tensor bias_tensor(const std::vector<int32_t>& bias) {
+  return torch::tensor(std::vector<int64_t>(bias.begin(), bias.end())).to(torch::kFloat32);
+}
+
+/// [O] shaped to broadcast over [n, O] or [n, O, h, w].
+torch::Tensor per_channel(const torch::Tensor& values, const torch::Tensor& like) {
+  return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
+}
+
+}  // namespace
+
+TorchNetwork::TorchNetwork(std::shared_ptr<const net::Network> network, torch::Device device)
+    : network_(std::move(network)), device_(device) {
+  for (size_t i = 0; i < network_->layers.size(); ++i) {
+    const net::Layer& layer = network_->layers[i];
+    if (!layer.multiplies()) continue;
+    weight_layers_.push_back(static_cast<int64_t>(i));
+    values_.push_back(value_tensor(layer.weights).to(device));
+    scales_.push_back(scale_tensor(layer.weights).to(device));
+    weights_.push_back(values_.back() * scales_.back());
+    biases_.push_back(bias_tensor(layer.bias).to(device));
+    multipliers_.push_back(torch::tensor(net::multipliers(*network_, layer)).to(device));
+  }
+}
+
+int64_t TorchNetwork::parameter_count() const {
+  int64_t count = 0;
+  for (const torch::Tensor& weight : weights_) count += weight.numel();
+  return count;
+}
+
+torch::Tensor TorchNetwork::flat_weights() const {
+  std::vector<torch::Tensor> parts;
+  for (const torch::Tensor& weight : weights_) parts.push_back(weight.reshape({-1}));
+  return torch::cat(parts);
+}
+
+torch::Tensor TorchNetwork::multiply(size_t index, const torch::Tensor& input,
+                                     const torch::Tensor& move) const {
+  const net::Layer& layer = network_->layers[static_cast<size_t>(weight_layers_[index])];
+  const torch::Tensor values =
+      move.defined() ? values_[index] + move / scales_[index] : values_[index];
+  const torch::Tensor acc = layer.kind == net::LayerKind::kLinear
+                                ? torch::matmul(input.flatten(1), values.flatten(1).t())
+                                : F::conv2d(input, values,
+                                            F::Conv2dFuncOptions()
+                                                .stride(layer.stride)
+                                                .padding(layer.pad)
+                                                .groups(layer.groups));
+  return (acc + per_channel(biases_[index], acc)) * per_channel(multipliers_[index], acc);
+}
+
+torch::Tensor TorchNetwork::finish(const net::Layer& layer, torch::Tensor y,
+                                   const torch::Tensor& skip) const {
+  if (layer.skip >= 0) {
+    // In double, so that the sum rounds once as the integer engines' fma does.
+    const double factor = net::skip_multiplier(*network_, layer);
+    y = (y.to(torch::kFloat64) + skip.to(torch::kFloat64) * factor).to(torch::kFloat32);
+  }
+  if (layer.relu) y = torch::relu(y);
+  const net::Activation& dst = network_->activations[static_cast<size_t>(layer.dst)];
+  return dst.is_float ? y : to_codes(y, dst);
+}
+
+torch::Tensor TorchNetwork::forward(const torch::Tensor& codes,
+                                    const std::vector<torch::Tensor>& moves) const {
+  FLATENN_CHECK(moves.empty() || moves.size() == weights_.size(), "TorchNetwork: expected ",
+                weights_.size(), " moves, got ", moves.size());
+  std::vector<torch::Tensor> activations(network_->activations.size());
+  activations[0] = codes;
+  size_t next_weight = 0;
+  for (const net::Layer& layer : network_->layers) {
+    const torch::Tensor& input = activations[static_cast<size_t>(layer.src)];
+    torch::Tensor& output = activations[static_cast<size_t>(layer.dst)];
+    if (layer.kind == net::LayerKind::kMaxPool) {
+      output = torch::max_pool2d(input, layer.kernel, layer.stride, layer.pad);
+    } else if (layer.kind == net::LayerKind::kAvgPool) {
+      const auto area = static_cast<double>(layer.kernel * layer.kernel);
+      const torch::Tensor sums = torch::avg_pool2d(input, layer.kernel, layer.stride) * area;
+      output = to_codes(sums * net::pool_multiplier(*network_, layer),
+                        network_->activations[static_cast<size_t>(layer.dst)]);
+    } else {
+      const torch::Tensor move = moves.empty() ? torch::Tensor() : moves[next_weight];
+      const torch::Tensor skip =
+          layer.skip >= 0 ? activations[static_cast<size_t>(layer.skip)] : torch::Tensor();
+      output = finish(layer, multiply(next_weight, input, move), skip);
+      ++next_weight;
+    }
+  }
+  const torch::Tensor& logits = activations[static_cast<size_t>(network_->layers.back().dst)];
+  return logits.flatten(1);
+}
+
+}  // namespace flatenn::analysis

@@ -1,0 +1,63 @@
+#include "cli/evaluation_inputs.h"
+
+#include <filesystem>
+
+#include "flatenn/base/error.h"
+#include "flatenn/net/onnx.h"
+
+namespace flatenn::cli {
+namespace {
+
+std::string dataset_name(const EvaluationOptions& options, const net::Network& network) {
+  if (!options.dataset.empty()) return options.dataset;
+  const auto entry = network.metadata.find("dataset");
+  FLATENN_CHECK(entry != network.metadata.end(), options.model,
+                ": does not name its data set; give one with --data");
+  return entry->second;
+}
+
+}  // namespace
+
+void EvaluationOptions::declare(CLI::App& command) {
+  command.add_option("model", model, "Frozen network (.onnx), or a run folder")->required();
+  command.add_option("--data", dataset, "Data set (default: the one the model was trained on)");
+  command.add_option(
+      "--data-root", data_root,
+      "Folder of the data sets (default: $FLATENN_DATA, else ~/.cache/flatenn/data)");
+  command.add_option("--split", split, "Images to use")
+      ->check(CLI::IsMember({"test", "train"}))
+      ->capture_default_str();
+  command.add_option("--images", images, "Only the first N images (0: all)")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--engine", engine, "Engine that runs the network")->capture_default_str();
+  command.add_option("--threads", threads, "Threads (0: all cores)")->check(CLI::NonNegativeNumber);
+}
+
+std::string model_file(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return path;
+  const std::filesystem::path file = std::filesystem::path(path) / "model.onnx";
+  FLATENN_CHECK(std::filesystem::exists(file), path, ": holds no model.onnx");
+  return file.string();
+}
+
+data::ImageSet open_images(const EvaluationOptions& options, const net::Network& network) {
+  const data::Split split = options.split == "train" ? data::Split::kTrain : data::Split::kTest;
+  return data::take_first(data::load_image_set(dataset_name(options, network), split,
+                                               data::resolve_data_root(options.data_root)),
+                          options.images);
+}
+
+EvaluationInputs open_inputs(const EvaluationOptions& options, fault::Encoding encoding) {
+  EvaluationInputs inputs;
+  auto network = std::make_shared<net::Network>(net::read_onnx(model_file(options.model)));
+  fault::saturate(*network, encoding);
+  inputs.images = open_images(options, *network);
+  inputs.codes = engine::quantize_images(inputs.images, *network);
+  inputs.network = network;
+  inputs.engine = engine::make_engine(
+      inputs.network, inputs.codes,
+      {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads});
+  return inputs;
+}
+
+}  // namespace flatenn::cli

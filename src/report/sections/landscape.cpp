@@ -1,0 +1,82 @@
+#include <map>
+
+#include "report/artifacts.h"
+#include "report/format.h"
+#include "report/sections.h"
+
+namespace flatenn::report {
+namespace {
+
+bool is_plane(const nlohmann::json& result) {
+  return result.at("settings").at("plane").get<bool>();
+}
+
+std::string space_words(const std::string& space) {
+  return space == "after" ? "after quantization, as faults move them"
+                          : "before quantization (every point is quantized anew)";
+}
+
+/// Lines of all models over one kind of axis: "after/random".
+std::map<std::string, Figure> line_figures(const std::vector<ModelArtifact>& artifacts) {
+  std::map<std::string, Figure> figures;
+  for (const ModelArtifact& artifact : artifacts) {
+    const nlohmann::json& result = *artifact.result;
+    if (is_plane(result)) continue;
+    const std::string space = result.at("settings").at("space");
+    const std::string direction = result.at("settings").at("direction");
+    Figure& figure = figures[space + "/" + direction];
+    figure.id = "landscape-" + slug(space + "-" + direction);
+    figure.title =
+        "Loss along a line (" + direction + "), weights moved " + space + " quantization";
+    figure.caption =
+        "Mean cross entropy over " +
+        std::to_string(result.at("settings").at("images").get<int64_t>()) +
+        " images; weights moved " + space_words(space) +
+        (direction == "path" ? "; 0 is the model, 1 the other end." : "; 1 is one filter norm.");
+    figure.x = {.title = direction == "path" ? "Position on the path" : "Distance (filter norms)"};
+    figure.y = {.title = "Loss"};
+    figure.series.push_back({.name = artifact.model,
+                             .style = artifact.style,
+                             .x = result.at("x").get<std::vector<double>>(),
+                             .y = result.at("loss").get<std::vector<double>>()});
+  }
+  return figures;
+}
+
+HeatMap plane_map(const ModelArtifact& artifact, size_t index) {
+  const nlohmann::json& result = *artifact.result;
+  const auto x = result.at("x").get<std::vector<double>>();
+  const auto y = result.at("y").get<std::vector<double>>();
+  const auto loss = result.at("loss").get<std::vector<double>>();
+  const auto points = result.at("settings").at("points").get<size_t>();
+  HeatMap map{.id = "landscape-plane-" + std::to_string(index),
+              .title = "Loss over a plane: " + artifact.model,
+              .caption = "Weights moved " +
+                         space_words(result.at("settings").at("space").get<std::string>()) +
+                         "; axes in filter norms.",
+              .x_title = result.at("x_name"),
+              .y_title = result.at("y_name"),
+              .value_title = "Loss",
+              .decimals = 2};
+  for (size_t column = 0; column < points; ++column) map.columns.push_back(short_number(x[column]));
+  for (size_t row = 0; row < points; ++row) {
+    map.rows.push_back(short_number(y[row * points]));
+    map.values.emplace_back(loss.begin() + static_cast<int64_t>(row * points),
+                            loss.begin() + static_cast<int64_t>((row + 1) * points));
+  }
+  return map;
+}
+
+}  // namespace
+
+Section landscape_section(const Findings& findings) {
+  Section section{.id = "landscapes", .title = "Loss landscapes"};
+  const std::vector<ModelArtifact> artifacts = model_artifacts(findings, "landscape");
+  for (auto& [key, figure] : line_figures(artifacts)) section.blocks.emplace_back(figure);
+  for (size_t i = 0; i < artifacts.size(); ++i) {
+    if (is_plane(*artifacts[i].result)) section.blocks.emplace_back(plane_map(artifacts[i], i));
+  }
+  return section;
+}
+
+}  // namespace flatenn::report
