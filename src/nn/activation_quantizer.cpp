@@ -11,29 +11,51 @@ constexpr double kLeastScale = 1e-6;
 
 }  // namespace
 
-ActivationQuantizerImpl::ActivationQuantizerImpl(int64_t bits, bool is_signed)
-    : bits_(bits), grid_(is_signed ? Grid::signed_codes(bits) : Grid::unsigned_codes(bits)) {
+ActivationQuantizerImpl::ActivationQuantizerImpl(int64_t bits, const Grid& grid)
+    : bits_(bits), grid_(grid) {
   FLATENN_CHECK(bits >= 2 && bits <= 8, "activation quantizer: bits must be in [2, 8], got ", bits);
-  log_scale = register_parameter("log_scale", torch::zeros({1}));
-  initialized_ = register_buffer("initialized", torch::zeros({1}, torch::kUInt8));
 }
 
-ActivationQuantizerImpl::ActivationQuantizerImpl(int64_t bits, bool is_signed, double fixed_scale)
-    : bits_(bits), grid_(is_signed ? Grid::signed_codes(bits) : Grid::unsigned_codes(bits)) {
-  FLATENN_CHECK(fixed_scale > 0, "activation quantizer: scale must be positive, got ", fixed_scale);
-  fixed_scale_ = register_buffer("scale", torch::full({1}, fixed_scale, torch::kFloat32));
-  known_ready_ = true;
+ActivationQuantizerImpl::ActivationQuantizerImpl(int64_t bits, bool is_signed, double fatrelu)
+    : ActivationQuantizerImpl(bits,
+                              is_signed ? Grid::signed_codes(bits) : Grid::unsigned_codes(bits)) {
+  FLATENN_CHECK(fatrelu >= 0 && fatrelu < 1, "fatrelu must be in [0, 1), got ", fatrelu);
+  fatrelu_ = fatrelu;
+  log_scale = register_parameter("log_scale", torch::zeros({1}));
+  initialized_ = register_buffer("initialized", torch::zeros({1}, torch::kUInt8));
+  if (fatrelu > 0)
+    least_log_scale_ = register_buffer("least_log_scale", torch::full({1}, std::log(kLeastScale)));
+}
+
+std::shared_ptr<ActivationQuantizerImpl> ActivationQuantizerImpl::fixed(int64_t bits,
+                                                                        double scale) {
+  FLATENN_CHECK(scale > 0, "activation quantizer: scale must be positive, got ", scale);
+  std::shared_ptr<ActivationQuantizerImpl> quantizer(
+      new ActivationQuantizerImpl(bits, Grid::signed_codes(bits)));
+  quantizer->fixed_scale_ =
+      quantizer->register_buffer("scale", torch::full({1}, scale, torch::kFloat32));
+  quantizer->known_ready_ = true;
+  return quantizer;
+}
+
+torch::Tensor ActivationQuantizerImpl::floored_log_scale() const {
+  return fatrelu_ > 0 ? torch::maximum(log_scale, least_log_scale_) : log_scale;
 }
 
 torch::Tensor ActivationQuantizerImpl::forward(const torch::Tensor& x) {
   FLATENN_CHECK(initialized(), "activation quantizer: no scale yet; calibrate the model first");
-  if (!learned()) {
-    const torch::Tensor codes = quantize_codes(x, fixed_scale_, grid_);
-    return codes * fixed_scale_;
-  }
+  if (!learned()) return codes(x) * fixed_scale_;
   const double features = static_cast<double>(x.numel() / x.size(0));
   const double gradient_scale = 1 / std::sqrt(features * static_cast<double>(grid_.max_code));
-  return fake_quantize(x, log_scale, grid_, gradient_scale, form_);
+  return fake_quantize(x, floored_log_scale(), grid_, gradient_scale, form_);
+}
+
+torch::Tensor ActivationQuantizerImpl::codes(const torch::Tensor& x) const {
+  const torch::NoGradGuard no_grad;
+  // Divides, as engines do when they quantize images.
+  return (x / scale())
+      .clamp(static_cast<double>(grid_.min_code), static_cast<double>(grid_.max_code))
+      .round();
 }
 
 void ActivationQuantizerImpl::initialize(const torch::Tensor& x) {
@@ -44,12 +66,15 @@ void ActivationQuantizerImpl::initialize(const torch::Tensor& x) {
   const torch::Tensor mean = used.sum() / count.clamp_min(1).to(used.device());
   const double factor = 2 / std::sqrt(static_cast<double>(grid_.max_code));
   log_scale.copy_((mean * factor).clamp_min(kLeastScale).log());
+  // Half a step is the threshold; the clip is greatest code * step.
+  const double least_to_first = 2 * fatrelu_ * static_cast<double>(grid_.max_code);
+  if (fatrelu_ > 0) least_log_scale_.copy_(log_scale + std::log(least_to_first));
   initialized_.fill_(1);
   known_ready_ = true;
 }
 
 torch::Tensor ActivationQuantizerImpl::scale() const {
-  return learned() ? log_scale.detach().exp() : fixed_scale_;
+  return learned() ? floored_log_scale().detach().exp() : fixed_scale_;
 }
 
 bool ActivationQuantizerImpl::initialized() const {

@@ -19,7 +19,7 @@ torch::Tensor ModelImpl::evaluate(const torch::Tensor& images) {
   const torch::NoGradGuard no_grad;
   layer_inputs_.clear();
   std::vector<torch::Tensor> codes(shapes_.size());
-  codes[0] = quantize_codes(images, quantizers_[0]->scale(), quantizers_[0]->grid());
+  codes[0] = quantizers_[0]->codes(images);
   int64_t layer = 0;
   for (const LayerSpec& spec : graph_) {
     const torch::Tensor& x = codes[index(spec.src)];
@@ -61,10 +61,7 @@ torch::Tensor ModelImpl::evaluate_product(const LayerSpec& spec, QuantLayerImpl&
 
 torch::Tensor ModelImpl::requantize(const LayerSpec& spec, const torch::Tensor& y) const {
   const Grid& grid = quantizers_[index(spec.dst)]->grid();
-  const torch::Tensor codes =
-      y.round().clamp(static_cast<double>(grid.min_code), static_cast<double>(grid.max_code));
-  const int64_t threshold = code_threshold(spec.dst);
-  return threshold > 1 ? codes * (codes >= static_cast<double>(threshold)) : codes;
+  return y.round().clamp(static_cast<double>(grid.min_code), static_cast<double>(grid.max_code));
 }
 
 }  // namespace flatenn::nn

@@ -44,8 +44,6 @@ std::vector<int64_t> find_pools_after(const std::vector<LayerSpec>& graph) {
 }  // namespace
 
 ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
-  FLATENN_CHECK(options.fatrelu >= 0 && options.fatrelu < 1,
-                "model: fatrelu must be in [0, 1), got ", options.fatrelu);
   Graph built = build_graph(options);
   graph_ = std::move(built.layers);
   shapes_ = std::move(built.shapes);
@@ -74,15 +72,16 @@ void ModelImpl::add_layers() {
 void ModelImpl::add_quantizers() {
   const BitWidths widths = choose_bit_widths({graph_, shapes_}, options_.quant);
   quantizers_.resize(shapes_.size());
-  quantizers_[0] = register_module("image", std::make_shared<ActivationQuantizerImpl>(
-                                                widths.activations[0], true, options_.input_scale));
+  quantizers_[0] = register_module(
+      "image", ActivationQuantizerImpl::fixed(widths.activations[0], options_.input_scale));
   for (const LayerSpec& spec : graph_) {
     const bool passes_codes = spec.kind == net::LayerKind::kMaxPool;
     if (passes_codes || &spec == &graph_.back()) continue;
     const bool is_signed = spec.multiplies() && !spec.relu;
     quantizers_[index(spec.dst)] = register_module(
         spec.name + "_out",
-        std::make_shared<ActivationQuantizerImpl>(widths.activations[index(spec.dst)], is_signed));
+        std::make_shared<ActivationQuantizerImpl>(widths.activations[index(spec.dst)], is_signed,
+                                                  is_signed ? 0 : options_.fatrelu));
   }
 }
 
@@ -144,10 +143,7 @@ torch::Tensor ModelImpl::activate(const LayerSpec& spec, const torch::Tensor& y,
   const auto& quantizer = quantizers_[index(spec.dst)];
   if (!quantizer) return y;
   if (calibrating && !quantizer->initialized()) quantizer->initialize(y);
-  const torch::Tensor x = quantizer->forward(y);
-  const int64_t threshold = code_threshold(spec.dst);
-  if (threshold <= 1) return x;
-  return x * (x.detach() > quantizer->scale() * (static_cast<double>(threshold) - 0.5));
+  return quantizer->forward(y);
 }
 
 const ActivationQuantizerImpl& ModelImpl::quantizer_of(int64_t activation) const {
@@ -157,13 +153,6 @@ const ActivationQuantizerImpl& ModelImpl::quantizer_of(int64_t activation) const
   FLATENN_ASSERT(index(activation) < quantizers_.size() && quantizers_[index(activation)],
                  "activation ", activation, " has no quantizer");
   return *quantizers_[index(activation)];
-}
-
-int64_t ModelImpl::code_threshold(int64_t activation) const {
-  if (options_.fatrelu == 0 || !options_.quant.enabled) return 0;
-  const auto& quantizer = quantizers_[index(activation)];
-  if (!quantizer || quantizer->is_signed()) return 0;
-  return std::llround(options_.fatrelu * static_cast<double>(quantizer->grid().max_code));
 }
 
 void ModelImpl::record(int64_t layer, const torch::Tensor& values) {

@@ -13,7 +13,8 @@ bool ends_with(const std::string& text, const std::string& end) {
 /// Whether a tensor belongs to a quantizer, which a float network does not have.
 bool belongs_to_quantizer(const std::string& name) {
   return ends_with(name, "log_scale") || ends_with(name, ".gain") ||
-         ends_with(name, ".initialized") || ends_with(name, ".scale");
+         ends_with(name, ".initialized") || ends_with(name, ".scale") ||
+         ends_with(name, ".least_log_scale");
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct ModelOptions {
   int64_t width = 64;                     ///< Of "resnet18": channels of its first stage.
   /// Real value of the image's code 1: data::ImageSet::max_normalized() / 127.
   double input_scale = 1.0 / 127;
-  /// FATReLU: codes of hidden activations below round(this * greatest code) become 0, in [0, 1).
+  /// FATReLU: hidden activations under this share of their first clip range become 0, in [0, 1).
   double fatrelu = 0;
   QuantOptions quant;
   uint64_t seed = 0;  ///< Decides the initial weights, with RandomPurpose::kInitialization.
@@ -89,8 +89,6 @@ class ModelImpl : public torch::nn::Module {
   const std::vector<net::Shape>& shapes() const { return shapes_; }
   /// The quantizer of an activation, looking through max pools.
   const ActivationQuantizerImpl& quantizer_of(int64_t activation) const;
-  /// Codes of this activation below it become 0 (FATReLU); 0 or 1: plain ReLU.
-  int64_t code_threshold(int64_t activation) const;
   /// Multiply-accumulates of one image, for each of layers().
   const std::vector<int64_t>& macs() const { return macs_; }
 

@@ -84,12 +84,16 @@ std::shared_ptr<WeightQuantizerImpl> make_weight_quantizer(const WeightQuantizer
 /// of a residual block. The image's quantizer is signed, 8 bits, and its scale is a constant.
 class ActivationQuantizerImpl : public torch::nn::Module {
  public:
-  ActivationQuantizerImpl(int64_t bits, bool is_signed);
-  /// A fixed scale, never learned (the image).
-  ActivationQuantizerImpl(int64_t bits, bool is_signed, double fixed_scale);
+  /// `fatrelu` > 0: values under fatrelu * (clip at initialization) become 0, by a floor under the
+  /// scale: what is under half a step rounds to code 0.
+  ActivationQuantizerImpl(int64_t bits, bool is_signed, double fatrelu = 0);
+  /// Signed with a fixed scale, never learned (the image).
+  static std::shared_ptr<ActivationQuantizerImpl> fixed(int64_t bits, double scale);
 
   /// Fake-quantized x, [N, ...], real-valued. Throws Error where no scale was set yet.
   torch::Tensor forward(const torch::Tensor& x);
+  /// Codes of x, float32 integers, without gradient.
+  torch::Tensor codes(const torch::Tensor& x) const;
   /// Sets the scale from a first batch: s = 2 mean|x| / sqrt(max code), over x > 0 if unsigned.
   void initialize(const torch::Tensor& x);
 
@@ -104,9 +108,14 @@ class ActivationQuantizerImpl : public torch::nn::Module {
   torch::Tensor log_scale;  ///< t, [1]; undefined where the scale is fixed.
 
  private:
+  ActivationQuantizerImpl(int64_t bits, const Grid& grid);
+  torch::Tensor floored_log_scale() const;
+
   int64_t bits_;
   Grid grid_;
   QuantizeForm form_ = QuantizeForm::kFused;
+  double fatrelu_ = 0;
+  torch::Tensor least_log_scale_;     ///< Buffer, [1]; undefined without fatrelu.
   torch::Tensor fixed_scale_;         ///< Buffer, float32 [1]; undefined where learned.
   torch::Tensor initialized_;         ///< Buffer, uint8 [1], so that it is saved.
   mutable bool known_ready_ = false;  ///< Spares reading the buffer again.
