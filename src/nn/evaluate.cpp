@@ -21,12 +21,17 @@ torch::Tensor ModelImpl::evaluate(const torch::Tensor& images) {
   std::vector<torch::Tensor> codes(shapes_.size());
   codes[0] = quantizers_[0]->codes(images);
   int64_t layer = 0;
-  for (const LayerSpec& spec : graph_) {
+  for (size_t i = 0; i < graph_.size(); ++i) {
+    const LayerSpec& spec = graph_[i];
+    if (codes[index(spec.dst)].defined()) continue;  // a pool done together with its layer
     const torch::Tensor& x = codes[index(spec.src)];
     torch::Tensor& y = codes[index(spec.dst)];
     if (spec.multiplies()) {
       if (spec.src != 0) record(layer, x);
-      y = evaluate_product(spec, *layers_[index(layer++)], codes);
+      const QuantLayerImpl& product = *layers_[index(layer++)];
+      const LayerSpec* pool = pool_after_[i] >= 0 ? &graph_[index(pool_after_[i])] : nullptr;
+      if (pool && !product.can_pool(*pool, x)) pool = nullptr;
+      (pool ? codes[index(pool->dst)] : y) = evaluate_product(spec, product, pool, codes);
     } else if (spec.kind == net::LayerKind::kMaxPool) {
       y = at::max_pool2d(x, {spec.kernel, spec.kernel}, {spec.stride, spec.stride});
     } else {
@@ -44,14 +49,17 @@ torch::Tensor ModelImpl::evaluate(const torch::Tensor& images) {
   return codes[index(graph_.back().dst)];
 }
 
-torch::Tensor ModelImpl::evaluate_product(const LayerSpec& spec, QuantLayerImpl& layer,
+torch::Tensor ModelImpl::evaluate_product(const LayerSpec& spec, const QuantLayerImpl& layer,
+                                          const LayerSpec* pool,
                                           const std::vector<torch::Tensor>& codes) {
   const torch::Tensor input_scale = quantizer_of(spec.src).scale();
   const auto& quantizer = quantizers_[index(spec.dst)];
   const torch::Tensor output_scale =
       quantizer ? quantizer->scale() : torch::ones({1}, input_scale.options());
   const FoldedLayer folded = layer.fold(input_scale);
-  const torch::Tensor acc = layer.accumulate(codes[index(spec.src)], folded.values);
+  const torch::Tensor& x = codes[index(spec.src)];
+  const torch::Tensor acc =
+      pool ? layer.accumulate_pooled(x, folded.values) : layer.accumulate(x, folded.values);
   torch::Tensor y = requantized(folded, acc, input_scale, output_scale.to(torch::kFloat64));
   if (spec.skip >= 0)
     y = y + codes[index(spec.skip)] * ratio(quantizer_of(spec.skip).scale(), output_scale);

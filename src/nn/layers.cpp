@@ -7,6 +7,7 @@
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/random.h"
+#include "nn/conv_pool.h"
 
 namespace flatenn::nn {
 namespace {
@@ -86,6 +87,19 @@ torch::Tensor QuantLayerImpl::forward(const torch::Tensor& x) {
                         use_running ? running_var : torch::Tensor(), is_training(),
                         kBatchNormMomentum, kBatchNormEpsilon,
                         at::globalContext().userEnabledCuDNN());
+}
+
+bool QuantLayerImpl::can_pool(const LayerSpec& pool, const torch::Tensor& x) const {
+  return !spec_.batch_norm && covers_conv_max_pool(spec_, pool, x);
+}
+
+torch::Tensor QuantLayerImpl::forward_pooled(const torch::Tensor& x) {
+  return conv_max_pool(x, effective_weight(), bias, spec_.pad);
+}
+
+torch::Tensor QuantLayerImpl::accumulate_pooled(const torch::Tensor& codes,
+                                                const torch::Tensor& values) const {
+  return conv_max_pool(codes, values, {}, spec_.pad);
 }
 
 torch::Tensor QuantLayerImpl::accumulate(const torch::Tensor& codes,

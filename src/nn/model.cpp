@@ -36,7 +36,7 @@ std::vector<int64_t> find_pools_after(const std::vector<LayerSpec>& graph) {
       ++readers;
       if (graph[j].kind == net::LayerKind::kMaxPool) pool = static_cast<int64_t>(j);
     }
-    if (graph[i].multiplies() && readers == 1) pools[i] = pool;
+    if (graph[i].multiplies() && graph[i].skip < 0 && readers == 1) pools[i] = pool;
   }
   return pools;
 }
@@ -111,7 +111,7 @@ torch::Tensor ModelImpl::run(const torch::Tensor& images, bool calibrating) {
   int64_t layer = 0;
   for (size_t i = 0; i < graph_.size(); ++i) {
     const LayerSpec& spec = graph_[i];
-    if (values[index(spec.dst)].defined()) continue;  // a pool already done with its layer
+    if (values[index(spec.dst)].defined()) continue;  // a pool done together with its layer
     const torch::Tensor& x = values[index(spec.src)];
     if (!spec.multiplies()) {
       const bool average = spec.kind == net::LayerKind::kAvgPool;
@@ -124,16 +124,19 @@ torch::Tensor ModelImpl::run(const torch::Tensor& images, bool calibrating) {
       continue;
     }
     if (spec.src != 0) record(layer, x);
-    torch::Tensor y = layers_[index(layer++)]->forward(x);
-    if (spec.skip >= 0) y = y + values[index(spec.skip)];
-    int64_t dst = spec.dst;
-    // Rounding and ReLU are monotone, so the pool may run first, on fewer elements afterwards.
+    QuantLayerImpl& product = *layers_[index(layer++)];
     if (pool_after_[i] >= 0) {
+      // Rounding and ReLU are monotone, so the pool may run first, on fewer elements afterwards.
       const LayerSpec& pool = graph_[index(pool_after_[i])];
-      y = max_pool(y, pool);
-      dst = pool.dst;
+      const bool fused = form_ == QuantizeForm::kFused && product.can_pool(pool, x);
+      const torch::Tensor y =
+          fused ? product.forward_pooled(x) : max_pool(product.forward(x), pool);
+      values[index(pool.dst)] = activate(spec, y, calibrating);
+      continue;
     }
-    values[index(dst)] = activate(spec, y, calibrating);
+    torch::Tensor y = product.forward(x);
+    if (spec.skip >= 0) y = y + values[index(spec.skip)];
+    values[index(spec.dst)] = activate(spec, y, calibrating);
   }
   return values[index(graph_.back().dst)].to(torch::kFloat32);
 }
@@ -180,6 +183,7 @@ void ModelImpl::set_compute_type(torch::ScalarType type) {
 }
 
 void ModelImpl::set_quantize_form(QuantizeForm form) {
+  form_ = form;
   for (const auto& layer : layers_)
     if (layer->quantized()) layer->quantizer->set_form(form);
   for (const auto& quantizer : quantizers_)

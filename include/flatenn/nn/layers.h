@@ -65,11 +65,18 @@ class QuantLayerImpl : public torch::nn::Module {
   /// `track_statistics`.
   torch::Tensor forward(const torch::Tensor& x);
 
+  /// Whether forward_pooled() covers this layer with this max pool and input.
+  bool can_pool(const LayerSpec& pool, const torch::Tensor& x) const;
+  /// max_pool2d(forward(x), 2) in one operation, differentiable once.
+  torch::Tensor forward_pooled(const torch::Tensor& x);
+
   /// Folds batch norm and rounds the bias, given the real value of the input's code 1 (float32,
   /// [1]). Runs on the layer's device without waiting for it.
   FoldedLayer fold(const torch::Tensor& input_scale) const;
   /// acc = sum of values * input codes, exact while |acc| < 2^24.
   torch::Tensor accumulate(const torch::Tensor& codes, const torch::Tensor& values) const;
+  /// The greatest acc of each window; the layer's output is monotone in it, without batch norm.
+  torch::Tensor accumulate_pooled(const torch::Tensor& codes, const torch::Tensor& values) const;
 
   const LayerSpec& spec() const { return spec_; }
   bool quantized() const { return quantizer != nullptr; }

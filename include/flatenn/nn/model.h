@@ -104,7 +104,7 @@ class ModelImpl : public torch::nn::Module {
   /// Type that products and activations have in training mode: float32, or bfloat16 on a CUDA
   /// device. Weights, quantizer arithmetic, batch norm's parameters and logits stay float32.
   void set_compute_type(torch::ScalarType type);
-  /// Form of every quantizer; kComposite for second derivatives.
+  /// Form of every quantizer, and of convolution with pooling; kComposite for second derivatives.
   void set_quantize_form(QuantizeForm form);
 
  private:
@@ -113,8 +113,8 @@ class ModelImpl : public torch::nn::Module {
   torch::Tensor run(const torch::Tensor& images, bool calibrating);
   torch::Tensor evaluate(const torch::Tensor& images);
   torch::Tensor activate(const LayerSpec& spec, const torch::Tensor& y, bool calibrating);
-  torch::Tensor evaluate_product(const LayerSpec& spec, QuantLayerImpl& layer,
-                                 const std::vector<torch::Tensor>& codes);
+  torch::Tensor evaluate_product(const LayerSpec& spec, const QuantLayerImpl& layer,
+                                 const LayerSpec* pool, const std::vector<torch::Tensor>& codes);
   torch::Tensor requantize(const LayerSpec& spec, const torch::Tensor& y) const;
   void record(int64_t layer, const torch::Tensor& values);
 
@@ -126,6 +126,7 @@ class ModelImpl : public torch::nn::Module {
   std::vector<std::shared_ptr<QuantLayerImpl>> layers_;
   std::vector<std::shared_ptr<ActivationQuantizerImpl>> quantizers_;
   std::vector<int64_t> macs_;
+  QuantizeForm form_ = QuantizeForm::kFused;
   bool recording_ = false;
   std::vector<LayerInput> layer_inputs_;
 };
