@@ -14,6 +14,13 @@ function(flatenn_add_test folder)
   add_executable(${target} ${arg_SOURCES})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${target} PRIVATE flatenn_options ${arg_LIBRARIES} GTest::gmock GTest::gtest_main)
+  if("flatenn_train" IN_LIST arg_LIBRARIES)
+    # LibTorch's headers take longer to read than most tests to run; one precompiled form serves all
+    # who compile with its flags.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+    target_precompile_headers(${target} REUSE_FROM flatenn_train)
+  endif()
   if(arg_WHOLE)
     add_test(NAME ${folder} COMMAND ${target})
     set_tests_properties(${folder} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
