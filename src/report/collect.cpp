@@ -156,7 +156,7 @@ std::string Run::arm() const {
   if (recipe.empty()) recipe = text_at("/config/optimizer/kind");
   if (recipe.empty()) return name;
   const std::string penalty = text_at("/config/sparsity/penalty");
-  const auto threshold = nlohmann::ordered_json::json_pointer("/config/sparsity/fatrelu_threshold");
+  const auto threshold = nlohmann::ordered_json::json_pointer("/config/sparsity/fatrelu");
   const bool cut = record.contains(threshold) && record[threshold].is_number() &&
                    record[threshold].get<double>() > 0;
   const bool sparse = cut || (!penalty.empty() && penalty != "none");
