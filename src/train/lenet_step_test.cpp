@@ -79,6 +79,10 @@ constexpr double kRelative = 2e-4;
 TEST(TrainingStep, ProducesPyTorchValues) {
   for (const GoldenRun& golden : kGolden) {
     nn::Model model = golden_model();
+    // Products of codes tie exactly in many pooling windows, and the order of summation then picks
+    // the winner: LibTorch's own convolution picks PyTorch's. The fused forms have tests of their
+    // own.
+    model->set_quantize_form(nn::QuantizeForm::kComposite);
     const auto optimizer = make_optimizer(*model, optimizer_options(golden.name));
     SharpnessStepper stepper(model, *optimizer, sharpness_options(golden.name));
     for (size_t step = 0; step < golden.losses.size(); ++step) {
