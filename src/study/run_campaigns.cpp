@@ -84,8 +84,7 @@ bool run_campaigns(const Definition& definition, const StudyOptions& options,
   store::Store store =
       store::Store::open(options.out / "campaign.db", store::Store::Access::kWrite);
   campaign::CampaignOptions how;
-  how.engine.kind =
-      options.device == "cuda" ? engine::EngineKind::kCuda : engine::EngineKind::kOneDnn;
+  how.engine.kind = options.device == "cuda" ? engine::EngineKind::kCuda : engine::EngineKind::kCpu;
   how.data_root = options.data_root;
   how.stop_requested = options.stop_requested;
   for (const CampaignQuestion& question : questions_of(definition, options)) {
