@@ -298,6 +298,21 @@ TEST(Sparsity, L1IsTheMeanPerElementAveragedOverLayers) {
   EXPECT_NEAR(sparsity_penalty(*model, SparsityPenalty::kL1).item<double>(), sum / 4, 1e-6);
 }
 
+TEST(Sparsity, MacWeightingCountsALayerByItsProducts) {
+  Model model = calibrated(ModelOptions{});
+  model->set_recording(true);
+  model->forward(images(model->options(), 4));
+  double sum = 0, macs = 0;
+  for (const LayerInput& input : model->layer_inputs()) {
+    const auto weight = static_cast<double>(model->macs()[static_cast<size_t>(input.layer)]);
+    sum += weight * input.values.abs().mean().item<double>();
+    macs += weight;
+  }
+  const torch::Tensor penalty =
+      sparsity_penalty(*model, SparsityPenalty::kL1, SparsityWeighting::kMacs);
+  EXPECT_NEAR(penalty.item<double>(), sum / macs, 1e-6);
+}
+
 TEST(Sparsity, FatReluZeroesWhatIsUnderItsShareOfTheClipRange) {
   ModelOptions options;
   const Model plain = calibrated(options);

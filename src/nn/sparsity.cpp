@@ -38,16 +38,34 @@ std::string to_string(SparsityPenalty penalty) {
   FLATENN_ASSERT(false, "sparsity penalty ", static_cast<int>(penalty));
 }
 
-torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty) {
+SparsityWeighting parse_sparsity_weighting(const std::string& name) {
+  if (name == "layers") return SparsityWeighting::kLayers;
+  if (name == "macs") return SparsityWeighting::kMacs;
+  throw Error("sparsity weighting: expected layers or macs, got \"" + name + "\"");
+}
+
+std::string to_string(SparsityWeighting weighting) {
+  return weighting == SparsityWeighting::kMacs ? "macs" : "layers";
+}
+
+torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty,
+                               SparsityWeighting weighting) {
   if (penalty == SparsityPenalty::kNone) return {};
   const std::vector<LayerInput>& inputs = model.layer_inputs();
   FLATENN_CHECK(!inputs.empty(),
                 "sparsity_penalty: the model recorded nothing; call "
                 "set_recording(true) before the forward pass");
-  torch::Tensor total = layer_penalty(inputs[0].values, penalty);
-  for (size_t i = 1; i < inputs.size(); ++i)
-    total = total + layer_penalty(inputs[i].values, penalty);
-  return total / static_cast<double>(inputs.size());
+  torch::Tensor total;
+  double weights = 0;
+  for (const LayerInput& input : inputs) {
+    const double weight = weighting == SparsityWeighting::kMacs
+                              ? static_cast<double>(model.macs()[static_cast<size_t>(input.layer)])
+                              : 1;
+    const torch::Tensor term = layer_penalty(input.values, penalty) * weight;
+    total = total.defined() ? total + term : term;
+    weights += weight;
+  }
+  return total / weights;
 }
 
 void SparsityMeter::add(const ModelImpl& model) {

@@ -5,6 +5,7 @@ namespace flatenn::train {
 Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device device)
     : model_(std::move(model)),
       penalty_(config.sparsity.penalty),
+      weighting_(config.sparsity.weighting),
       accumulate_(config.accumulate),
       totals_(torch::zeros({2}, torch::dtype(torch::kFloat64).device(device))),
       strength_(torch::full({}, config.sparsity.strength,
@@ -21,7 +22,7 @@ torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tens
     if (measure_) meter_.add(*model_);
   }
   if (penalty_ != nn::SparsityPenalty::kNone)
-    objective = objective + strength_ * nn::sparsity_penalty(*model_, penalty_);
+    objective = objective + strength_ * nn::sparsity_penalty(*model_, penalty_, weighting_);
   if (accumulate_ > 1) objective = objective / accumulate_;
   objective.backward();
   return objective.detach();

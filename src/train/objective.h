@@ -39,6 +39,7 @@ class Objective {
 
   nn::Model model_;
   nn::SparsityPenalty penalty_;
+  nn::SparsityWeighting weighting_;
   int64_t accumulate_;
   bool measure_ = false;  ///< The next first pass counts zeros.
   torch::Tensor totals_;

@@ -15,17 +15,28 @@ namespace flatenn::nn {
 
 enum class SparsityPenalty {
   kNone,
-  kL1,           ///< mean |x| per element, averaged over layers.
-  kHoyerSquare,  ///< (sum |x|)^2 / sum x^2 per element, averaged over layers (arXiv:1908.09979).
+  kL1,           ///< mean |x| per element.
+  kHoyerSquare,  ///< (sum |x|)^2 / sum x^2 per element (arXiv:1908.09979).
+};
+
+/// What a layer's penalty counts in the average over layers.
+enum class SparsityWeighting {
+  kLayers,  ///< One.
+  kMacs,    ///< Its multiply-accumulates, as in the network's sparsity.
 };
 
 /// "none", "l1", "hoyer_square".
 SparsityPenalty parse_sparsity_penalty(const std::string& name);
 std::string to_string(SparsityPenalty penalty);
 
+/// "layers", "macs".
+SparsityWeighting parse_sparsity_weighting(const std::string& name);
+std::string to_string(SparsityWeighting weighting);
+
 /// The penalty over what the multiplying layers read in the model's last forward pass in training
 /// mode with set_recording(true); a scalar, differentiable. Undefined for kNone.
-torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty);
+torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty,
+                               SparsityWeighting weighting = SparsityWeighting::kLayers);
 
 struct SparsityReport {
   double network = 0;                    ///< MAC-weighted share of zeros, in [0, 1].
