@@ -1,21 +1,10 @@
 #pragma once
 
-#include <span>
-
+#include "engine/chunked/chunk.h"
 #include "engine/lanes/buffers.h"
 #include "flatenn/engine/engine.h"
 
 namespace flatenn::engine::lanes {
-
-/// Which images a chunk holds, and where their outputs go.
-struct Chunk {
-  int64_t first = 0;              ///< Place of its first image within the job.
-  int64_t count = 0;              ///< Images in it.
-  std::span<const int64_t> list;  ///< The job's images; empty: all.
-  int64_t image(int64_t i) const {
-    return list.empty() ? first + i : list[static_cast<size_t>(first + i)];
-  }
-};
 
 /// Puts images into lanes; lanes beyond the chunk's count repeat its last image.
 void load_images(const ImageCodes& images, const Chunk& chunk, const Layout& layout,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/chunked/chunked_engine.h"
 #include "engine/lanes/plan.h"
 #include "flatenn/engine/engine.h"
 
@@ -17,7 +18,7 @@ struct LayerWeights {
 
 /// The packed weights of all layers, with changes that can be taken back. Changing touches only the
 /// bytes concerned; nothing is allocated once the list of old values has grown.
-class NetworkWeights {
+class NetworkWeights final : public TrialWeights {
  public:
   /// `plans` [layers]: null for pools. All must outlive this object.
   NetworkWeights(const net::Network& network, std::vector<const LayerPlan*> plans);
@@ -27,8 +28,8 @@ class NetworkWeights {
   }
   int64_t bytes() const;
 
-  void apply(const Job& job);
-  void undo();
+  void apply(const Job& job) override;
+  void undo() override;
 
  private:
   template <typename T>

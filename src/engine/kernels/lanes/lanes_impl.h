@@ -144,7 +144,7 @@ int64_t peak_any(int64_t rounds) {
   alignas(kVectorBytes) int32_t sums[kLanes];
   typename S::Ints acc[kChains];
 #pragma GCC unroll 16
-  for (unsigned c = 0; c < kChains; ++c) acc[c] = S::broadcast(0);
+  for (unsigned c = 0; c < kChains; ++c) acc[c] = S::broadcast(static_cast<int32_t>(c));
   const auto weight = S::template weight<false>(0x01010101);
   for (int64_t r = 0; r < rounds; ++r) {
     asm volatile("" : : "r"(codes) : "memory");  // loads stay inside the loop
