@@ -27,7 +27,8 @@ nlohmann::json spread_json(const Spread& spread) {
   return {{"median", spread.median}, {"fastest", spread.fastest}, {"slowest", spread.slowest}};
 }
 
-void print_json(const BenchCommandOptions& options, const BenchReport& report) {
+void print_json(const BenchCommandOptions& options, const BenchReport& report,
+                const std::string& choice) {
   nlohmann::json layers = nlohmann::json::array();
   for (const auto& layer : report.layers) {
     layers.push_back({{"name", layer.name},
@@ -38,6 +39,7 @@ void print_json(const BenchCommandOptions& options, const BenchReport& report) {
   }
   const nlohmann::json json{{"model", options.model},
                             {"engine", report.engine},
+                            {"choice", choice},
                             {"images", report.images},
                             {"macs", report.macs},
                             {"trial_seconds", spread_json(report.trial_seconds)},
@@ -49,10 +51,12 @@ void print_json(const BenchCommandOptions& options, const BenchReport& report) {
   std::printf("%s\n", json.dump(2).c_str());
 }
 
-void print_table(const BenchCommandOptions& options, const BenchReport& report) {
+void print_table(const BenchCommandOptions& options, const BenchReport& report,
+                 const std::string& choice) {
   const Spread& trial = report.trial_seconds;
   std::printf("%s, %ld images, engine %s\n", options.model.c_str(), report.images,
               report.engine.c_str());
+  if (!choice.empty()) std::printf("  chosen      %s\n", choice.c_str());
   std::printf("  one trial   %10.2f ms   (fastest %.2f, slowest %.2f)\n", 1e3 * trial.median,
               1e3 * trial.fastest, 1e3 * trial.slowest);
   std::printf("  trials/s    %10.2f\n  images/s    %10.0f\n", report.trials_per_second,
@@ -80,7 +84,9 @@ void run(const BenchCommandOptions& options) {
       {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads});
   const BenchReport report =
       engine::bench(*engine, *network, *images, options.threads, options.bench);
-  options.json ? print_json(options, report) : print_table(options, report);
+  const std::string choice =
+      options.engine == "cpu" ? engine::explain_cpu_choice(network, *images, options.threads) : "";
+  options.json ? print_json(options, report, choice) : print_table(options, report, choice);
 }
 
 }  // namespace
@@ -93,8 +99,10 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
       ->add_option("--model", options->model,
                    "ONNX file, or lenet5, resnet20 or resnet18 with random weights")
       ->capture_default_str();
-  command->add_option("--engine", options->engine, "reference, cpu, onednn or cuda")
-      ->check(CLI::IsMember({"reference", "cpu", "onednn", "cuda"}))
+  command
+      ->add_option("--engine", options->engine,
+                   "reference, cpu (the faster of the next two), lanes, onednn or cuda")
+      ->check(CLI::IsMember({"reference", "cpu", "lanes", "onednn", "cuda"}))
       ->capture_default_str();
   command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")
       ->check(CLI::Range(2, 8))

@@ -93,7 +93,7 @@ void check(const EvalOptions& options) {
   const auto reference = subject.make(engine::EngineKind::kReference, options.threads);
   nlohmann::json results = nlohmann::json::array();
   std::string failure;
-  for (const auto kind : {engine::EngineKind::kCpu, engine::EngineKind::kOneDnn}) {
+  for (const auto kind : {engine::EngineKind::kLanes, engine::EngineKind::kOneDnn}) {
     const auto other = subject.make(kind, options.threads);
     const auto difference =
         engine::first_difference(*reference, *other, *subject.network, *subject.codes);
@@ -130,10 +130,12 @@ void add_eval_command(CLI::App& app, const GlobalOptions&) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      ->add_option("--engine", options->engine,
-                   "reference, cpu, onednn or cuda; check compares the CPU's engines with the "
-                   "reference, layer by layer (first 100 images unless --images says otherwise)")
-      ->check(CLI::IsMember({"reference", "cpu", "onednn", "cuda", "check"}))
+      ->add_option(
+          "--engine", options->engine,
+          "reference, cpu (the faster of the next two), lanes, onednn or cuda; check compares "
+          "them with the reference, layer by layer (first 100 images unless --images says "
+          "otherwise)")
+      ->check(CLI::IsMember({"reference", "cpu", "lanes", "onednn", "cuda", "check"}))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (0: all cores)")
       ->check(CLI::NonNegativeNumber)

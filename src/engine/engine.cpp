@@ -1,5 +1,6 @@
 #include "flatenn/engine/engine.h"
 
+#include "engine/cpu_choice.h"
 #include "engine/lanes/lanes_engine.h"
 #include "engine/onednn/onednn_engine.h"
 #include "engine/reference.h"
@@ -22,9 +23,10 @@ void check_fit(const net::Network& network, const ImageCodes& images) {
 EngineKind parse_engine_kind(const std::string& name) {
   if (name == "reference") return EngineKind::kReference;
   if (name == "cpu") return EngineKind::kCpu;
+  if (name == "lanes") return EngineKind::kLanes;
   if (name == "onednn") return EngineKind::kOneDnn;
   if (name == "cuda") return EngineKind::kCuda;
-  throw Error("engine: expected reference, cpu, onednn or cuda, got " + name);
+  throw Error("engine: expected reference, cpu, lanes, onednn or cuda, got " + name);
 }
 
 std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
@@ -35,6 +37,8 @@ std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
     case EngineKind::kOneDnn:
       return make_onednn_engine(std::move(network), std::move(images), options.threads);
     case EngineKind::kCpu:
+      return make_cpu_engine(std::move(network), std::move(images), options.threads);
+    case EngineKind::kLanes:
       return make_lanes_engine(std::move(network), std::move(images), {.threads = options.threads});
     case EngineKind::kReference:
       return std::make_unique<ReferenceEngine>(std::move(network), std::move(images),

@@ -58,4 +58,9 @@ Isa best_isa() {
   return best;
 }
 
+bool isa_is_lowered() {
+  return std::any_of(kAll.begin(), kAll.end(),
+                     [](Isa isa) { return isa > best_isa() && isa_supported(isa); });
+}
+
 }  // namespace flatenn::engine

@@ -16,5 +16,7 @@ bool isa_supported(Isa isa);
 /// The strongest one supported, lowered by the environment variable FLATENN_MAX_ISA (read at every
 /// call). Throws Error where the variable holds no name of an instruction set.
 Isa best_isa();
+/// Whether that is weaker than what this machine runs.
+bool isa_is_lowered();
 
 }  // namespace flatenn::engine

@@ -1,30 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <vector>
 
+#include "engine/chunked/aligned_bytes.h"
 #include "engine/lanes/layout.h"
 
 namespace flatenn::engine::lanes {
-
-/// Bytes aligned to vectors, filled once.
-class AlignedBytes {
- public:
-  AlignedBytes(int64_t size, uint8_t fill)
-      : data_(static_cast<uint8_t*>(::operator new(static_cast<size_t>(size), kAlignment))) {
-    std::fill_n(data_.get(), size, fill);
-  }
-  uint8_t* data() const { return data_.get(); }
-
- private:
-  static constexpr std::align_val_t kAlignment{kVectorBytes};
-  struct Free {
-    void operator()(uint8_t* data) const { ::operator delete(data, kAlignment); }
-  };
-  std::unique_ptr<uint8_t[], Free> data_;
-};
 
 /// One buffer an activation for a chunk of images. Borders hold code 0 and are never written.
 class ChunkBuffers {

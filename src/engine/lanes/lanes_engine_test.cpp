@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
+#include "engine/job_zoo.h"
 #include "engine/reference.h"
 #include "engine/testing.h"
 #include "flatenn/base/error.h"
@@ -13,10 +12,6 @@ namespace flatenn::engine {
 namespace {
 
 constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512Vnni};
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 /// One network of the zoo; every instruction set this machine has is compared with one reference.
 class LanesEngineEqualsReference : public ::testing::TestWithParam<net::testing::NamedNetwork> {
@@ -59,66 +54,8 @@ TEST_P(LanesEngineEqualsReference, LayerByLayer) {
   }
 }
 
-/// Jobs of every kind, with the reference's logits and one activation of each.
-class JobsOfEveryKind {
- public:
-  JobsOfEveryKind(const net::Network& network, int64_t images, Engine& reference)
-      : faults_(network, 0.02, 9),
-        last_(static_cast<int64_t>(network.layers.size()) - 1),
-        middle_(network.layers[static_cast<size_t>(last_ / 2)].dst) {
-    const auto changes = [&](double share, uint64_t seed, int64_t first_layer = 0) {
-      return testing::random_changes(network, share, seed, first_layer);
-    };
-    const BiasChange bias{.layer = static_cast<int32_t>(last_), .channel = 1, .value = -12345};
-    jobs_ = {{},
-             {.weights = changes(0.1, 1)},
-             {.weights = changes(0.02, 2, last_ / 2)},
-             {.weights = changes(1.0, 3)},
-             {.weights = changes(0.3, 4, last_), .biases = {bias}},
-             {.activations = &faults_},
-             {.weights = changes(0.05, 6), .activations = &faults_},
-             {.weights = changes(0.05, 7), .images = some_},
-             {.activations = &faults_, .images = some_}};
-    for (const Job& job : jobs_) {
-      const auto count = job.images.empty() ? static_cast<size_t>(images) : job.images.size();
-      expected_.emplace_back(count * static_cast<size_t>(network.classes()));
-    }
-    aim(expected_);
-    reference.run(jobs_);
-    for (const Job& job : jobs_) codes_.push_back(reference.codes(job, middle_));
-  }
-
-  void expect_equal(Engine& engine, const std::string& what) {
-    std::vector<std::vector<float>> got = expected_;
-    for (int repetition = 0; repetition < 2; ++repetition) {
-      for (auto& logits : got) std::fill(logits.begin(), logits.end(), -1.0F);
-      aim(got);
-      engine.run(jobs_);
-      for (size_t i = 0; i < jobs_.size(); ++i) {
-        EXPECT_TRUE(same_bits(got[i], expected_[i])) << what << ": job " << i;
-      }
-    }
-    for (const size_t i : {size_t{1}, size_t{6}, size_t{8}}) {
-      EXPECT_EQ(engine.codes(jobs_[i], middle_), codes_[i]) << what << ": job " << i;
-    }
-  }
-
- private:
-  void aim(std::vector<std::vector<float>>& logits) {
-    for (size_t i = 0; i < jobs_.size(); ++i) jobs_[i].logits = logits[i];
-  }
-
-  testing::RandomActivationFaults faults_;
-  std::vector<int64_t> some_{12, 2, 2, 17, 18, 0};
-  int64_t last_;
-  int64_t middle_;
-  std::vector<Job> jobs_;
-  std::vector<std::vector<float>> expected_;
-  std::vector<std::vector<int16_t>> codes_;
-};
-
 TEST_P(LanesEngineEqualsReference, UnderFaultsAtAnyBatchAndThreadCount) {
-  JobsOfEveryKind jobs(*network_, kImages, reference_);
+  testing::JobsOfEveryKind jobs(*network_, kImages, reference_);
   for (const Isa isa : isas()) {
     jobs.expect_equal(*make(isa, 1, 1, 1), std::string(isa_name(isa)) + " alone");
     jobs.expect_equal(*make(isa, 3, 2, 4), std::string(isa_name(isa)) + " together");
@@ -148,7 +85,7 @@ TEST(LanesEngine, TakesChangesBackWhereAPassThrows) {
   job.logits = logits;
   EXPECT_THROW(engine->run({&job, 1}), Error);
   EXPECT_THROW(engine->codes(job, 1), Error);
-  EXPECT_TRUE(same_bits(golden_logits(*engine, *network, *images), golden));
+  EXPECT_TRUE(testing::same_bits(golden_logits(*engine, *network, *images), golden));
 }
 
 TEST(BestIsa, ObeysTheEnvironmentAndRefusesUnknownNames) {

@@ -3,14 +3,14 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
+#include <atomic>
+#include <chrono>
 
 #include "engine/arithmetic.h"
 #include "engine/isa.h"
-#include "engine/job_checks.h"
 #include "engine/lanes/lanes_engine.h"
-#include "engine/onednn/product.h"
+#include "engine/onednn/nhwc.h"
+#include "engine/onednn/weights.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/parallel.h"
 
@@ -22,19 +22,15 @@ using net::Activation;
 using net::Layer;
 using net::Shape;
 
-/// Images handed to oneDNN at once, where there are as many.
+/// What the busiest layer reads and writes for a chunk should stay in a core's L2 cache.
+constexpr int64_t kChunkBytes = 768 * 1024;
+constexpr int64_t kFewestImages = 4;
 constexpr int64_t kMostImages = 64;
 
 std::string isa_text() {
   switch (dnnl::get_effective_cpu_isa()) {
-    case dnnl::cpu_isa::sse41:
-      return "sse41";
-    case dnnl::cpu_isa::avx2:
-      return "avx2";
     case dnnl::cpu_isa::avx2_vnni:
       return "avx2_vnni";
-    case dnnl::cpu_isa::avx512_core:
-      return "avx512_core";
     case dnnl::cpu_isa::avx512_core_vnni:
       return "avx512_core_vnni";
     case dnnl::cpu_isa::avx512_core_bf16:
@@ -55,278 +51,276 @@ bool has_vnni() {
   return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni);
 }
 
-/// One layer of the job at hand: values are changed in place and the product packed again.
-struct LayerState {
-  std::optional<Product> product;
-  std::vector<int8_t> values;
-  std::vector<int32_t> bias;
-  std::vector<float> multiplier;
-  bool changed = false;
+/// oneDNN's loops inside one worker stay on its thread.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
 };
 
-class OneDnnEngine final : public Engine {
+/// The layers of a network for one batch size; null for pools.
+struct Program {
+  std::vector<std::unique_ptr<FusedLayer>> layers;
+  std::vector<std::unique_ptr<Packing>> packings;
+
+  Program(const dnnl::engine& engine, const net::Network& network, int64_t batch) {
+    const OneThread alone;
+    for (const Layer& layer : network.layers) {
+      layers.push_back(nullptr);
+      packings.push_back(nullptr);
+      if (!layer.multiplies()) continue;
+      layers.back() = std::make_unique<FusedLayer>(engine, network, layer, batch);
+      packings.back() = std::make_unique<Packing>(engine, *layers.back());
+    }
+  }
+
+  std::vector<const Packing*> packing_list() const {
+    std::vector<const Packing*> result;
+    for (const auto& packing : packings) result.push_back(packing.get());
+    return result;
+  }
+};
+
+/// Scratch memory of one thread.
+struct Workspace {
+  Workspace(const dnnl::engine& engine, const Program& program, const net::Network& network,
+            int64_t batch)
+      : stream(engine), logits(static_cast<size_t>(batch * network.classes())) {
+    for (const Activation& a : network.activations) {
+      golden.emplace_back(batch * a.shape.elements(), uint8_t{0});
+      faulty.emplace_back(batch * a.shape.elements(), uint8_t{0});
+    }
+    for (const auto& layer : program.layers) {
+      arguments.emplace_back();
+      if (layer != nullptr) arguments.back().emplace(*layer);
+    }
+  }
+
+  dnnl::stream stream;
+  std::vector<AlignedBytes> golden;  ///< [activations][batch, NHWC]
+  std::vector<AlignedBytes> faulty;
+  const uint8_t* image = nullptr;
+  std::vector<float> logits;
+  std::vector<std::optional<FusedLayer::Arguments>> arguments;  ///< [layers]
+};
+
+/// The largest batch whose busiest layer fits, no larger than needed to keep all threads busy.
+int64_t choose_batch(const net::Network& network, int64_t images, int64_t threads) {
+  int64_t bytes = 1;
+  for (const Layer& layer : network.layers) {
+    const auto size = [&](int64_t a) {
+      return network.activations[static_cast<size_t>(a)].shape.elements();
+    };
+    bytes = std::max(bytes, size(layer.src) + size(layer.dst));
+  }
+  const int64_t fit = std::clamp(kChunkBytes / bytes, kFewestImages, kMostImages);
+  return std::clamp<int64_t>((images + threads - 1) / threads, 1, fit);
+}
+
+class OneDnnEngine final : public ChunkedEngine {
  public:
   OneDnnEngine(std::shared_ptr<const net::Network> network,
                std::shared_ptr<const ImageCodes> images, int64_t threads)
-      : network_(std::move(network)),
-        images_(std::move(images)),
-        threads_(static_cast<int>(resolve_threads(threads))),
-        batch_(std::min(kMostImages, images_->count)),
-        buffers_(network_->activations.size()) {
-    for (const Layer& layer : network_->layers) layers_.push_back(make_layer(layer));
-    size_t sums = 0;
-    for (size_t a = 0; a < buffers_.size(); ++a) {
-      const Shape& shape = network_->activations[a].shape;
-      buffers_[a].resize(static_cast<size_t>(batch_ * shape.elements()));
-      sums = std::max(sums, buffers_[a].size());
+      : ChunkedEngine(std::move(network), std::move(images)),
+        batch_(choose_batch(this->network(), this->images().count, threads)),
+        program_(engine_, this->network(), batch_),
+        golden_(engine_, this->network(), program_.packing_list()),
+        kept_images_(this->images().count * this->images().shape.elements(), 0) {
+    set_limits({.threads = threads,
+                .chunk_images = batch_,
+                .trials = std::clamp<int64_t>(kTrialBytes / golden_.bytes(), 1, kMostTrials)});
+    for (int64_t i = 0; i < threads; ++i) {
+      workspaces_.push_back(
+          std::make_unique<Workspace>(engine_, program_, this->network(), batch_));
     }
-    sums_.resize(sums);
-    logits_.resize(static_cast<size_t>(batch_ * network_->classes()));
+    keep_images();
   }
 
   std::string name() const override { return "onednn/" + isa_text(); }
 
-  void run(std::span<Job> jobs) override {
-    const int64_t classes = network_->classes();
-    for (Job& job : jobs) {
-      check_job(*network_, *images_, job);
-      over_batches(job, static_cast<int64_t>(layers_.size()), [&](int64_t first, int64_t count) {
-        std::copy_n(logits_.begin(), count * classes, job.logits.begin() + first * classes);
-      });
-    }
-  }
-
-  std::vector<int16_t> codes(const Job& job, int64_t activation) override {
-    check_codes_request(*network_, *images_, job, activation);
-    const int64_t size = network_->activations[static_cast<size_t>(activation)].shape.elements();
-    std::vector<int16_t> result(static_cast<size_t>(job_images(job, *images_) * size));
-    over_batches(job, static_cast<int64_t>(layers_.size()), [&](int64_t first, int64_t count) {
-      for (int64_t i = 0; i < count; ++i) {
-        for (int64_t e = 0; e < size; ++e) {
-          result[static_cast<size_t>((first + i) * size + e)] = code_at(activation, i, e);
-        }
+  std::optional<std::vector<double>> time_layers() override {
+    std::vector<std::atomic<int64_t>> nanoseconds(network().layers.size());
+    over_chunks({}, [&](int64_t worker, const Chunk& chunk) {
+      load(worker, chunk);
+      for (int64_t layer = 0; layer < layer_count(); ++layer) {
+        const auto start = std::chrono::steady_clock::now();
+        run_golden_layer(layer, worker, chunk);
+        nanoseconds[static_cast<size_t>(layer)] +=
+            std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
       }
     });
-    return result;
+    std::vector<double> seconds;
+    for (const auto& count : nanoseconds) seconds.push_back(1e-9 * static_cast<double>(count));
+    return seconds;
   }
 
  private:
-  const Activation& activation(int64_t index) const {
-    return network_->activations[static_cast<size_t>(index)];
+  std::unique_ptr<TrialWeights> make_weights() const override {
+    return std::make_unique<NetworkWeights>(golden_);
   }
 
-  LayerState make_layer(const Layer& layer) {
-    LayerState state;
-    if (!layer.multiplies()) return state;
-    for (const int8_t code : layer.weights.codes) {
-      state.values.push_back(static_cast<int8_t>(layer.weights.value(code)));
-    }
-    state.bias = layer.bias;
-    state.multiplier = net::multipliers(*network_, layer);
-    state.product.emplace(context_, *network_, layer, batch_);
-    state.product->pack(state.values);
-    return state;
+  void as_worker(const std::function<void()>& body) const override {
+    const OneThread alone;
+    body();
   }
 
-  /// Byte of element `e` (CHW) of image `i` in an NHWC buffer.
-  static int64_t place(const Shape& shape, int64_t i, int64_t e) {
-    const int64_t plane = shape.height * shape.width;
-    return (i * plane + e % plane) * shape.channels + e / plane;
+  /// Images that follow one another are read in place; the last chunk's rest of a batch is not.
+  void load(int64_t worker, const Chunk& chunk) override {
+    Workspace& workspace = *workspaces_[static_cast<size_t>(worker)];
+    const int64_t size = images().shape.elements();
+    if (chunk.list.empty() && chunk.count == batch_) {
+      workspace.image = kept_images_.data() + chunk.first * size;
+      return;
+    }
+    for (int64_t i = 0; i < chunk.count; ++i) {
+      std::copy_n(kept_images_.data() + chunk.image(i) * size, size,
+                  workspace.golden[0].data() + i * size);
+    }
+    workspace.image = workspace.golden[0].data();
   }
 
-  int16_t code_at(int64_t index, int64_t image, int64_t element) const {
-    const uint8_t byte =
-        buffers_[static_cast<size_t>(index)]
-                [static_cast<size_t>(place(activation(index).shape, image, element))];
-    return activation(index).is_signed ? static_cast<int8_t>(byte) : byte;
+  void run_golden(int64_t worker, const Chunk& chunk, int64_t layers, bool) override {
+    for (int64_t layer = 0; layer < layers; ++layer) run_golden_layer(layer, worker, chunk);
   }
 
-  /// A job's changes, taken back also where a pass throws.
-  class Applied {
-   public:
-    Applied(OneDnnEngine& engine, const Job& job) : engine_(engine), job_(job) {
-      engine_.apply(job);
-    }
-    ~Applied() { engine_.undo(job_); }
-    Applied(const Applied&) = delete;
-    Applied& operator=(const Applied&) = delete;
-
-   private:
-    OneDnnEngine& engine_;
-    const Job& job_;
-  };
-
-  void apply(const Job& job) {
-    for (const WeightChange& change : job.weights) {
-      LayerState& state = layers_[static_cast<size_t>(change.layer)];
-      const net::Weights& w = network_->layers[static_cast<size_t>(change.layer)].weights;
-      state.values[static_cast<size_t>(change.element)] = static_cast<int8_t>(w.value(change.code));
-      state.changed = true;
-    }
-    for (const BiasChange& change : job.biases) {
-      layers_[static_cast<size_t>(change.layer)].bias[static_cast<size_t>(change.channel)] =
-          change.value;
-    }
-    pack_changed();
+  void run_golden_layer(int64_t layer, int64_t worker, const Chunk& chunk) {
+    Workspace& workspace = *workspaces_[static_cast<size_t>(worker)];
+    const auto source = [&](int64_t activation) -> const uint8_t* {
+      return activation == 0 ? workspace.image
+                             : workspace.golden[static_cast<size_t>(activation)].data();
+    };
+    run_layer(layer, golden_, workspace, chunk, source, workspace.golden);
   }
 
-  void undo(const Job& job) {
-    for (const WeightChange& change : job.weights) {
-      const net::Weights& w = network_->layers[static_cast<size_t>(change.layer)].weights;
-      const auto element = static_cast<size_t>(change.element);
-      LayerState& state = layers_[static_cast<size_t>(change.layer)];
-      state.values[element] = static_cast<int8_t>(w.value(w.codes[element]));
-      state.changed = true;
+  void run_trial(int64_t worker, const Chunk& chunk, const Trial& trial, int64_t last) override {
+    Workspace& workspace = *workspaces_[static_cast<size_t>(worker)];
+    const uint8_t* image = workspace.image;
+    const fault::ActivationFaults* faults = trial.job->activations;
+    if (trial.plain) {
+      std::copy_n(image, chunk.count * images().shape.elements(), workspace.faulty[0].data());
+      image = workspace.faulty[0].data();
+      if (faults != nullptr) damage(*faults, 0, chunk, workspace);
     }
-    for (const BiasChange& change : job.biases) {
-      const auto layer = static_cast<size_t>(change.layer);
-      const auto channel = static_cast<size_t>(change.channel);
-      layers_[layer].bias[channel] = network_->layers[layer].bias[channel];
-    }
-    pack_changed();
-  }
-
-  void pack_changed() {
-    for (LayerState& state : layers_) {
-      if (state.changed) state.product->pack(state.values);
-      state.changed = false;
+    const auto source = [&](int64_t activation) -> const uint8_t* {
+      if (activation == 0) return image;
+      auto& from = writer(activation) < trial.first_layer ? workspace.golden : workspace.faulty;
+      return from[static_cast<size_t>(activation)].data();
+    };
+    const auto& weights = static_cast<const NetworkWeights&>(*trial.weights);
+    for (int64_t layer = trial.first_layer; layer <= last; ++layer) {
+      run_layer(layer, weights, workspace, chunk, source, workspace.faulty);
+      const int64_t dst = network().layers[static_cast<size_t>(layer)].dst;
+      if (faults != nullptr && !activation(dst).is_float) damage(*faults, dst, chunk, workspace);
     }
   }
 
-  template <typename Done>
-  void over_batches(const Job& job, int64_t layers, const Done& done) {
-    omp_set_num_threads(threads_);
-    const Applied applied(*this, job);
-    const int64_t count = job_images(job, *images_);
-    for (int64_t first = 0; first < count; first += batch_) {
-      const int64_t batch = std::min(batch_, count - first);
-      load(job, first, batch);
-      for (int64_t l = 0; l < layers; ++l) run_layer(job, l, first, batch);
-      done(first, batch);
+  template <typename Source>
+  void run_layer(int64_t index, const NetworkWeights& weights, Workspace& workspace,
+                 const Chunk& chunk, const Source& source,
+                 std::vector<AlignedBytes>& target) const {
+    const auto at = static_cast<size_t>(index);
+    const Layer& layer = network().layers[at];
+    uint8_t* codes = target[static_cast<size_t>(layer.dst)].data();
+    if (!layer.multiplies()) {
+      run_pool(network(), layer, chunk.count, source(layer.src), codes);
+      return;
     }
-  }
-
-  static int64_t image_of(const Job& job, int64_t i) {
-    return job.images.empty() ? i : job.images[static_cast<size_t>(i)];
-  }
-
-  void load(const Job& job, int64_t first, int64_t batch) {
-    const Shape& shape = images_->shape;
-    for (int64_t i = 0; i < batch; ++i) {
-      const int64_t at = image_of(job, first + i) * shape.elements();
-      for (int64_t e = 0; e < shape.elements(); ++e) {
-        buffers_[0][static_cast<size_t>(place(shape, i, e))] =
-            static_cast<uint8_t>(images_->codes[static_cast<size_t>(at + e)]);
-      }
+    const bool is_float = activation(layer.dst).is_float;
+    if (layer.skip >= 0) {
+      std::copy_n(source(layer.skip), chunk.count * activation(layer.dst).shape.elements(), codes);
     }
-    damage(job, 0, first, batch);
+    program_.layers[at]->run(workspace.stream, *workspace.arguments[at],
+                             {.src = source(layer.src),
+                              .dst = is_float ? static_cast<void*>(workspace.logits.data()) : codes,
+                              .weights = weights.packed(index),
+                              .bias = weights.bias(index)});
   }
 
-  void damage(const Job& job, int64_t index, int64_t first, int64_t batch) {
-    if (job.activations == nullptr || !job.activations->touches(index)) return;
+  std::span<const float> logits(int64_t worker) const override {
+    return workspaces_[static_cast<size_t>(worker)]->logits;
+  }
+
+  void read_codes(int64_t worker, const Chunk& chunk, int64_t index, int16_t* out) const override {
+    const auto& faulty = workspaces_[static_cast<size_t>(worker)]->faulty;
+    const uint8_t* buffer = faulty[static_cast<size_t>(index)].data();
     const Activation& a = activation(index);
-    for (int64_t i = 0; i < batch; ++i) {
-      job.activations->masks(index, image_of(job, first + i), masks_);
-      for (const fault::CodeMask& mask : masks_) {
-        uint8_t& byte = buffers_[static_cast<size_t>(index)]
-                                [static_cast<size_t>(place(a.shape, i, mask.element))];
-        byte = static_cast<uint8_t>(faulty(code_at(index, i, mask.element), mask, a));
+    for (int64_t i = 0; i < chunk.count; ++i) {
+      for (int64_t e = 0; e < a.shape.elements(); ++e) {
+        *out++ = code_of(a, buffer[nhwc_place(a.shape, i, e)]);
       }
     }
   }
 
-  void run_layer(const Job& job, int64_t index, int64_t first, int64_t batch) {
-    const Layer& layer = network_->layers[static_cast<size_t>(index)];
-    if (layer.multiplies()) {
-      multiply(layer, layers_[static_cast<size_t>(index)], batch);
-    } else {
-      pool(layer, batch);
+  void damage(const fault::ActivationFaults& faults, int64_t index, const Chunk& chunk,
+              Workspace& workspace) const {
+    if (!faults.touches(index)) return;
+    const Activation& a = activation(index);
+    uint8_t* buffer = workspace.faulty[static_cast<size_t>(index)].data();
+    thread_local std::vector<fault::CodeMask> masks;
+    for (int64_t i = 0; i < chunk.count; ++i) {
+      faults.masks(index, chunk.image(i), masks);
+      for (const fault::CodeMask& mask : masks) {
+        uint8_t& byte = buffer[nhwc_place(a.shape, i, mask.element)];
+        byte = static_cast<uint8_t>(faulty(code_of(a, byte), mask, a));
+      }
     }
-    if (!activation(layer.dst).is_float) damage(job, layer.dst, first, batch);
   }
 
-  void multiply(const Layer& layer, LayerState& state, int64_t batch) {
-    state.product->run(buffers_[static_cast<size_t>(layer.src)].data(), sums_.data());
-    const Activation& dst = activation(layer.dst);
-    const int64_t channels = dst.shape.channels;
-    const int64_t pixels = dst.shape.height * dst.shape.width;
-    const float skip = net::skip_multiplier(*network_, layer);
-    parallel_for(batch, threads_, [&](int64_t i) {
-      for (int64_t p = i * pixels; p < (i + 1) * pixels; ++p) {
-        for (int64_t c = 0; c < channels; ++c) {
-          const auto at = static_cast<size_t>(p * channels + c);
-          float y = scaled(sums_[at], state.bias[static_cast<size_t>(c)],
-                           state.multiplier[static_cast<size_t>(c)]);
-          if (layer.skip >= 0) {
-            const int64_t element = c * pixels + p % pixels;
-            y = std::fma(static_cast<float>(code_at(layer.skip, i, element)), skip, y);
-          }
-          if (layer.relu) y = rectified(y);
-          if (dst.is_float) {
-            logits_[static_cast<size_t>((i * channels + c) * pixels + p % pixels)] = y;
-          } else {
-            buffers_[static_cast<size_t>(layer.dst)][at] = static_cast<uint8_t>(rounded(y, dst));
-          }
-        }
+  void keep_images() {
+    const Shape& shape = images().shape;
+    const int64_t size = shape.elements();
+    parallel_for(images().count, limits().threads, [&](int64_t i) {
+      uint8_t* image = kept_images_.data() + i * size;
+      for (int64_t e = 0; e < size; ++e) {
+        image[nhwc_place(shape, 0, e)] =
+            static_cast<uint8_t>(images().codes[static_cast<size_t>(i * size + e)]);
       }
     });
   }
 
-  void pool(const Layer& layer, int64_t batch) {
-    const Activation& dst = activation(layer.dst);
-    for (int64_t i = 0; i < batch; ++i) {
-      for (int64_t e = 0; e < dst.shape.elements(); ++e) {
-        buffers_[static_cast<size_t>(layer.dst)][static_cast<size_t>(place(dst.shape, i, e))] =
-            static_cast<uint8_t>(pooled(layer, i, e));
-      }
-    }
+  const Activation& activation(int64_t index) const {
+    return network().activations[static_cast<size_t>(index)];
   }
 
-  int16_t pooled(const Layer& layer, int64_t image, int64_t element) const {
-    const Shape& in = activation(layer.src).shape;
-    const Activation& dst = activation(layer.dst);
-    const int64_t plane = dst.shape.height * dst.shape.width;
-    const int64_t top = element % plane / dst.shape.width * layer.stride - layer.pad;
-    const int64_t left = element % dst.shape.width * layer.stride - layer.pad;
-    int32_t sum = 0;
-    int16_t best = INT16_MIN;
-    for (int64_t y = std::max<int64_t>(top, 0); y < std::min(top + layer.kernel, in.height); ++y) {
-      for (int64_t x = std::max<int64_t>(left, 0); x < std::min(left + layer.kernel, in.width);
-           ++x) {
-        const int16_t code =
-            code_at(layer.src, image, (element / plane * in.height + y) * in.width + x);
-        best = std::max(best, code);
-        sum += code;
-      }
-    }
-    if (layer.kind == net::LayerKind::kMaxPool) return best;
-    return rounded(static_cast<float>(sum) * net::pool_multiplier(*network_, layer), dst);
-  }
-
-  std::shared_ptr<const net::Network> network_;
-  std::shared_ptr<const ImageCodes> images_;
-  int threads_;
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   int64_t batch_;
-  Context context_;
-  std::vector<LayerState> layers_;
-  std::vector<std::vector<uint8_t>> buffers_;  ///< [activations][batch_, NHWC]
-  std::vector<int32_t> sums_;
-  std::vector<float> logits_;
-  std::vector<fault::CodeMask> masks_;
+  Program program_;
+  NetworkWeights golden_;
+  AlignedBytes kept_images_;                            ///< [images, NHWC]
+  std::vector<std::unique_ptr<Workspace>> workspaces_;  ///< [threads]
 };
 
 }  // namespace
 }  // namespace onednn
 
+std::optional<std::string> onednn_unfit(const net::Network& network) {
+  // Without VNNI oneDNN halves the weights of layers with signed input, and every network has one.
+  if (!onednn::has_vnni()) return "no VNNI";
+  if (isa_is_lowered()) return "FLATENN_MAX_ISA speaks of own kernels only";
+  for (const net::Layer& layer : network.layers) {
+    const net::Activation& dst = network.activations[static_cast<size_t>(layer.dst)];
+    if (dst.is_float &&
+        (layer.skip >= 0 || layer.relu || dst.shape.elements() > dst.shape.channels)) {
+      return "logits with a residual, ReLU or extent";
+    }
+  }
+  return {};
+}
+
 std::unique_ptr<Engine> make_onednn_engine(std::shared_ptr<const net::Network> network,
                                            std::shared_ptr<const ImageCodes> images,
                                            int64_t threads) {
-  // Without VNNI oneDNN halves the weights of layers with signed input, and every network has one.
-  if (!onednn::has_vnni()) {
+  if (onednn_unfit(*network)) {
     return make_lanes_engine(std::move(network), std::move(images), {.threads = threads});
   }
   try {
-    return std::make_unique<onednn::OneDnnEngine>(std::move(network), std::move(images), threads);
+    return std::make_unique<onednn::OneDnnEngine>(std::move(network), std::move(images),
+                                                  resolve_threads(threads));
   } catch (const dnnl::error& error) {
     throw Error(std::string("onednn: ") + error.what());
   }

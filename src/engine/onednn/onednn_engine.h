@@ -1,17 +1,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "flatenn/engine/engine.h"
 
 namespace flatenn::engine {
 
-/// Products by oneDNN (int8 in, int32 out: AMX, AVX-512 VNNI, AVX2 as it finds them), everything
-/// between them in plain loops, so that results are exact under every version of oneDNN. Changed
-/// layers are packed again for each job. Without VNNI oneDNN's int8 saturates or halves weights;
-/// own kernels run in its place there, as name() tells.
+/// One oneDNN primitive a layer (AMX, AVX-512 VNNI or AVX-VNNI as it finds them) with bias, scales,
+/// residual, ReLU and rounding inside. A changed weight is written into oneDNN's packed layout;
+/// only layers whose packing carries compensation are packed again. Own kernels run in its place
+/// where onednn_unfit() says so, as name() tells. Throws Error where oneDNN fails.
 std::unique_ptr<Engine> make_onednn_engine(std::shared_ptr<const net::Network> network,
                                            std::shared_ptr<const ImageCodes> images,
                                            int64_t threads);
+
+/// Why oneDNN does not run this network bit for bit on this machine; nothing where it does.
+std::optional<std::string> onednn_unfit(const net::Network& network);
 
 }  // namespace flatenn::engine
