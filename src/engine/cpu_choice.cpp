@@ -144,7 +144,7 @@ std::unique_ptr<Engine> make_cpu_engine(std::shared_ptr<const net::Network> netw
   const int64_t count = resolve_threads(threads);
   const Choice choice = choose(network, *images, count);
   log::debug("engine: ", choice.onednn ? "oneDNN" : "own kernels", " for ", network->name, " (",
-            choice.reason, ")");
+             choice.reason, ")");
   if (choice.onednn) {
     return make_onednn_engine(std::move(network), std::move(images), count);
   }

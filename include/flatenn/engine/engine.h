@@ -84,8 +84,8 @@ std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
                                     std::shared_ptr<const ImageCodes> images,
                                     const EngineOptions& options);
 
-/// How kCpu chooses for this network and these images: "measured on 128 images: lanes/avx512vnni 1.90
-/// ms, onednn/... 7.51 ms", or why nothing was measured.
+/// How kCpu chooses for this network and these images: "measured on 128 images:
+/// lanes/avx512vnni 1.90 ms, onednn/... 7.51 ms", or why nothing was measured.
 std::string explain_cpu_choice(const std::shared_ptr<const net::Network>& network,
                                const ImageCodes& images, int64_t threads);
 
