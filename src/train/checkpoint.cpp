@@ -13,8 +13,8 @@ namespace flatenn::train {
 namespace {
 
 constexpr int64_t kFormat = 1;
-/// Keys that do not change what a training computes, or only its last bits.
-const std::vector<std::string> kFreeKeys = {"name", "train.threads"};
+/// Keys that do not change what a training computes from here on, or only its last bits.
+const std::vector<std::string> kFreeKeys = {"name", "train.threads", "warm_start.run"};
 
 void write_text(torch::serialize::OutputArchive& archive, const std::string& key,
                 const std::string& text) {

@@ -35,8 +35,8 @@ CheckpointHeader read_checkpoint(const std::filesystem::path& path,
 /// A configuration with these keys, as write_checkpoint() and run.json store it.
 Config config_from_json(const nlohmann::json& resolved, const std::string& name);
 
-/// "train.epochs: 15 before, 20 now" for the first key that differs, else empty. train.threads and
-/// name may differ.
+/// "train.epochs: 15 before, 20 now" for the first key that differs, else empty. name,
+/// train.threads and warm_start.run (whose weights are in the checkpoint) may differ.
 std::string config_difference(const nlohmann::json& before, const nlohmann::json& now);
 
 }  // namespace flatenn::train

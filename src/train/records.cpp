@@ -136,6 +136,7 @@ void write_run_record(const std::filesystem::path& path, const RunRecord& record
                {"dataset", to_json(record.dataset)},
                {"config", Json(config)},
                {"runtime", to_json(record.runtime)},
+               {"warm_start_hash", record.warm_start_hash},
                {"result", record.result ? to_json(*record.result) : Json()}};
   write_file_atomically(path, json.dump(2) + "\n");
 }

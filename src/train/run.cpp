@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/base/hash.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/progress.h"
 #include "flatenn/nn/runtime.h"
@@ -61,6 +63,25 @@ void warn_if_runtime_differs(const CheckpointHeader& before, const nn::Runtime& 
         was, " before, ", is, " now");
 }
 
+/// SHA-256 over names and bytes of tensors.
+std::string hash_of_state(const std::map<std::string, torch::Tensor>& state) {
+  Hasher hasher;
+  for (const auto& [name, tensor] : state) {
+    const torch::Tensor dense = tensor.cpu().contiguous();
+    hasher.update(name);
+    hasher.update({static_cast<const std::byte*>(dense.data_ptr()), dense.nbytes()});
+  }
+  return hasher.hex_digest();
+}
+
+/// What an earlier session of this training wrote down; empty where it did not.
+std::string warm_start_hash_in(const std::filesystem::path& run_json) {
+  if (!std::filesystem::exists(run_json)) return "";
+  const auto record =
+      nlohmann::json::parse(read_file(run_json), nullptr, /*allow_exceptions=*/false);
+  return record.is_object() ? record.value("warm_start_hash", "") : "";
+}
+
 /// One call of run_training().
 class Session {
  public:
@@ -75,11 +96,11 @@ class Session {
 
   TrainOutcome run() {
     prepare_folder();
-    data_ = load_run_data(config_.data, data::resolve_data_root(request_.data_root));
-    config_.model = model_options_for(config_, data_.train);
-    train::steps_per_epoch(config_, data_.train.count);
+    load_data();
+    config_.model = model_options_for(config_, data_->train);
+    train::steps_per_epoch(config_, data_->train.count);
     batches_ = make_batch_source(
-        data_.train,
+        data_->train,
         {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
         device_);
     start_record();
@@ -114,9 +135,16 @@ class Session {
                   "--out");
   }
 
+  void load_data() {
+    data_ = request_.data;
+    if (data_) return;
+    data_ = std::make_shared<const RunData>(
+        load_run_data(config_.data, data::resolve_data_root(request_.data_root)));
+  }
+
   void start_record() {
     record_ = {.name = config_.name, .seed = config_.seed, .started = utc_now()};
-    record_.dataset = describe(data_, config_.data);
+    record_.dataset = describe(*data_, config_.data);
     record_.runtime = {runtime_.libtorch, runtime_.isa, runtime_.blas, runtime_.threads,
                        request_.device};
   }
@@ -137,7 +165,9 @@ class Session {
   void start() {
     model_ = nn::Model(config_.model);
     if (!config_.warm_start.empty()) {
-      nn::warm_start(*model_, load_run_state(config_.warm_start));
+      const auto state = load_run_state(config_.warm_start);
+      nn::warm_start(*model_, state);
+      record_.warm_start_hash = hash_of_state(state);
       log::info("starts from the weights of ", config_.warm_start);
     }
     move_model();
@@ -157,7 +187,7 @@ class Session {
         config_difference(nlohmann::json::parse(header.config), resolved_);
     FLATENN_CHECK(difference.empty(), file("checkpoint.pt").string(),
                   ": was trained with another configuration: ", difference);
-    FLATENN_CHECK(header.train_hash == data_.train.content_hash, file("checkpoint.pt").string(),
+    FLATENN_CHECK(header.train_hash == data_->train.content_hash, file("checkpoint.pt").string(),
                   ": was trained on other images than data.name = ", config_.data.name,
                   " gives now");
     warn_if_runtime_differs(header, runtime_, request_.device);
@@ -166,6 +196,7 @@ class Session {
     make_trainer();
     trainer_->load(archive);
     record_.started = header.started;
+    record_.warm_start_hash = warm_start_hash_in(file("run.json"));
     seconds_ = header.seconds;
     epoch_seconds_ = header.epoch_seconds;
     metrics_.emplace(file("metrics.jsonl"), trainer_->position() / trainer_->steps_per_epoch());
@@ -179,7 +210,7 @@ class Session {
                       .model = config_.model,
                       .runtime = runtime_,
                       .device = request_.device,
-                      .train_hash = data_.train.content_hash,
+                      .train_hash = data_->train.content_hash,
                       .started = record_.started,
                       .seconds = seconds_,
                       .epoch_seconds = epoch_seconds_},
@@ -232,7 +263,7 @@ class Session {
     trainer_->check_finite();
     const Trainer::Totals totals = trainer_->totals();
     trainer_->swap_averages();
-    const ModelEvaluation evaluation = evaluate_model(model_, data_.test, device_);
+    const ModelEvaluation evaluation = evaluate_model(model_, data_->test, device_);
     const auto images = static_cast<double>(trainer_->steps_per_epoch() * config_.batch_size);
     last_metrics_ =
         EpochMetrics{.epoch = trainer_->position() / trainer_->steps_per_epoch(),
@@ -272,7 +303,7 @@ class Session {
   }
 
   RunResult float_result() {
-    const ModelEvaluation evaluation = evaluate_model(model_, data_.test, device_);
+    const ModelEvaluation evaluation = evaluate_model(model_, data_->test, device_);
     RunResult result{.accuracy = evaluation.accuracy,
                      .loss = evaluation.loss,
                      .sparsity = evaluation.sparsity.network};
@@ -298,7 +329,7 @@ class Session {
   TrainOutcome finish() {
     trainer_->swap_averages();
     record_.result = config_.model.quant.enabled
-                         ? freeze_run(*model_, config_, data_.test, file("model.onnx"))
+                         ? freeze_run(*model_, config_, data_->test, file("model.onnx"))
                          : float_result();
     trainer_->swap_averages();
     add_training_figures(*record_.result);
@@ -314,7 +345,7 @@ class Session {
   TrainRequest request_;
   torch::Device device_;
   nn::Runtime runtime_;
-  RunData data_;
+  std::shared_ptr<const RunData> data_;
   std::unique_ptr<BatchSource> batches_;
   nn::Model model_{nullptr};
   std::unique_ptr<Trainer> trainer_;

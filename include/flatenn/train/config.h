@@ -21,6 +21,7 @@ struct DataOptions {
   uint64_t hold_out_seed = 0;  ///< Decides which; the same for every training seed.
   int64_t train_images = 0;    ///< The first n that are not held out; 0: all.
   int64_t test_images = 0;     ///< The first n of the evaluated images; 0: all.
+  bool operator==(const DataOptions&) const = default;
 };
 
 struct SparsityOptions {

@@ -80,6 +80,7 @@ struct RunRecord {
     int64_t threads = 0;
     std::string device;
   } runtime;
+  std::string warm_start_hash;  ///< Of the weights it started from; empty: a random start.
   RunStatus status = RunStatus::kRunning;
   std::optional<RunResult> result;
 };

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,8 @@
 
 namespace flatenn::train {
 
+struct RunData;
+
 struct TrainRequest {
   std::filesystem::path out;  ///< Run folder; made where it does not exist.
   std::string data_root;      ///< See data::resolve_data_root().
@@ -17,6 +20,8 @@ struct TrainRequest {
   std::string device = "cpu";  ///< "cpu" or "cuda".
   bool deterministic = false;  ///< cuda: only algorithms that give the same bits every time.
   bool quiet = false;          ///< No progress line.
+  /// The images, where a caller has loaded what the configuration's [data] asks for; else null.
+  std::shared_ptr<const RunData> data;
   /// Asked after every step; true saves a checkpoint and ends the training there.
   std::function<bool()> stop_requested;
 };
