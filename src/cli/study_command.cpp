@@ -15,6 +15,7 @@ struct Arguments {
   std::string name;
   std::string config;
   std::string out;
+  double minutes = 0;
   bool json = false;
   study::StudyOptions options;
 };
@@ -30,17 +31,20 @@ study::Definition definition_for(const Arguments& arguments) {
 void run(Arguments& arguments) {
   const study::Definition definition = definition_for(arguments);
   arguments.options.out = arguments.out;
+  arguments.options.time_limit_s = 60 * arguments.minutes;
   const InterruptGuard guard;
   arguments.options.stop_requested = [&] { return guard.requested(); };
   const study::StudyOutcome outcome = study::run_study(definition, arguments.options);
-  if (!outcome.finished) {
+  if (arguments.json) {
+    std::printf("%s\n", study::outcome_json(outcome).dump(2).c_str());
+  } else {
+    std::printf("%s\n%s\n", study::outcome_text(outcome).c_str(), outcome.report.c_str());
+  }
+  if (outcome.ending == study::StudyEnding::kTimeLimit)
+    log::warn("the time limit ended the study; the same command goes on from here");
+  if (outcome.ending == study::StudyEnding::kInterrupted) {
     log::warn("stopped; the same command goes on from here");
     throw CLI::RuntimeError(kInterruptedExitCode);
-  }
-  if (arguments.json) {
-    std::printf("%s\n", report::claims_to_json(outcome.claims).dump(2).c_str());
-  } else {
-    std::printf("%s\n%s\n", study::claims_text(outcome.claims).c_str(), outcome.report.c_str());
   }
 }
 
@@ -59,6 +63,8 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--data", options.data, "Data set in place of the study's");
   command.add_option("--epochs", options.epochs, "Epochs of a training (sgd-2x: twice)")
       ->check(CLI::PositiveNumber);
+  command.add_option("--warm-epochs", options.warm_epochs, "Epochs of the network all start from")
+      ->check(CLI::PositiveNumber);
   command.add_option("--trials", options.trials, "Fault maps a cell")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 31));
   command.add_option("--seeds", options.seeds, "Training seeds; verdicts need several")
@@ -67,10 +73,18 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->delimiter(',');
   command.add_option("--rho", options.rho, "Radius of sam and saq")->check(CLI::NonNegativeNumber);
   command.add_flag("--tune", options.tune, "Choose settings on held-out training images first");
-  command.add_option("--set", options.settings, "key=value for every training; may be repeated");
+  command.add_option("--set", options.settings, "key=value for every arm; may be repeated");
+  command.add_option("--warm-set", options.warm_settings,
+                     "key=value for the network all start from; may be repeated");
   command.add_option("--config", arguments.config, "Study definition in place of the one brought");
   command.add_option("--device", options.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}));
+  command.add_flag("--deterministic", options.deterministic,
+                   "On cuda, train with algorithms that give the same bits every time");
+  command
+      .add_option("--time-limit", arguments.minutes,
+                  "Minutes after which to stop; the same command goes on")
+      ->check(CLI::PositiveNumber);
   command.add_option("--data-root", options.data_root, "Where data sets are");
   command.add_flag("--json", arguments.json, "The closing table as JSON");
 }

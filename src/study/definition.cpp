@@ -4,6 +4,8 @@
 #include <string_view>
 
 #include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/fault/encoding.h"
 #include "study/configs.h"
 
 namespace flatenn::study {
@@ -17,10 +19,13 @@ struct NamedFile {
 };
 
 /// One line a study: a name and its file in configs/ (src/study/CMakeLists.txt embeds it).
-constexpr NamedFile kStudies[] = {{"lenet5", &study_lenet5_toml}};
+constexpr NamedFile kStudies[] = {{"lenet5", &study_lenet5_toml},
+                                  {"resnet18", &study_resnet18_toml}};
 /// Training configurations that studies build on.
 constexpr NamedFile kTrainings[] = {
-    {"lenet5-fashion-mnist-sgd-standard", &lenet5_fashion_mnist_sgd_standard_toml}};
+    {"lenet5-fashion-mnist-sgd-standard", &lenet5_fashion_mnist_sgd_standard_toml},
+    {"cifar10-resnet18-float", &cifar10_resnet18_float_toml},
+    {"cifar10-resnet18-w4a4-sgd-standard", &cifar10_resnet18_w4a4_sgd_standard_toml}};
 
 template <size_t count>
 std::string find(const NamedFile (&files)[count], const std::string& name, const char* what) {
@@ -31,6 +36,8 @@ std::string find(const NamedFile (&files)[count], const std::string& name, const
   }
   throw Error(detail::concat(what, ": expected one of ", choices, ", got '", name, "'"));
 }
+
+bool is_file(const std::string& name) { return name.ends_with(".toml"); }
 
 std::map<std::string, Recipe> read_recipes(Config& config, const std::string& table) {
   std::map<std::string, Recipe> recipes;
@@ -48,6 +55,25 @@ CampaignCells read_cells(Config& config, const std::string& table, bool with_tri
   cells.rates = config.get_doubles(table + ".rates", {}, kRate);
   if (with_trials) cells.trials = config.get_int(table + ".trials", 0, {.min = 0});
   return cells;
+}
+
+void read_warm_start(Config& config, Definition& definition) {
+  definition.warm_start.config = config.get_string("warm_start.config", "");
+  definition.warm_start.settings = config.get_strings("warm_start.set", {});
+  if (definition.warm_start.config.empty() && !definition.warm_start.settings.empty())
+    config.fail("warm_start.set", "needs a warm_start.config");
+}
+
+void read_encodings(Config& config, Definition& definition) {
+  definition.encodings = read_cells(config, "encodings", true);
+  definition.encoding_names = config.get_strings("encodings.names", {});
+  for (const std::string& encoding : definition.encoding_names) {
+    try {
+      fault::parse_encoding(encoding);
+    } catch (const Error& error) {
+      config.fail("encodings.names", error.what());
+    }
+  }
 }
 
 void read_tuning(Config& config, Definition& definition) {
@@ -110,6 +136,8 @@ Definition read_definition(Config& config, const std::string& name) {
   definition.campaign_seed = static_cast<uint64_t>(config.get_int("campaign.seed", 1, {.min = 0}));
   definition.spared = read_cells(config, "spared", true);
   definition.spared_layer = config.get_string("spared.layer", "");
+  read_encodings(config, definition);
+  read_warm_start(config, definition);
   definition.claims = read_cells(config, "claims", false);
   definition.min_seeds = config.get_int("claims.min_seeds", 3, {.min = 3});
   read_tuning(config, definition);
@@ -129,7 +157,12 @@ std::vector<std::string> definition_names() {
 
 std::string definition_toml(const std::string& name) { return find(kStudies, name, "study"); }
 std::string training_toml(const std::string& name) {
+  if (is_file(name)) return read_file(name);
   return find(kTrainings, name, "training configuration");
+}
+
+std::string training_file(const std::string& name) {
+  return is_file(name) ? name : "configs/" + name + ".toml";
 }
 
 }  // namespace flatenn::study

@@ -36,7 +36,7 @@ TEST(Definition, EveryStudyBroughtTrainsEveryArm) {
   for (const std::string& name : definition_names()) {
     const Definition definition = brought(name);
     for (const Training& training : plan_trainings(definition, {}, {})) {
-      Config config = training_config(definition, training);
+      Config config = training_config(training);
       const train::TrainConfig train = train::read_train_config(config);
       EXPECT_EQ(train.sparse(), training.arm.activation == "sparse") << training.name;
       EXPECT_EQ(train.name, training.name);
@@ -55,7 +55,7 @@ TEST(Definition, EveryTuningCandidateIsAValidSetting) {
         options.arms = {recipe + "-standard"};
         Training training = plan_trainings(definition, options, {}).at(0);
         training.settings.push_back(candidate);
-        Config config = training_config(definition, training);
+        Config config = training_config(training);
         EXPECT_NO_THROW(train::read_train_config(config)) << candidate;
       }
     }
@@ -85,7 +85,7 @@ TEST(PlanTrainings, UseTheSettingsThatTuningChoseUnlessRhoIsGiven) {
   const TunedSettings tuned = {{"saq-standard", {"sharpness.rho=0.4"}}};
   const auto rho = [&] {
     const Training training = plan_trainings(definition, options, tuned).at(0);
-    Config config = training_config(definition, training);
+    Config config = training_config(training);
     return train::read_train_config(config).sharpness.rho;
   };
   EXPECT_EQ(rho(), 0.4);
@@ -98,8 +98,26 @@ TEST(PlanTrainings, UseTheSettingsThatTuningChoseUnlessRhoIsGiven) {
 TEST(TrainingCommand, SaysTheSameSettings) {
   const Definition definition = brought("lenet5");
   const Training training = plan_trainings(definition, {}, {}).at(0);
-  EXPECT_THAT(training_command(definition, training, "out/x"),
+  EXPECT_THAT(training_command(training, {}, "out/x"),
               HasSubstr("flatenn train configs/lenet5-fashion-mnist-sgd-standard.toml --set"));
+}
+
+TEST(PlanTrainings, StartsAllArmsOfASeedFromOneNetwork) {
+  const Definition definition = brought("resnet18");
+  StudyOptions options{.out = "out", .warm_epochs = 3, .seeds = 2};
+  options.arms = {"sgd-standard", "saq-sparse"};
+  const auto trainings = plan_trainings(definition, options, {});
+  ASSERT_EQ(trainings.size(), 4u);
+  EXPECT_EQ(trainings[0].warm_start->name, "warm-start-seed1");
+  EXPECT_EQ(trainings[1].warm_start->settings, trainings[0].warm_start->settings);
+  EXPECT_EQ(trainings[2].warm_start->name, "warm-start-seed2");
+  Config arm = training_config(trainings[0]);
+  EXPECT_EQ(train::read_train_config(arm).warm_start, "out/runs/warm-start-seed1");
+  Config start = training_config(*trainings[2].warm_start);
+  const train::TrainConfig config = train::read_train_config(start);
+  EXPECT_FALSE(config.model.quant.enabled);
+  EXPECT_EQ(config.seed, 2u);
+  EXPECT_EQ(config.epochs, 3);
 }
 
 TEST(Definition, NamesWhatIsWrong) {
@@ -111,6 +129,16 @@ TEST(Definition, NamesWhatIsWrong) {
   EXPECT_THAT(message_of([&] { plan_trainings(definition, twice, {}); }),
               HasSubstr("'sgd-standard' stands twice"));
   EXPECT_THAT(message_of([] { definition_toml("lenet"); }), HasSubstr("expected one of lenet5"));
+  const auto error_in = [](const std::string& toml) {
+    return message_of([&] {
+      Config config = Config::from_string(toml, "x.toml");
+      read_definition(config, "x");
+    });
+  };
+  EXPECT_THAT(error_in("[encodings]\nnames=[\"grey\"]\n"),
+              HasSubstr("x.toml:2: encodings.names: "));
+  EXPECT_THAT(error_in("[warm_start]\nset=[\"train.epochs=1\"]\n"),
+              HasSubstr("x.toml:2: warm_start.set: needs a warm_start.config"));
   EXPECT_THAT(message_of([] {
                 Config config = Config::from_string(
                     "[campaign]\nkinds=[\"bit_flip\"]\nrates=[0.1]\ntrials=5\n"

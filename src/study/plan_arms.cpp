@@ -8,7 +8,9 @@
 namespace flatenn::study {
 namespace {
 
-constexpr int64_t kDefaultEpochs = 15;  ///< Of train::TrainConfig.
+constexpr int64_t kDefaultEpochs = 15;                 ///< Of train::TrainConfig.
+constexpr const char* kDefaultData = "fashion-mnist";  ///< The same.
+constexpr const char* kWarmStart = "warm-start";
 
 bool uses_rho(const Recipe& recipe) {
   return std::any_of(recipe.settings.begin(), recipe.settings.end(), [](const std::string& text) {
@@ -21,10 +23,12 @@ void append(std::vector<std::string>& settings, const std::vector<std::string>& 
   settings.insert(settings.end(), more.begin(), more.end());
 }
 
-int64_t base_epochs(const Definition& definition, const StudyOptions& options) {
-  if (options.epochs > 0) return options.epochs;
-  Config base = Config::from_string(training_toml(definition.base), definition.base + ".toml");
-  return base.get_int("train.epochs", kDefaultEpochs);
+Config base_config(const std::string& base) {
+  return Config::from_string(training_toml(base), training_file(base));
+}
+
+int64_t base_epochs(const std::string& base) {
+  return base_config(base).get_int("train.epochs", kDefaultEpochs);
 }
 
 std::vector<std::string> settings_for(const Definition& definition, const StudyOptions& options,
@@ -50,14 +54,16 @@ std::vector<Training> plan_trainings(const Definition& definition, const StudyOp
                                      const TunedSettings& tuned) {
   const std::vector<std::string>& names = options.arms.empty() ? definition.arms : options.arms;
   const int64_t seeds = options.seeds > 0 ? options.seeds : definition.seeds;
-  const int64_t epochs = base_epochs(definition, options);
+  const int64_t epochs = options.epochs > 0 ? options.epochs : base_epochs(definition.base);
   std::vector<Training> trainings;
   for (int64_t seed = 1; seed <= seeds; ++seed) {
     for (const std::string& name : names) {
       FLATENN_CHECK(std::count(names.begin(), names.end(), name) == 1, "study ", definition.name,
                     ": arm '", name, "' stands twice");
-      Training training{
-          .name = name + "-seed" + std::to_string(seed), .arm = definition.arm(name), .seed = seed};
+      Training training{.name = name + "-seed" + std::to_string(seed),
+                        .arm = definition.arm(name),
+                        .seed = seed,
+                        .base = definition.base};
       training.settings = {"name=\"" + training.name + "\"", "seed=" + std::to_string(seed)};
       append(training.settings, settings_for(definition, options, training.arm, epochs));
       const auto chosen = tuned.find(name);
@@ -65,21 +71,51 @@ std::vector<Training> plan_trainings(const Definition& definition, const StudyOp
       if (options.rho >= 0 && uses_rho(definition.recipes.at(training.arm.recipe)))
         training.settings.push_back(detail::concat("sharpness.rho=", options.rho));
       append(training.settings, options.settings);
+      if (!definition.warm_start.config.empty())
+        start_from(training, plan_warm_start(definition, options, seed), options.out / "runs");
       trainings.push_back(std::move(training));
     }
   }
   return trainings;
 }
 
-Config training_config(const Definition& definition, const Training& training) {
-  Config config = Config::from_string(training_toml(definition.base), definition.base + ".toml");
+Training plan_warm_start(const Definition& definition, const StudyOptions& options, int64_t seed) {
+  const WarmStart& warm_start = definition.warm_start;
+  Training training{.name = kWarmStart + ("-seed" + std::to_string(seed)),
+                    .seed = seed,
+                    .base = warm_start.config};
+  training.settings = {"name=\"" + training.name + "\"",
+                       detail::concat("recipe=\"", kWarmStart, "\""),
+                       "seed=" + std::to_string(seed)};
+  if (options.warm_epochs > 0)
+    training.settings.push_back("train.epochs=" + std::to_string(options.warm_epochs));
+  if (!options.data.empty()) training.settings.push_back("data.name=\"" + options.data + "\"");
+  append(training.settings, warm_start.settings);
+  append(training.settings, options.warm_settings);
+  return training;
+}
+
+void start_from(Training& training, const Training& warm_start,
+                const std::filesystem::path& folder) {
+  training.warm_start = std::make_shared<const Training>(warm_start);
+  training.settings.push_back("warm_start.run='" + (folder / warm_start.name).string() + "'");
+}
+
+Config training_config(const Training& training) {
+  Config config = base_config(training.base);
   for (const std::string& setting : training.settings) config.set(setting);
   return config;
 }
 
-std::string training_command(const Definition& definition, const Training& training,
+std::string dataset_of(const Training& training) {
+  return training_config(training).get_string("data.name", kDefaultData);
+}
+
+std::string training_command(const Training& training, const StudyOptions& options,
                              const std::filesystem::path& folder) {
-  std::string command = "flatenn train configs/" + definition.base + ".toml";
+  std::string command = "flatenn train " + training_file(training.base);
+  if (options.device != "cpu") command += " --device " + options.device;
+  if (options.deterministic) command += " --deterministic";
   for (const std::string& setting : training.settings) command += " --set " + quoted(setting);
   return command + " --out " + quoted(folder.string());
 }

@@ -8,22 +8,33 @@
 namespace flatenn::study {
 namespace {
 
+constexpr const char* kDatabase = "campaign.db";
+
 /// A campaign of the study, before a network is chosen.
 struct CampaignQuestion {
   std::string name;
   CampaignCells cells;
   std::string spared_layer;  ///< Without faults; empty: none.
+  std::string encoding;      ///< Empty: two's complement.
 };
 
 std::vector<CampaignQuestion> questions_of(const Definition& definition,
                                            const StudyOptions& options) {
-  std::vector<CampaignQuestion> questions = {{"all layers", definition.campaign, ""}};
-  if (options.trials > 0) questions[0].cells.trials = options.trials;
-  if (definition.spared.rates.empty() || definition.spared_layer.empty()) return questions;
-  questions.push_back(
-      {definition.spared_layer + " spared", definition.spared, definition.spared_layer});
-  if (options.trials > 0)
-    questions[1].cells.trials = std::min(options.trials, definition.spared.trials);
+  std::vector<CampaignQuestion> questions = {{.name = kAllLayers, .cells = definition.campaign}};
+  if (!definition.spared.rates.empty() && !definition.spared_layer.empty()) {
+    questions.push_back({.name = definition.spared_layer + " spared",
+                         .cells = definition.spared,
+                         .spared_layer = definition.spared_layer});
+  }
+  for (const std::string& encoding : definition.encoding_names) {
+    questions.push_back(
+        {.name = "stored as " + encoding, .cells = definition.encodings, .encoding = encoding});
+  }
+  if (options.trials > 0) {
+    for (CampaignQuestion& question : questions)
+      question.cells.trials = std::min(options.trials, question.cells.trials);
+    questions[0].cells.trials = options.trials;
+  }
   return questions;
 }
 
@@ -45,7 +56,12 @@ campaign::Plan plan_for(const Definition& definition, const CampaignQuestion& qu
   config.set("trials=" + std::to_string(question.cells.trials));
   config.set("seed=" + std::to_string(definition.campaign_seed));
   if (!question.spared_layer.empty()) config.set("spare=[\"" + question.spared_layer + "\"]");
+  if (!question.encoding.empty()) config.set("memory.encoding=\"" + question.encoding + "\"");
   return campaign::read_plan(config);
+}
+
+int64_t trials_of(const CampaignCells& cells) {
+  return static_cast<int64_t>(cells.kinds.size() * cells.rates.size()) * cells.trials;
 }
 
 /// One progress line for a campaign.
@@ -79,13 +95,18 @@ std::string campaign_name(const std::string& question, const Training& training)
   return question + ": " + training.name;
 }
 
+engine::EngineKind engine_kind(const StudyOptions& options) {
+  return options.device == "cuda" ? engine::EngineKind::kCuda : engine::EngineKind::kCpu;
+}
+
 bool run_campaigns(const Definition& definition, const StudyOptions& options,
-                   const Training& training, const std::filesystem::path& model) {
-  store::Store store =
-      store::Store::open(options.out / "campaign.db", store::Store::Access::kWrite);
+                   const Training& training, const std::filesystem::path& model,
+                   std::shared_ptr<const data::ImageSet> images) {
+  store::Store store = store::Store::open(options.out / kDatabase, store::Store::Access::kWrite);
   campaign::CampaignOptions how;
-  how.engine.kind = options.device == "cuda" ? engine::EngineKind::kCuda : engine::EngineKind::kCpu;
+  how.engine.kind = engine_kind(options);
   how.data_root = options.data_root;
+  how.images = std::move(images);
   how.stop_requested = options.stop_requested;
   for (const CampaignQuestion& question : questions_of(definition, options)) {
     ProgressObserver observer(campaign_name(question.name, training), options.quiet);
@@ -94,6 +115,26 @@ bool run_campaigns(const Definition& definition, const StudyOptions& options,
     if (report.ending == campaign::Ending::kInterrupted) return false;
   }
   return true;
+}
+
+std::vector<std::string> open_campaigns(const Definition& definition, const StudyOptions& options,
+                                        const std::vector<Training>& trainings) {
+  std::map<std::string, int64_t> done;
+  if (std::filesystem::exists(options.out / kDatabase)) {
+    const store::Store store =
+        store::Store::open(options.out / kDatabase, store::Store::Access::kRead);
+    for (const store::PlanRow& plan : store.plans()) done[plan.name] = store.trial_count(plan.id);
+  }
+  std::vector<std::string> open;
+  for (const Training& training : trainings) {
+    for (const CampaignQuestion& question : questions_of(definition, options)) {
+      const std::string name = campaign_name(question.name, training);
+      const int64_t wanted = trials_of(question.cells);
+      if (done[name] < wanted)
+        open.push_back(detail::concat(name, ": ", done[name], " of ", wanted, " trials"));
+    }
+  }
+  return open;
 }
 
 std::vector<std::string> campaign_commands(const Definition& definition,
@@ -107,8 +148,10 @@ std::vector<std::string> campaign_commands(const Definition& definition,
                           std::to_string(question.cells.trials) + " --seed " +
                           std::to_string(definition.campaign_seed);
     if (!question.spared_layer.empty()) command += " --spare " + question.spared_layer;
+    if (!question.encoding.empty()) command += " --encoding " + question.encoding;
+    if (options.device == "cuda") command += " --engine cuda";
     command += " --name '" + campaign_name(question.name, training) + "' --db " +
-               (options.out / "campaign.db").string();
+               (options.out / kDatabase).string();
     commands.push_back(std::move(command));
   }
   return commands;

@@ -1,11 +1,14 @@
 #include "flatenn/study/study.h"
 
+#include <chrono>
+
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/report/report.h"
 #include "flatenn/study/claims.h"
 #include "study/run_campaigns.h"
+#include "study/study_record.h"
 #include "study/train_arm.h"
 #include "study/tuning.h"
 
@@ -13,58 +16,89 @@ namespace flatenn::study {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+using Clock = std::chrono::steady_clock;
 
 /// One call of run_study().
 class StudyRun {
  public:
   StudyRun(const Definition& definition, const StudyOptions& options)
-      : definition_(definition), options_(options) {
+      : definition_(definition), options_(options), trainer_(options_) {
     FLATENN_CHECK(!options.out.empty(), "study: --out is needed");
     std::error_code failure;
     fs::create_directories(options.out / "runs", failure);
     FLATENN_CHECK(!failure, options.out.string(), ": cannot be made: ", failure.message());
+    options_.stop_requested = [this, asked = options.stop_requested] {
+      return time_is_up() || (asked && asked());
+    };
   }
 
   StudyOutcome run() {
-    if (options_.tune && !tune_settings(definition_, options_)) return {};
-    trainings_ = plan_trainings(definition_, options_, read_tuned_settings(options_.out));
-    for (size_t i = 0; i < trainings_.size(); ++i) {
-      log::info("network ", i + 1, " of ", trainings_.size(), ": ", trainings_[i].name);
-      const json result = train_arm(definition_, options_, trainings_[i], folder_of(trainings_[i]));
-      if (result.is_null()) return {};
-      sparsity_[trainings_[i].name] = result.value("sparsity", 0.0);
-      if (!run_campaigns(definition_, options_, trainings_[i], model_of(trainings_[i]))) return {};
-    }
-    return conclude();
+    StudyOutcome outcome;
+    if (!work())
+      outcome.ending = time_is_up() ? StudyEnding::kTimeLimit : StudyEnding::kInterrupted;
+    conclude(outcome);
+    return outcome;
   }
 
  private:
+  bool time_is_up() const {
+    const std::chrono::duration<double> passed = Clock::now() - start_;
+    return options_.time_limit_s > 0 && passed.count() >= options_.time_limit_s;
+  }
+
   fs::path folder_of(const Training& training) const {
     return options_.out / "runs" / training.name;
   }
   fs::path model_of(const Training& training) const { return folder_of(training) / "model.onnx"; }
 
-  /// Judges the claims and writes study.json and the page.
-  StudyOutcome conclude() {
-    StudyOutcome outcome{.finished = true, .report = options_.out / "report.html"};
-    report::Findings findings = report::collect({options_.out});
-    for (const campaign::PlanResult& plan : findings.plans) {
-      if (plan.name == "all layers") outcome.claims = judge_claims(plan, definition_, sparsity_);
+  /// False where it was asked to stop.
+  bool work() {
+    const bool tuned = !options_.tune || tune_settings(definition_, options_, trainer_);
+    trainings_ = plan_trainings(definition_, options_, read_tuned_settings(options_.out));
+    if (!tuned) return false;
+    for (size_t i = 0; i < trainings_.size(); ++i) {
+      log::info("network ", i + 1, " of ", trainings_.size(), ": ", trainings_[i].name);
+      if (!work_on(trainings_[i])) return false;
     }
-    write_record(outcome.claims);
-    findings = report::collect({options_.out});
-    write_file_atomically(outcome.report, report::render_page(findings));
-    return outcome;
+    return true;
   }
 
-  void write_record(const std::vector<report::Claim>& claims) const {
-    const json record = {{"flatenn_result", "study"},
-                         {"study", definition_.name},
-                         {"title", title()},
-                         {"claims", report::claims_to_json(claims)},
-                         {"commands", commands()}};
-    write_file_atomically(options_.out / "study.json", record.dump(2) + "\n");
+  bool work_on(const Training& training) {
+    const ArmStatus status = trainer_.train(training, folder_of(training));
+    if (status == ArmStatus::kDiverged) {
+      log::warn(training.name, ": diverged; the study goes on without it (delete ",
+                folder_of(training).string(), " to try again)");
+      return true;
+    }
+    return status == ArmStatus::kFinished &&
+           run_campaigns(definition_, options_, training, model_of(training), test_images());
+  }
+
+  /// The images of all campaigns, read once.
+  std::shared_ptr<const data::ImageSet> test_images() {
+    if (!test_images_) {
+      const std::string name = dataset_of(trainings_.front());
+      test_images_ = std::make_shared<const data::ImageSet>(data::load_image_set(
+          name, data::Split::kTest, data::resolve_data_root(options_.data_root)));
+    }
+    return test_images_;
+  }
+
+  /// Judges the claims and writes study.json and the page, over what there is.
+  void conclude(StudyOutcome& outcome) {
+    for (const Training& training : trainings_)
+      outcome.trainings.push_back(describe_training(training, folder_of(training)));
+    outcome.not_run = missing(outcome.trainings, open_campaigns(definition_, options_, trainings_));
+    if (!fs::exists(options_.out / "campaign.db")) return;
+    for (const campaign::PlanResult& plan : report::collect({options_.out}).plans) {
+      if (plan.name.starts_with(kAllLayers))
+        outcome.claims = judge_claims(plan, definition_, sparsities(outcome.trainings));
+    }
+    write_study_record(
+        {.definition = definition_, .title = title(), .outcome = outcome, .commands = commands()},
+        options_.out / "study.json");
+    outcome.report = options_.out / "report.html";
+    write_file_atomically(outcome.report, report::render_page(report::collect({options_.out})));
   }
 
   std::string title() const {
@@ -77,8 +111,14 @@ class StudyRun {
       commands.push_back(options_.command);
       commands.emplace_back("# which does the same as");
     }
+    std::string started;
     for (const Training& training : trainings_) {
-      commands.push_back(training_command(definition_, training, folder_of(training)));
+      if (training.warm_start && training.warm_start->name != started) {
+        started = training.warm_start->name;
+        commands.push_back(
+            training_command(*training.warm_start, options_, folder_of(*training.warm_start)));
+      }
+      commands.push_back(training_command(training, options_, folder_of(training)));
       for (std::string& command :
            campaign_commands(definition_, options_, training, model_of(training)))
         commands.push_back(std::move(command));
@@ -89,9 +129,11 @@ class StudyRun {
   }
 
   const Definition& definition_;
-  const StudyOptions& options_;
+  StudyOptions options_;
+  Clock::time_point start_ = Clock::now();
+  ArmTrainer trainer_;
   std::vector<Training> trainings_;
-  SparsityByModel sparsity_;
+  std::shared_ptr<const data::ImageSet> test_images_;
 };
 
 }  // namespace

@@ -14,7 +14,9 @@ namespace flatenn::study {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 /// The study of LeNet-5 in miniature, on the first images of MNIST.
 class MiniatureStudy : public ::testing::Test {
@@ -59,7 +61,7 @@ class MiniatureStudy : public ::testing::Test {
 
 TEST_F(MiniatureStudy, GoesFromDataToReportAndDoesNothingTwice) {
   const StudyOutcome outcome = run_study(definition_, options_);
-  ASSERT_TRUE(outcome.finished);
+  ASSERT_TRUE(outcome.finished());
   // Two networks: 3 kinds x 2 rates x 2 maps, and with the last layer spared 1 x 1 x 2.
   EXPECT_EQ(trials(), 2 * (3 * 2 * 2 + 2));
   // The one claim that these arms speak to, in each of its 3 x 2 cells.
@@ -70,15 +72,123 @@ TEST_F(MiniatureStudy, GoesFromDataToReportAndDoesNothingTwice) {
 
   const auto trained = fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx");
   options_.arms.push_back("sgd-sparse");
-  ASSERT_TRUE(run_study(definition_, options_).finished);
+  ASSERT_TRUE(run_study(definition_, options_).finished());
   EXPECT_EQ(fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx"), trained);
   EXPECT_EQ(trials(), 3 * (3 * 2 * 2 + 2));
 }
 
 TEST_F(MiniatureStudy, StopsWhereItIsAskedTo) {
   options_.stop_requested = [] { return true; };
-  EXPECT_FALSE(run_study(definition_, options_).finished);
+  const StudyOutcome outcome = run_study(definition_, options_);
+  EXPECT_EQ(outcome.ending, StudyEnding::kInterrupted);
   EXPECT_FALSE(fs::exists(folder_ / "report.html"));
+  EXPECT_THAT(outcome.not_run, ElementsAre("sgd-standard-seed1: training interrupted",
+                                           "saq-sparse-seed1: training not run"));
+}
+
+TEST_F(MiniatureStudy, StopsAtItsTimeLimitAndTellsWhatIsMissing) {
+  definition_.spared.rates.clear();
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  options_.seeds = 2;
+  options_.time_limit_s = 1e-6;
+  const StudyOutcome outcome = run_study(definition_, options_);
+  EXPECT_EQ(outcome.ending, StudyEnding::kTimeLimit);
+  EXPECT_THAT(outcome.not_run, ElementsAre("sgd-standard-seed2: training interrupted",
+                                           "saq-sparse-seed2: training not run"));
+  const auto record = nlohmann::json::parse(read_file(folder_ / "study.json"));
+  EXPECT_EQ(record["not_run"].size(), 2u);
+  EXPECT_EQ(record["trainings"][0]["status"], "finished");
+  EXPECT_EQ(record["claims"].size(), 6u);  // over what there is
+}
+
+/// With a network that all start from, and weights stored in two ways.
+class WarmStudy : public MiniatureStudy {
+ protected:
+  void SetUp() override {
+    MiniatureStudy::SetUp();
+    if (IsSkipped()) return;
+    definition_.warm_start = {.config = definition_.base, .settings = {"quant.enabled=false"}};
+    definition_.spared.rates.clear();
+    definition_.encodings = {.kinds = {"stuck_at_1"}, .rates = {0.05}, .trials = 2};
+    definition_.encoding_names = {"gray", "differential_pair"};
+    options_.warm_epochs = 2;
+    options_.warm_settings = options_.settings;
+  }
+
+  nlohmann::json run_record(const std::string& name) const {
+    return nlohmann::json::parse(read_file(folder_ / "runs" / name / "run.json"));
+  }
+};
+
+TEST_F(WarmStudy, TrainsTheStartOnceAndCountsItsEpochs) {
+  const StudyOutcome outcome = run_study(definition_, options_);
+  ASSERT_TRUE(outcome.finished());
+  EXPECT_THAT(outcome.not_run, IsEmpty());
+  EXPECT_EQ(run_record("warm-start-seed1")["config"]["quant"]["enabled"], false);
+  const std::string hash = run_record("sgd-standard-seed1")["warm_start_hash"];
+  EXPECT_EQ(hash.size(), 64u);
+  ASSERT_EQ(outcome.trainings.size(), 2u);
+  EXPECT_EQ(outcome.trainings[1].warm_start_hash, hash);
+  EXPECT_EQ(outcome.trainings[1].warm_epochs, 2);
+  EXPECT_EQ(outcome.trainings[0].gradient_passes, 2 + 1);
+  EXPECT_EQ(outcome.trainings[1].gradient_passes, 2 + 2 * 1);
+  // Two networks: 3 kinds x 2 rates x 2 maps, and two encodings of 2 maps.
+  EXPECT_EQ(trials(), 2 * (3 * 2 * 2 + 2 * 2));
+  EXPECT_THAT(outcome_text(outcome), HasSubstr("2 + 1"));
+}
+
+TEST_F(WarmStudy, GoesOnElsewhereWithoutTheCheckpointsOfFinishedTrainings) {
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  const fs::path elsewhere = folder_.string() + "_moved";
+  fs::remove_all(elsewhere);
+  fs::rename(folder_, elsewhere);
+  for (const char* run : {"warm-start-seed1", "sgd-standard-seed1", "saq-sparse-seed1"})
+    fs::remove(elsewhere / "runs" / run / "checkpoint.pt");
+  options_.out = folder_ = elsewhere;
+  const auto trained = fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx");
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  EXPECT_EQ(fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx"), trained);
+  EXPECT_FALSE(fs::exists(folder_ / "runs/warm-start-seed1/checkpoint.pt"));
+
+  // Another arm needs the start again, which a CPU computes bit for bit.
+  options_.arms.push_back("sgd-sparse");
+  const StudyOutcome outcome = run_study(definition_, options_);
+  ASSERT_TRUE(outcome.finished());
+  EXPECT_EQ(outcome.trainings[2].warm_start_hash, outcome.trainings[0].warm_start_hash);
+  EXPECT_THAT(outcome.not_run, IsEmpty());
+}
+
+TEST_F(WarmStudy, TunesFromAStartThatHasNotSeenTheHeldOutImages) {
+  definition_.tune_candidates = {{"sgd", {"optimizer.learning_rate=0.01"}}};
+  options_.arms = {"sgd-standard"};
+  options_.tune = true;
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  const auto hold_out = [&](const char* run) {
+    return nlohmann::json::parse(read_file(folder_ / run))["config"]["data"]["hold_out"];
+  };
+  EXPECT_EQ(hold_out("tune/warm-start-seed1/run.json"), 500);
+  EXPECT_EQ(hold_out("runs/warm-start-seed1/run.json"), 0);
+}
+
+TEST_F(WarmStudy, RefusesAFolderTrainedWithOtherSettings) {
+  options_.arms = {"sgd-standard"};
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  options_.settings.push_back("optimizer.learning_rate=0.01");
+  try {
+    run_study(definition_, options_);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("optimizer.learning_rate: 0.05 before, 0.01 now"));
+  }
+}
+
+TEST_F(WarmStudy, GoesOnWithoutANetworkThatDiverges) {
+  definition_.recipes["saq"].settings.push_back("optimizer.learning_rate=1e9");
+  const StudyOutcome outcome = run_study(definition_, options_);
+  EXPECT_TRUE(outcome.finished());
+  EXPECT_EQ(outcome.trainings[1].status, "diverged");
+  EXPECT_THAT(outcome.not_run, ElementsAre("saq-sparse-seed1: training diverged"));
+  EXPECT_EQ(trials(), 3 * 2 * 2 + 2 * 2);
 }
 
 TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
@@ -86,7 +196,7 @@ TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
       {"sgd", {"optimizer.learning_rate=0.01", "optimizer.learning_rate=0.05"}}};
   options_.arms = {"sgd-standard"};
   options_.tune = true;
-  ASSERT_TRUE(run_study(definition_, options_).finished);
+  ASSERT_TRUE(run_study(definition_, options_).finished());
   const auto record = nlohmann::json::parse(read_file(folder_ / "tune.json"));
   ASSERT_EQ(record.at("candidates").size(), 2u);
   const bool first_is_best = record["candidates"][0]["faulty_accuracy"].get<double>() >=

@@ -1,9 +1,16 @@
 #include "study/train_arm.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/train/config.h"
 #include "flatenn/train/run.h"
+#include "train/checkpoint_file.h"
 
 namespace flatenn::study {
 namespace {
@@ -11,49 +18,130 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-json resolved_config(const Definition& definition, const Training& training) {
-  Config config = training_config(definition, training);
+/// run.json, or null where there is none that can be read.
+json read_record(const fs::path& folder) {
+  if (!fs::exists(folder / "run.json")) return nullptr;
+  json record = json::parse(read_file(folder / "run.json"), nullptr, /*allow_exceptions=*/false);
+  return record.is_object() ? record : json();
+}
+
+/// The status in run.json; empty where the folder holds no training. Where the study lay when it
+/// was trained does not matter.
+std::string status_in(const Training& training, const fs::path& folder) {
+  const json record = read_record(folder);
+  if (record.is_null()) return "";
+  Config config = training_config(training);
   train::read_train_config(config);
-  return config.resolved();
+  const std::string difference =
+      train::config_difference(record.value("config", json::object()), config.resolved());
+  FLATENN_CHECK(difference.empty(), (folder / "run.json").string(),
+                ": was trained with other settings: ", difference,
+                "; give the study the same ones, or another --out");
+  return record.value("status", "");
 }
 
-/// run.json where the folder holds this training finished, else null.
-json finished_record(const fs::path& folder, const json& config) {
-  if (!fs::exists(folder / "run.json") || !fs::exists(folder / "model.onnx")) return nullptr;
-  const json record =
-      json::parse(read_file(folder / "run.json"), nullptr, /*allow_exceptions=*/false);
-  if (!record.is_object() || record.value("status", "") != "finished") return nullptr;
-  return record.value("config", json()) == config ? record : json();
-}
-
-void tell(const Training& training, const json& result) {
+void tell(const TrainingRecord& trained) {
   char text[160];
   std::snprintf(text, sizeof text, "%s: %.2f %% without faults, zeros %.1f %%, %.0f s",
-                training.name.c_str(), 100 * result.value("accuracy", 0.0),
-                100 * result.value("sparsity", 0.0), result.value("seconds", 0.0));
+                trained.name.c_str(), 100 * trained.accuracy, 100 * trained.sparsity,
+                trained.seconds);
   log::info(text);
+}
+
+/// Over the training images, in the whole training.
+int64_t gradient_passes(const train::TrainConfig& config) {
+  if (config.sharpness.method == train::SharpnessMethod::kSgd) return config.epochs;
+  const double plain = std::min(config.sharpness_from_epoch, static_cast<double>(config.epochs));
+  return 2 * config.epochs - std::llround(plain);
+}
+
+train::TrainConfig read_config(const Training& training) {
+  Config config = training_config(training);
+  return train::read_train_config(config);
 }
 
 }  // namespace
 
-json train_arm(const Definition& definition, const StudyOptions& options, const Training& training,
-               const fs::path& folder) {
-  json record = finished_record(folder, resolved_config(definition, training));
-  if (record.is_null()) {
-    train::TrainRequest request{.out = folder,
-                                .data_root = options.data_root,
-                                .resume = true,
-                                .device = options.device,
-                                .quiet = options.quiet};
-    request.stop_requested = options.stop_requested;
-    const train::TrainOutcome outcome =
-        train::run_training(training_config(definition, training), request);
-    if (outcome.status != train::RunStatus::kFinished) return nullptr;
-    record = json::parse(read_file(folder / "run.json"));
+ArmStatus ArmTrainer::train(const Training& training, const fs::path& folder) {
+  const std::string before = status_in(training, folder);
+  if (before == "diverged") return ArmStatus::kDiverged;
+  if (before != "finished" || !fs::exists(folder / "model.onnx")) {
+    ArmStatus status = ArmStatus::kFinished;
+    if (training.warm_start) {
+      status = prepare_warm_start(*training.warm_start,
+                                  folder.parent_path() / training.warm_start->name);
+    }
+    if (status == ArmStatus::kFinished) status = run(training, folder);
+    if (status != ArmStatus::kFinished) return status;
   }
-  const json result = record.at("result");
-  tell(training, result);
-  return result;
+  tell(describe_training(training, folder));
+  return ArmStatus::kFinished;
+}
+
+ArmStatus ArmTrainer::prepare_warm_start(const Training& warm_start, const fs::path& folder) {
+  const std::string before = status_in(warm_start, folder);
+  if (before == "diverged") return ArmStatus::kDiverged;
+  if (before == "finished") {
+    if (fs::exists(folder / "checkpoint.pt")) return ArmStatus::kFinished;
+    log::warn(folder.string(), ": has no checkpoint.pt any more and is trained again");
+  }
+  const ArmStatus status = run(warm_start, folder);
+  if (status == ArmStatus::kFinished) tell(describe_training(warm_start, folder));
+  return status;
+}
+
+ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder) {
+  const train::TrainRequest request{.out = folder,
+                                    .data_root = options_.data_root,
+                                    .resume = true,
+                                    .device = options_.device,
+                                    .deterministic = options_.deterministic,
+                                    .quiet = options_.quiet,
+                                    .data = data_of(training),
+                                    .stop_requested = options_.stop_requested};
+  try {
+    const train::TrainOutcome outcome = train::run_training(training_config(training), request);
+    return outcome.status == train::RunStatus::kFinished ? ArmStatus::kFinished
+                                                         : ArmStatus::kStopped;
+  } catch (const Error& error) {
+    if (status_in(training, folder) != "diverged") throw;
+    log::warn(error.what());
+    return ArmStatus::kDiverged;
+  }
+}
+
+std::shared_ptr<const train::RunData> ArmTrainer::data_of(const Training& training) {
+  const train::DataOptions wanted = read_config(training).data;
+  if (data_ && wanted == loaded_) return data_;
+  data_.reset();
+  data_ = std::make_shared<const train::RunData>(
+      train::load_run_data(wanted, data::resolve_data_root(options_.data_root)));
+  loaded_ = wanted;
+  return data_;
+}
+
+TrainingRecord describe_training(const Training& training, const fs::path& folder) {
+  const train::TrainConfig config = read_config(training);
+  TrainingRecord described{.name = training.name,
+                           .status = "not run",
+                           .epochs = config.epochs,
+                           .gradient_passes = gradient_passes(config)};
+  if (training.warm_start) {
+    const train::TrainConfig before = read_config(*training.warm_start);
+    described.warm_epochs = before.epochs;
+    described.gradient_passes += gradient_passes(before);
+  }
+  const json record = read_record(folder);
+  if (record.is_null()) return described;
+  described.status = record.value("status", "");
+  described.device = record.value("runtime", json::object()).value("device", "");
+  described.warm_start_hash = record.value("warm_start_hash", "");
+  const auto result = record.find("result");
+  if (result == record.end() || !result->is_object()) return described;
+  described.accuracy = result->value("accuracy", 0.0);
+  described.sparsity = result->value("sparsity", 0.0);
+  described.seconds = result->value("seconds", 0.0);
+  return described;
 }
 
 }  // namespace flatenn::study

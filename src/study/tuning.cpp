@@ -11,9 +11,7 @@
 #include "flatenn/engine/evaluate.h"
 #include "flatenn/fault/injector.h"
 #include "flatenn/net/onnx.h"
-#include "flatenn/train/config.h"
-#include "study/train_arm.h"
-#include "train/run_data.h"
+#include "study/run_campaigns.h"
 
 namespace flatenn::study {
 namespace {
@@ -31,23 +29,27 @@ json read_record(const fs::path& out) {
 }
 
 /// Mean accuracy of a network on images over fault maps, averaged over kinds.
-double faulty_accuracy(const Definition& definition, const net::Network& network,
-                       const data::ImageSet& images) {
+double faulty_accuracy(const Definition& definition, const StudyOptions& options,
+                       const net::Network& network, const data::ImageSet& images) {
   const auto shared = std::make_shared<const net::Network>(network);
   const auto codes = engine::quantize_images(images, *shared);
-  const auto engine = engine::make_engine(shared, codes, {});
-  std::vector<float> logits(static_cast<size_t>(images.count * shared->classes()));
+  const auto engine = engine::make_engine(shared, codes, {.kind = engine_kind(options)});
+  const auto row = static_cast<size_t>(images.count * shared->classes());
   std::vector<double> accuracies;
   for (const std::string& kind : definition.campaign.kinds) {
     const fault::Injector injector(shared,
                                    fault::FaultModel::of_kind(fault::parse_fault_kind(kind)));
-    for (int64_t trial = 0; trial < definition.tune_trials; ++trial) {
-      const fault::Injection injection =
-          injector.inject(definition.tune_rate, definition.tune_seed, static_cast<uint64_t>(trial));
-      engine::Job job{.weights = injection.weights, .logits = logits};
-      engine->run({&job, 1});
-      accuracies.push_back(engine::evaluate(logits, shared->classes(), images.labels).accuracy());
+    std::vector<float> logits(row * static_cast<size_t>(definition.tune_trials));
+    std::vector<engine::Job> jobs(static_cast<size_t>(definition.tune_trials));
+    for (size_t trial = 0; trial < jobs.size(); ++trial) {
+      jobs[trial].weights =
+          injector.inject(definition.tune_rate, definition.tune_seed, trial).weights;
+      jobs[trial].logits = std::span(logits).subspan(trial * row, row);
     }
+    engine->run(jobs);
+    for (const engine::Job& job : jobs)
+      accuracies.push_back(
+          engine::evaluate(job.logits, shared->classes(), images.labels).accuracy());
   }
   return campaign::summarize(accuracies).mean;
 }
@@ -55,8 +57,11 @@ double faulty_accuracy(const Definition& definition, const net::Network& network
 /// Tries the candidates of all arms and keeps tune.json current.
 class Tuning {
  public:
-  Tuning(const Definition& definition, const StudyOptions& options)
-      : definition_(definition), options_(options), record_(read_record(options.out)) {}
+  Tuning(const Definition& definition, const StudyOptions& options, ArmTrainer& trainer)
+      : definition_(definition),
+        options_(options),
+        trainer_(trainer),
+        record_(read_record(options.out)) {}
 
   bool run() {
     StudyOptions first_seed = options_;
@@ -82,26 +87,39 @@ class Tuning {
 
   bool attempt(Training training, const std::string& candidate) {
     const auto number = std::to_string(record_["candidates"].size() + 1);
+    const std::string hold_out = "data.hold_out=" + std::to_string(definition_.tune_hold_out);
+    const fs::path folder = options_.out / "tune";
     training.name = "tune-" + training.arm.name + "-" + number;
     training.settings.push_back("name=\"" + training.name + "\"");
-    training.settings.push_back("data.hold_out=" + std::to_string(definition_.tune_hold_out));
+    training.settings.push_back(hold_out);
     training.settings.push_back(candidate);
-    const fs::path folder = options_.out / "tune" / training.name;
+    if (training.warm_start) {
+      Training warm_start = *training.warm_start;
+      warm_start.settings.push_back(hold_out);
+      start_from(training, warm_start, folder);
+    }
     log::info("tuning ", training.arm.name, ": ", candidate);
-    const json result = train_arm(definition_, options_, training, folder);
-    if (result.is_null()) return false;
-    Config config = training_config(definition_, training);
-    const train::RunData data = train::load_run_data(train::read_train_config(config).data,
-                                                     data::resolve_data_root(options_.data_root));
-    const double score =
-        faulty_accuracy(definition_, net::read_onnx(folder / "model.onnx"), data.test);
+    const ArmStatus status = trainer_.train(training, folder / training.name);
+    if (status == ArmStatus::kStopped) return false;
+    keep(training, candidate, status);
+    return true;
+  }
+
+  /// A candidate that diverges has no score.
+  void keep(const Training& training, const std::string& candidate, ArmStatus status) {
+    const fs::path folder = options_.out / "tune" / training.name;
+    const TrainingRecord trained = describe_training(training, folder);
+    double score = 0;
+    if (status == ArmStatus::kFinished) {
+      score = faulty_accuracy(definition_, options_, net::read_onnx(folder / "model.onnx"),
+                              trainer_.data_of(training)->test);
+    }
     record_["candidates"].push_back({{"arm", training.arm.name},
                                      {"setting", candidate},
                                      {"faulty_accuracy", score},
-                                     {"accuracy", result.at("accuracy")},
-                                     {"sparsity", result.at("sparsity")}});
+                                     {"accuracy", trained.accuracy},
+                                     {"sparsity", trained.sparsity}});
     save();
-    return true;
   }
 
   void choose(const std::string& arm) {
@@ -128,13 +146,14 @@ class Tuning {
 
   const Definition& definition_;
   const StudyOptions& options_;
+  ArmTrainer& trainer_;
   json record_;
 };
 
 }  // namespace
 
-bool tune_settings(const Definition& definition, const StudyOptions& options) {
-  return Tuning(definition, options).run();
+bool tune_settings(const Definition& definition, const StudyOptions& options, ArmTrainer& trainer) {
+  return Tuning(definition, options, trainer).run();
 }
 
 TunedSettings read_tuned_settings(const fs::path& out) {

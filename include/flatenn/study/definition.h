@@ -30,20 +30,28 @@ struct CampaignCells {
   int64_t trials = 0;
 };
 
+/// The network that all arms of a seed start from: trained once for each seed, by the same tool.
+struct WarmStart {
+  std::string config;  ///< Name of its training configuration; empty: no such network.
+  std::vector<std::string> settings;  ///< On top of it.
+};
+
 struct Definition {
   std::string name;  ///< "lenet5".
   std::string title;
-  std::string
-      base;  ///< Name of the base training configuration, "lenet5-fashion-mnist-sgd-standard".
+  std::string base;   ///< Training configuration that the arms share, see training_toml().
   int64_t seeds = 1;  ///< Training seeds 1 to this.
   std::vector<std::string> arms;
   std::map<std::string, Recipe> recipes;
   std::map<std::string, Recipe> activations;
+  WarmStart warm_start;
 
   CampaignCells campaign;
   uint64_t campaign_seed = 0;
-  CampaignCells spared;      ///< The confound campaign; no rates: none.
-  std::string spared_layer;  ///< Left without faults in it.
+  CampaignCells spared;                     ///< The confound campaign; no rates: none.
+  std::string spared_layer;                 ///< Left without faults in it.
+  CampaignCells encodings;                  ///< The same maps on weights stored in other encodings.
+  std::vector<std::string> encoding_names;  ///< A campaign each; empty: none.
 
   CampaignCells claims;  ///< Cells fixed beforehand (without trials).
   int64_t min_seeds = 3;
@@ -65,7 +73,10 @@ Definition read_definition(Config& config, const std::string& name);
 std::vector<std::string> definition_names();
 /// Their TOML. Throws Error listing the names where there is none of this name.
 std::string definition_toml(const std::string& name);
-/// A training configuration that flatenn brings (configs/NAME.toml). Throws likewise.
+/// A training configuration that flatenn brings (configs/NAME.toml), or the content of a file
+/// whose name ends in ".toml". Throws likewise.
 std::string training_toml(const std::string& name);
+/// "configs/NAME.toml", or the file's name: what a command says.
+std::string training_file(const std::string& name);
 
 }  // namespace flatenn::study
