@@ -29,9 +29,9 @@ class LanesEngine final : public ChunkedEngine {
         layouts_(make_layouts(this->network())),
         threads_(resolve_threads(options.threads)),
         lane_groups_(options.lane_groups > 0 ? options.lane_groups : choose_lane_groups()),
-        program_(make_program(this->network(), layouts_, lane_groups_)),
+        program_(make_program(this->network(), layouts_, lane_groups_, options.winograd_channels)),
         runner_(this->network(), layouts_, kernels_),
-        golden_(this->network(), layer_plans()),
+        golden_(this->network(), program_.plain),
         current_images_(static_cast<size_t>(threads_)) {
     const int64_t trials = options.trials_a_chunk > 0
                                ? options.trials_a_chunk
@@ -143,12 +143,6 @@ class LanesEngine final : public ChunkedEngine {
     return std::max<int64_t>(1, std::min(fit, needed));
   }
 
-  std::vector<const LayerPlan*> layer_plans() const {
-    std::vector<const LayerPlan*> plans;
-    for (const Step& step : program_.plain) plans.push_back(std::get_if<LayerPlan>(&step));
-    return plans;
-  }
-
   void keep_images() {
     const int64_t chunk_images = limits().chunk_images;
     const int64_t chunks = (images().count + chunk_images - 1) / chunk_images;
@@ -176,8 +170,7 @@ class LanesEngine final : public ChunkedEngine {
   void run_step(const Step& step, const NetworkWeights& weights, Workspace& workspace,
                 const Chunk& chunk, const Source& source, const ChunkBuffers& target) const {
     const net::Layer& layer = network().layers[static_cast<size_t>(layer_of(step))];
-    int64_t dst = layer.dst;
-    if (const auto* plan = std::get_if<LayerPlan>(&step)) dst = plan->dst;
+    const int64_t dst = dst_of(step, network());
     StepBuffers buffers{.src = source(layer.src)};
     if (layer.skip >= 0) buffers.skip = source(layer.skip);
     if (dst >= 0) {
@@ -186,7 +179,7 @@ class LanesEngine final : public ChunkedEngine {
       buffers.logits = workspace.logits.data();
     }
     const int64_t groups = (chunk.count + kLanes - 1) / kLanes;
-    runner_.run(step, weights, buffers, groups, workspace.acc.data());
+    runner_.run(step, weights, buffers, groups, workspace.scratch);
   }
 
   void damage(const fault::ActivationFaults& faults, int64_t activation, const Chunk& chunk,

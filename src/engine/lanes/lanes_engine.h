@@ -9,9 +9,12 @@
 namespace flatenn::engine {
 
 struct LanesOptions {
-  int64_t threads = 0;         ///< 0: all cores.
-  std::optional<Isa> isa;      ///< Nothing: best_isa().
-  int64_t lane_groups = 0;     ///< Images of a chunk / 16; 0: chosen for the network.
+  int64_t threads = 0;      ///< 0: all cores.
+  std::optional<Isa> isa;   ///< Nothing: best_isa().
+  int64_t lane_groups = 0;  ///< Images of a chunk / 16; 0: chosen for the network.
+  /// Fewest channels that a 3x3 convolution reads to be run by Winograd's filtering, where that is
+  /// exact: below, its transforms cost what its products save.
+  int64_t winograd_channels = 32;
   int64_t trials_a_chunk = 0;  ///< Jobs that share a chunk's golden pass; 0: chosen.
 };
 

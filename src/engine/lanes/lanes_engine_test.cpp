@@ -17,17 +17,21 @@ constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512Vnni};
 class LanesEngineEqualsReference : public ::testing::TestWithParam<net::testing::NamedNetwork> {
  protected:
   static constexpr int64_t kImages = 19;
+  static constexpr int64_t kNever = 1 << 20;  ///< Channels: no Winograd filtering.
 
   LanesEngineEqualsReference()
       : network_(std::make_shared<net::Network>(GetParam().network)),
         images_(testing::random_images(*network_, kImages, 5)),
         reference_(network_, images_, 1) {}
 
-  std::unique_ptr<Engine> make(Isa isa, int64_t threads, int64_t lane_groups,
-                               int64_t trials) const {
-    return make_lanes_engine(
-        network_, images_,
-        {.threads = threads, .isa = isa, .lane_groups = lane_groups, .trials_a_chunk = trials});
+  std::unique_ptr<Engine> make(Isa isa, int64_t threads, int64_t lane_groups, int64_t trials,
+                               int64_t winograd_channels = 4) const {
+    return make_lanes_engine(network_, images_,
+                             {.threads = threads,
+                              .isa = isa,
+                              .lane_groups = lane_groups,
+                              .winograd_channels = winograd_channels,
+                              .trials_a_chunk = trials});
   }
 
   static std::vector<Isa> isas() {
@@ -59,6 +63,7 @@ TEST_P(LanesEngineEqualsReference, UnderFaultsAtAnyBatchAndThreadCount) {
   for (const Isa isa : isas()) {
     jobs.expect_equal(*make(isa, 1, 1, 1), std::string(isa_name(isa)) + " alone");
     jobs.expect_equal(*make(isa, 3, 2, 4), std::string(isa_name(isa)) + " together");
+    jobs.expect_equal(*make(isa, 2, 1, 16, kNever), std::string(isa_name(isa)) + " direct");
   }
 }
 

@@ -9,8 +9,6 @@ namespace {
 constexpr int64_t kBandSlots = 40;
 /// Layers with fewer outputs an image take several lane groups at once, to fill register tiles.
 constexpr int64_t kFewOutputs = 6;
-/// Where a code times a weight, twice, may leave 16 bits.
-constexpr int64_t kNarrowLimit = 32767;
 
 WindowShape window_of(const net::Layer& layer, const Layout& src) {
   const net::Shape& plane = src.shape;
@@ -45,21 +43,6 @@ Phase make_phase(const WindowShape& w, const Layout& src, int64_t start) {
   return phase;
 }
 
-/// Blocks of four fill whole vectors of the output; a rest of 5 or 6 goes as one.
-std::vector<Block> make_blocks(int64_t out_channels, int64_t groups) {
-  std::vector<Block> blocks;
-  const int64_t in_group = out_channels / groups;
-  for (int64_t group = 0; group < groups; ++group) {
-    for (int64_t at = 0; at < in_group;) {
-      const int64_t left = in_group - at;
-      const int64_t channels = left <= kMaxBlock && left != 4 ? left : 4;
-      blocks.push_back({.first = group * in_group + at, .channels = channels, .group = group});
-      at += channels;
-    }
-  }
-  return blocks;
-}
-
 class Planner {
  public:
   Planner(const net::Network& network, const std::vector<Layout>& layouts, int64_t layer,
@@ -85,10 +68,7 @@ class Planner {
 
   LayerPlan make() {
     plan_.blocks = make_blocks(layer_.weights.out_channels, window_.groups);
-    for (size_t b = 0; b < plan_.blocks.size(); ++b) {
-      plan_.block_of.insert(plan_.block_of.end(), static_cast<size_t>(plan_.blocks[b].channels),
-                            static_cast<int32_t>(b));
-    }
+    plan_.block_of = blocks_of_channels(plan_.blocks);
     make_phases();
     add_band(std::min(plan_.band_rows, plan_.out_rows));
     const int64_t rest = plan_.out_rows % plan_.band_rows;
@@ -203,6 +183,28 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<Block> make_blocks(int64_t out_channels, int64_t groups) {
+  std::vector<Block> blocks;
+  const int64_t in_group = out_channels / groups;
+  for (int64_t group = 0; group < groups; ++group) {
+    for (int64_t at = 0; at < in_group;) {
+      const int64_t left = in_group - at;
+      const int64_t channels = left <= kMaxBlock && left != 4 ? left : 4;
+      blocks.push_back({.first = group * in_group + at, .channels = channels, .group = group});
+      at += channels;
+    }
+  }
+  return blocks;
+}
+
+std::vector<int32_t> blocks_of_channels(const std::vector<Block>& blocks) {
+  std::vector<int32_t> result;
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    result.insert(result.end(), static_cast<size_t>(blocks[b].channels), static_cast<int32_t>(b));
+  }
+  return result;
+}
 
 LayerPlan make_plan(const net::Network& network, const std::vector<Layout>& layouts, int64_t layer,
                     const net::Layer* pool, int64_t lane_groups) {

@@ -15,6 +15,14 @@ struct Block {
   int64_t group = 0;
 };
 
+/// Blocks of four fill whole vectors of the output; a rest of 5 or 6 goes as one.
+std::vector<Block> make_blocks(int64_t out_channels, int64_t groups);
+/// The block of every output channel.
+std::vector<int32_t> blocks_of_channels(const std::vector<Block>& blocks);
+
+/// A code times a weight, twice, may leave 16 bits above this.
+inline constexpr int64_t kNarrowLimit = 32767;
+
 /// How the windows that start at byte `phase` of a vector read their codes, and where the packed
 /// weights for them begin.
 struct Phase {

@@ -32,8 +32,13 @@ int64_t layer_of(const Step& step) {
   return std::visit([](const auto& plan) { return plan.layer; }, step);
 }
 
+int64_t dst_of(const Step& step, const net::Network& network) {
+  if (const auto* plan = std::get_if<LayerPlan>(&step)) return plan->dst;
+  return network.layers[static_cast<size_t>(layer_of(step))].dst;
+}
+
 Program make_program(const net::Network& network, const std::vector<Layout>& layouts,
-                     int64_t lane_groups) {
+                     int64_t lane_groups, int64_t winograd_channels) {
   Program program;
   std::vector<const net::Layer*> done;
   for (size_t i = 0; i < network.layers.size(); ++i) {
@@ -46,8 +51,14 @@ Program make_program(const net::Network& network, const std::vector<Layout>& lay
       }
       continue;
     }
-    program.plain.emplace_back(make_plan(network, layouts, index, nullptr, lane_groups));
     const net::Layer* pool = fusible_pool(network, index);
+    const bool many = layer.weights.in_channels >= winograd_channels;
+    if (many && pool == nullptr && winograd_fits(network, layer)) {
+      program.plain.emplace_back(make_winograd_plan(network, layouts, index));
+      program.fused.push_back(program.plain.back());
+      continue;
+    }
+    program.plain.emplace_back(make_plan(network, layouts, index, nullptr, lane_groups));
     program.fused.emplace_back(make_plan(network, layouts, index, pool, lane_groups));
     if (pool != nullptr) done.push_back(pool);
   }
@@ -59,14 +70,23 @@ Workspace::Workspace(const Program& program, const std::vector<Layout>& layouts,
     : golden(layouts, lane_groups),
       faulty(layouts, lane_groups),
       logits(static_cast<size_t>(lane_groups * kLanes * classes)) {
-  int64_t slots = 0;
+  int64_t words = 0;
+  int64_t outputs = 0;
+  int64_t transformed = 0;
   for (const auto* steps : {&program.fused, &program.plain}) {
     for (const Step& step : *steps) {
-      if (const auto* plan = std::get_if<LayerPlan>(&step))
-        slots = std::max(slots, plan->max_slots);
+      if (const auto* plan = std::get_if<LayerPlan>(&step)) {
+        words = std::max(words, plan->max_slots * kLanes * kMaxBlock);
+      } else if (const auto* winograd = std::get_if<WinogradPlan>(&step)) {
+        words = std::max(words, winograd->sum_words());
+        outputs = std::max(outputs, winograd->output_words());
+        transformed = std::max(transformed, winograd->transformed_bytes());
+      }
     }
   }
-  acc.resize(static_cast<size_t>(slots * kLanes * kMaxBlock));
+  scratch.acc.resize(static_cast<size_t>(words));
+  scratch.outputs.resize(static_cast<size_t>(outputs));
+  scratch.transformed = std::make_unique<AlignedBytes>(transformed, uint8_t{0});
 }
 
 }  // namespace flatenn::engine::lanes

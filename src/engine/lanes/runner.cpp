@@ -1,5 +1,6 @@
 #include "engine/lanes/runner.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/arithmetic.h"
@@ -9,7 +10,13 @@ namespace {
 
 const Kernels kKernels[] = {
 #define FLATENN_LANES_KERNEL(isa, name) \
-  {isa, #name, dot_u8s8s32_##name, requantize_s32u8_##name, peak_u8s8s32_##name},
+  {isa,                                 \
+   #name,                               \
+   dot_u8s8s32_##name,                  \
+   requantize_s32u8_##name,             \
+   peak_u8s8s32_##name,                 \
+   winograd_input_##name,               \
+   winograd_output_##name},
 #include "engine/kernels/lanes/kernels.inc"
 #undef FLATENN_LANES_KERNEL
 };
@@ -38,12 +45,23 @@ Runner::Runner(const net::Network& network, const std::vector<Layout>& layouts,
 }
 
 void Runner::run(const Step& step, const NetworkWeights& weights, const StepBuffers& buffers,
-                 int64_t lane_groups, int32_t* acc) const {
-  if (const auto* plan = std::get_if<LayerPlan>(&step)) {
-    run_layer(*plan, weights[plan->layer], buffers, lane_groups, acc);
-    return;
+                 int64_t lane_groups, Scratch& scratch) const {
+  if (const auto* pool = std::get_if<PoolPlan>(&step)) {
+    run_pool_step(*pool, buffers, lane_groups);
+  } else if (const auto* plan = std::get_if<LayerPlan>(&step)) {
+    run_layer(*plan, weights[plan->layer], buffers, lane_groups, scratch.acc.data());
+  } else {
+    const auto& winograd = std::get<WinogradPlan>(step);
+    const net::Layer& layer = network_.layers[static_cast<size_t>(winograd.layer)];
+    for (int64_t group = 0; group < lane_groups; ++group) {
+      run_winograd(winograd, weights[winograd.layer], at_group(buffers, layer, layer.dst, group),
+                   scratch);
+    }
   }
-  const auto& pool = std::get<PoolPlan>(step);
+}
+
+void Runner::run_pool_step(const PoolPlan& pool, const StepBuffers& buffers,
+                           int64_t lane_groups) const {
   const net::Layer& layer = network_.layers[static_cast<size_t>(pool.layer)];
   const Layout& src = layouts_[static_cast<size_t>(layer.src)];
   const Layout& dst = layouts_[static_cast<size_t>(layer.dst)];
@@ -52,22 +70,126 @@ void Runner::run(const Step& step, const NetworkWeights& weights, const StepBuff
   }
 }
 
+/// The buffers of one lane group; `dst` is the activation that buffers.dst holds.
+StepBuffers Runner::at_group(const StepBuffers& buffers, const net::Layer& layer, int64_t dst,
+                             int64_t group) const {
+  const auto bytes = [&](int64_t activation) {
+    return layouts_[static_cast<size_t>(activation)].bytes;
+  };
+  StepBuffers at = buffers;
+  at.src += group * bytes(layer.src);
+  if (at.skip != nullptr) at.skip += group * bytes(layer.skip);
+  if (at.dst != nullptr) at.dst += group * bytes(dst);
+  if (at.logits != nullptr) at.logits += group * kLanes * network_.classes();
+  return at;
+}
+
 void Runner::run_layer(const LayerPlan& plan, const LayerWeights& weights,
                        const StepBuffers& buffers, int64_t lane_groups, int32_t* acc) const {
-  const auto bytes = [&](int64_t activation) {
-    return activation < 0 ? 0 : layouts_[static_cast<size_t>(activation)].bytes;
-  };
+  const net::Layer& layer = network_.layers[static_cast<size_t>(plan.layer)];
   for (int64_t group = 0; group < lane_groups; group += plan.lane_groups) {
-    StepBuffers at = buffers;
-    at.src += group * bytes(plan.src);
-    if (at.skip != nullptr) at.skip += group * bytes(plan.skip);
-    if (at.dst != nullptr) at.dst += group * bytes(plan.dst);
-    if (at.logits != nullptr) at.logits += group * kLanes * network_.classes();
+    const StepBuffers at = at_group(buffers, layer, plan.dst, group);
     for (int64_t row = 0; row < plan.out_rows; row += plan.band_rows) {
       const bool last = row + plan.band_rows > plan.out_rows;
       run_band(plan, weights, plan.bands[last ? 1 : 0], row, at, acc);
     }
   }
+}
+
+void Runner::run_winograd(const WinogradPlan& plan, const LayerWeights& weights,
+                          const StepBuffers& buffers, Scratch& scratch) const {
+  const Layout& src = layouts_[static_cast<size_t>(plan.src)];
+  const std::span<const Block> blocks(plan.blocks);
+  const auto all = static_cast<int64_t>(plan.tiles.size());
+  for (int64_t first = 0; first < all; first += plan.band_tiles) {
+    const int64_t tiles = std::min(plan.band_tiles, all - first);
+    kernels_.winograd_input({.src = buffers.src,
+                             .tiles = plan.tiles.data() + first,
+                             .tile_count = tiles,
+                             .row_bytes = src.row_vectors * kVectorBytes,
+                             .pixel_bytes = plan.vectors() * kVectorBytes,
+                             .vectors = plan.vectors(),
+                             .dst = scratch.transformed->data(),
+                             .place_bytes = tiles * plan.vectors() * kVectorBytes});
+    for (size_t b = 0; b < blocks.size(); b += WinogradPlan::kTogether) {
+      const size_t count = std::min<size_t>(WinogradPlan::kTogether, blocks.size() - b);
+      run_winograd_blocks(plan, weights, blocks.subspan(b, count), first, tiles, buffers, scratch);
+    }
+  }
+}
+
+/// scratch.acc: [blocks][channels of a block][places][tiles][lanes].
+void Runner::sum_winograd_blocks(const WinogradPlan& plan, const LayerWeights& weights,
+                                 std::span<const Block> blocks, int64_t tiles,
+                                 Scratch& scratch) const {
+  const int64_t acc_stride = kWinogradPlaces * tiles * kLanes;
+  const int64_t place_bytes = tiles * plan.vectors() * kVectorBytes;
+  const Segment segment{.vectors = plan.vectors()};
+  for (int64_t place = 0; place < kWinogradPlaces; ++place) {
+    int32_t* acc = scratch.acc.data() + place * tiles * kLanes;
+    for (const Block& block : blocks) {
+      const int64_t init = place * plan.out_channels + block.first;
+      kernels_.dot({.src = scratch.transformed->data() + place * place_bytes,
+                    .offsets = plan.offsets.data(),
+                    .slots = plan.slots.data(),
+                    .positions = tiles,
+                    .segments = &segment,
+                    .segment_count = 1,
+                    .weights = &weights.packed[static_cast<size_t>(plan.packed(block, place))],
+                    .init = &weights.init[static_cast<size_t>(init)],
+                    .block = block.channels,
+                    .acc = acc,
+                    .acc_stride = acc_stride,
+                    .wide = plan.wide});
+      acc += kMaxBlock * acc_stride;
+    }
+  }
+}
+
+void Runner::run_winograd_blocks(const WinogradPlan& plan, const LayerWeights& weights,
+                                 std::span<const Block> blocks, int64_t first_tile, int64_t tiles,
+                                 const StepBuffers& buffers, Scratch& scratch) const {
+  sum_winograd_blocks(plan, weights, blocks, tiles, scratch);
+  const LayerConstants& constants = constants_[static_cast<size_t>(plan.layer)];
+  const int64_t acc_stride = kWinogradPlaces * tiles * kLanes;
+  const int64_t out_stride = 4 * tiles * kLanes;
+  const int32_t* acc = scratch.acc.data();
+  for (const Block& block : blocks) {
+    kernels_.winograd_output({.acc = acc,
+                              .acc_stride = acc_stride,
+                              .block = block.channels,
+                              .tile_count = tiles,
+                              .out = scratch.outputs.data(),
+                              .out_stride = out_stride});
+    acc += kMaxBlock * acc_stride;
+    RequantizeArgs args = requantize_args(constants, weights, block);
+    args.acc = scratch.outputs.data();
+    args.acc_stride = out_stride;
+    args.outputs = 4 * tiles;
+    args.windows = plan.slots.data();
+    args.dst = buffers.dst;
+    args.dst_elements = plan.dst_elements.data() + 4 * first_tile;
+    args.dst_first = block.first;
+    args.dst_zero = layouts_[static_cast<size_t>(plan.dst)].zero;
+    if (plan.skip >= 0) {
+      args.skip = buffers.skip;
+      args.skip_elements = plan.skip_elements.data() + 4 * first_tile;
+      args.skip_first = block.first;
+      args.skip_zero = layouts_[static_cast<size_t>(plan.skip)].zero;
+    }
+    kernels_.requantize(args);
+  }
+}
+
+/// What does not depend on where sums and codes are.
+RequantizeArgs Runner::requantize_args(const LayerConstants& constants, const LayerWeights& weights,
+                                       const Block& block) {
+  return {.block = block.channels,
+          .bias = &weights.bias[static_cast<size_t>(block.first)],
+          .multiplier = &constants.multiplier[static_cast<size_t>(block.first)],
+          .low = constants.low,
+          .high = constants.high,
+          .skip_multiplier = constants.skip_multiplier};
 }
 
 void Runner::run_band(const LayerPlan& plan, const LayerWeights& weights, const Band& band,
@@ -81,17 +203,13 @@ void Runner::run_band(const LayerPlan& plan, const LayerWeights& weights, const 
       write_logits(plan, weights, band, block, first_row, buffers, acc);
       continue;
     }
-    RequantizeArgs args{.acc = acc,
-                        .acc_stride = band.slots * kLanes,
-                        .block = block.channels,
-                        .bias = &weights.bias[static_cast<size_t>(block.first)],
-                        .multiplier = &constants.multiplier[static_cast<size_t>(block.first)],
-                        .low = constants.low,
-                        .high = constants.high,
-                        .outputs = static_cast<int64_t>(band.dst_elements.size()),
-                        .windows = band.pooled.data(),
-                        .window = plan.pool * plan.pool,
-                        .dst_zero = layouts_[static_cast<size_t>(plan.dst)].zero};
+    RequantizeArgs args = requantize_args(constants, weights, block);
+    args.acc = acc;
+    args.acc_stride = band.slots * kLanes;
+    args.outputs = static_cast<int64_t>(band.dst_elements.size());
+    args.windows = band.pooled.data();
+    args.window = plan.pool * plan.pool;
+    args.dst_zero = layouts_[static_cast<size_t>(plan.dst)].zero;
     args.dst = buffers.dst;
     args.dst_elements = band.dst_elements.data();
     args.dst_first = index * plan.dst_band_elements + block.first;
@@ -99,7 +217,6 @@ void Runner::run_band(const LayerPlan& plan, const LayerWeights& weights, const 
       args.skip = buffers.skip;
       args.skip_elements = band.skip_elements.data();
       args.skip_first = index * plan.skip_band_elements + block.first;
-      args.skip_multiplier = constants.skip_multiplier;
       args.skip_zero = layouts_[static_cast<size_t>(plan.skip)].zero;
     }
     kernels_.requantize(args);

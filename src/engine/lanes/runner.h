@@ -1,12 +1,12 @@
 #pragma once
 
 #include <memory>
-#include <variant>
+#include <span>
 #include <vector>
 
 #include "engine/isa.h"
 #include "engine/lanes/buffers.h"
-#include "engine/lanes/pools.h"
+#include "engine/lanes/program.h"
 #include "engine/lanes/weights.h"
 
 namespace flatenn::engine::lanes {
@@ -17,29 +17,26 @@ struct Kernels {
   Dot dot = nullptr;
   Requantize requantize = nullptr;
   Peak peak = nullptr;
+  WinogradInput winograd_input = nullptr;
+  WinogradOutput winograd_output = nullptr;
 };
 /// The best ones that `isa` allows.
 const Kernels& kernels_for(Isa isa);
 
-/// A layer, or a layer with the max-pool that follows it.
-using Step = std::variant<LayerPlan, PoolPlan>;
-int64_t layer_of(const Step& step);
-
-/// How a network is run on chunks of `lane_groups` * 16 images.
-struct Program {
-  std::vector<Step> fused;  ///< Max-pools inside the layers before them where possible.
-  std::vector<Step> plain;  ///< One step a layer: every activation is written.
+/// What a step computes on its way.
+struct Scratch {
+  std::vector<int32_t> acc;
+  std::vector<int32_t> outputs;  ///< Of Winograd's filtering, as is the next one.
+  std::unique_ptr<AlignedBytes> transformed;
 };
-Program make_program(const net::Network& network, const std::vector<Layout>& layouts,
-                     int64_t lane_groups);
 
-/// Scratch memory of one thread.
+/// Memory of one thread.
 struct Workspace {
   Workspace(const Program& program, const std::vector<Layout>& layouts, int64_t lane_groups,
             int64_t classes);
   ChunkBuffers golden;
   ChunkBuffers faulty;
-  std::vector<int32_t> acc;
+  Scratch scratch;
   std::vector<float> logits;  ///< [lane_groups * 16, classes]
 };
 
@@ -56,7 +53,7 @@ class Runner {
  public:
   Runner(const net::Network& network, const std::vector<Layout>& layouts, const Kernels& kernels);
   void run(const Step& step, const NetworkWeights& weights, const StepBuffers& buffers,
-           int64_t lane_groups, int32_t* acc) const;
+           int64_t lane_groups, Scratch& scratch) const;
 
  private:
   struct LayerConstants {
@@ -65,8 +62,20 @@ class Runner {
     float low = 0;
     float high = 0;
   };
+  static RequantizeArgs requantize_args(const LayerConstants& constants,
+                                        const LayerWeights& weights, const Block& block);
   void run_layer(const LayerPlan& plan, const LayerWeights& weights, const StepBuffers& buffers,
                  int64_t lane_groups, int32_t* acc) const;
+  void run_winograd(const WinogradPlan& plan, const LayerWeights& weights,
+                    const StepBuffers& buffers, Scratch& scratch) const;
+  void run_winograd_blocks(const WinogradPlan& plan, const LayerWeights& weights,
+                           std::span<const Block> blocks, int64_t first_tile, int64_t tiles,
+                           const StepBuffers& buffers, Scratch& scratch) const;
+  void sum_winograd_blocks(const WinogradPlan& plan, const LayerWeights& weights,
+                           std::span<const Block> blocks, int64_t tiles, Scratch& scratch) const;
+  void run_pool_step(const PoolPlan& pool, const StepBuffers& buffers, int64_t lane_groups) const;
+  StepBuffers at_group(const StepBuffers& buffers, const net::Layer& layer, int64_t dst,
+                       int64_t group) const;
   void run_band(const LayerPlan& plan, const LayerWeights& weights, const Band& band,
                 int64_t first_row, const StepBuffers& buffers, int32_t* acc) const;
   void sum_block(const LayerPlan& plan, const LayerWeights& weights, const Band& band, size_t block,

@@ -7,30 +7,33 @@ bool reads_signed(const net::Network& network, const net::Layer& layer) {
   return network.activations[static_cast<size_t>(layer.src)].is_signed;
 }
 
-LayerWeights pack(const net::Network& network, const net::Layer& layer, const LayerPlan& plan) {
+/// Room for a step's weights, all 0.
+LayerWeights make_room(const Step& step, const net::Layer& layer) {
   LayerWeights result;
-  const net::Weights& w = layer.weights;
-  result.packed.resize(static_cast<size_t>(plan.packed_size));
-  auto* bytes = reinterpret_cast<int8_t*>(result.packed.data());
-  result.init.resize(static_cast<size_t>(w.out_channels));
-  for (int64_t element = 0; element < w.elements(); ++element) {
-    const int value = w.value(w.codes[static_cast<size_t>(element)]);
-    for_packed_bytes(plan, plan.window, element,
-                     [&](int64_t byte) { bytes[byte] = static_cast<int8_t>(value); });
-    if (reads_signed(network, layer)) {
-      result.init[static_cast<size_t>(element / w.fan_in())] -= 128 * value;
-    }
+  auto channels = static_cast<size_t>(layer.weights.out_channels);
+  if (const auto* plan = std::get_if<LayerPlan>(&step)) {
+    result.packed.resize(static_cast<size_t>(plan->packed_size));
+  } else if (const auto* winograd = std::get_if<WinogradPlan>(&step)) {
+    result.packed.resize(static_cast<size_t>(winograd->packed_size()));
+    channels *= kWinogradPlaces;
   }
+  result.init.resize(channels);
   result.bias.assign(layer.bias.begin(), layer.bias.end());
   return result;
 }
 
 }  // namespace
 
-NetworkWeights::NetworkWeights(const net::Network& network, std::vector<const LayerPlan*> plans)
-    : network_(&network), plans_(std::move(plans)), layers_(plans_.size()) {
-  for (size_t i = 0; i < plans_.size(); ++i) {
-    if (plans_[i] != nullptr) layers_[i] = pack(network, network.layers[i], *plans_[i]);
+NetworkWeights::NetworkWeights(const net::Network& network, const std::vector<Step>& steps)
+    : network_(&network), steps_(&steps), layers_(steps.size()) {
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const net::Layer& layer = network.layers[i];
+    if (!layer.multiplies()) continue;
+    layers_[i] = make_room(steps[i], layer);
+    const net::Weights& w = layer.weights;
+    for (int64_t element = 0; element < w.elements(); ++element) {
+      add(i, element, w.value(w.codes[static_cast<size_t>(element)]), [](const auto&) {});
+    }
   }
 }
 
@@ -40,23 +43,43 @@ int64_t NetworkWeights::bytes() const {
   return static_cast<int64_t>(words * sizeof(int32_t));
 }
 
+template <typename Keep>
+void NetworkWeights::add(size_t index, int64_t element, int delta, const Keep& keep) {
+  const net::Layer& layer = network_->layers[index];
+  LayerWeights& weights = layers_[index];
+  auto* bytes = reinterpret_cast<int8_t*>(weights.packed.data());
+  const auto add_at = [&](auto& value, int amount) {
+    keep(value);
+    value = static_cast<std::remove_reference_t<decltype(value)>>(value + amount);
+  };
+  const int64_t channel = element / layer.weights.fan_in();
+  if (const auto* winograd = std::get_if<WinogradPlan>(&(*steps_)[index])) {
+    for_winograd_bytes(*winograd, element, [&](int64_t byte, int64_t place, int coefficient) {
+      add_at(bytes[byte], coefficient * delta);
+      add_at(weights.init[static_cast<size_t>(place * layer.weights.out_channels + channel)],
+             -kWinogradOffset * coefficient * delta);
+    });
+    return;
+  }
+  const auto& plan = std::get<LayerPlan>((*steps_)[index]);
+  for_packed_bytes(plan, plan.window, element, [&](int64_t byte) { add_at(bytes[byte], delta); });
+  if (reads_signed(*network_, layer)) {
+    add_at(weights.init[static_cast<size_t>(channel)], -128 * delta);
+  }
+}
+
+/// A job changes an element at most once, so what the element held is the network's own value.
 void NetworkWeights::change(const WeightChange& change) {
   const auto index = static_cast<size_t>(change.layer);
-  const net::Layer& layer = network_->layers[index];
-  const net::Weights& w = layer.weights;
-  const int value = w.value(change.code);
-  auto* bytes = reinterpret_cast<int8_t*>(layers_[index].packed.data());
-  int8_t before = 0;
-  for_packed_bytes(*plans_[index], plans_[index]->window, change.element, [&](int64_t byte) {
-    before = bytes[byte];
-    old_values_.push_back({bytes + byte, before});
-    bytes[byte] = static_cast<int8_t>(value);
+  const net::Weights& w = network_->layers[index].weights;
+  const int before = w.value(w.codes[static_cast<size_t>(change.element)]);
+  add(index, change.element, w.value(change.code) - before, [&](auto& value) {
+    if constexpr (sizeof(value) == 1) {
+      old_values_.push_back({&value, value});
+    } else {
+      old_inits_.push_back({&value, value});
+    }
   });
-  if (reads_signed(*network_, layer)) {
-    int32_t& init = layers_[index].init[static_cast<size_t>(change.element / w.fan_in())];
-    old_inits_.push_back({&init, init});
-    init -= 128 * (value - before);
-  }
 }
 
 void NetworkWeights::apply(const Job& job) {

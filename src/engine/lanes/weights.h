@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/chunked/chunked_engine.h"
-#include "engine/lanes/plan.h"
+#include "engine/lanes/program.h"
 #include "flatenn/engine/engine.h"
 
 namespace flatenn::engine::lanes {
@@ -12,7 +12,8 @@ namespace flatenn::engine::lanes {
 /// One layer's weights as the kernels read them; empty for pools.
 struct LayerWeights {
   std::vector<int32_t> packed;
-  std::vector<int32_t> init;  ///< [channels]: -128 * sum of values where the source is signed.
+  /// What sums start with, for codes stored with 128 added: -128 * the sum of their weights.
+  std::vector<int32_t> init;  ///< [channels], or [places][channels] by Winograd's filtering.
   std::vector<float> bias;
 };
 
@@ -20,8 +21,8 @@ struct LayerWeights {
 /// bytes concerned; nothing is allocated once the list of old values has grown.
 class NetworkWeights final : public TrialWeights {
  public:
-  /// `plans` [layers]: null for pools. All must outlive this object.
-  NetworkWeights(const net::Network& network, std::vector<const LayerPlan*> plans);
+  /// `steps` [layers]; all must outlive this object.
+  NetworkWeights(const net::Network& network, const std::vector<Step>& steps);
 
   const LayerWeights& operator[](int64_t layer) const {
     return layers_[static_cast<size_t>(layer)];
@@ -38,10 +39,13 @@ class NetworkWeights final : public TrialWeights {
     T value;
   };
 
+  /// Adds `delta` to the value of a weight; keep(place) is called before a place changes.
+  template <typename Keep>
+  void add(size_t layer, int64_t element, int delta, const Keep& keep);
   void change(const WeightChange& change);
 
   const net::Network* network_;
-  std::vector<const LayerPlan*> plans_;
+  const std::vector<Step>* steps_;
   std::vector<LayerWeights> layers_;
   std::vector<Old<int8_t>> old_values_;
   std::vector<Old<int32_t>> old_inits_;

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "engine/kernels/lanes/lanes_impl.h"
+#include "engine/kernels/lanes/winograd_impl.h"
 
 namespace flatenn::engine::lanes {
 namespace {
@@ -111,6 +112,20 @@ struct Avx2 {
     return {_mm256_cvtps_epi32(value.low), _mm256_cvtps_epi32(value.high)};
   }
 
+  static Ints add_bytes(Ints a, Ints b) {
+    return {_mm256_add_epi8(a.low, b.low), _mm256_add_epi8(a.high, b.high)};
+  }
+  static Ints subtract_bytes(Ints a, Ints b) {
+    return {_mm256_sub_epi8(a.low, b.low), _mm256_sub_epi8(a.high, b.high)};
+  }
+  static Ints flip_top_bits(Ints a) {
+    const __m256i top = _mm256_set1_epi8(-128);
+    return {_mm256_xor_si256(a.low, top), _mm256_xor_si256(a.high, top)};
+  }
+  static Ints quarter(Ints a) {
+    return {_mm256_srai_epi32(a.low, 2), _mm256_srai_epi32(a.high, 2)};
+  }
+
   static Ints byte_of(Ints vector, int byte) {
     const __m128i shift = _mm_cvtsi32_si128(8 * byte);
     const __m256i mask = _mm256_set1_epi32(0xff);
@@ -143,5 +158,7 @@ void dot_u8s8s32_avx2(const DotArgs& args) {
 }
 void requantize_s32u8_avx2(const RequantizeArgs& args) { requantize_any<Avx2>(args); }
 int64_t peak_u8s8s32_avx2(int64_t rounds) { return peak_any<Avx2>(rounds); }
+void winograd_input_avx2(const WinogradInputArgs& args) { winograd_input_any<Avx2>(args); }
+void winograd_output_avx2(const WinogradOutputArgs& args) { winograd_output_any<Avx2>(args); }
 
 }  // namespace flatenn::engine::lanes

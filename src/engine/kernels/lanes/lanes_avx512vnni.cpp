@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "engine/kernels/lanes/lanes_impl.h"
+#include "engine/kernels/lanes/winograd_impl.h"
 
 namespace flatenn::engine::lanes {
 namespace {
@@ -48,6 +49,11 @@ struct Avx512Vnni {
   /// The default rounding mode is half to even.
   static Ints round(Floats value) { return _mm512_cvtps_epi32(value); }
 
+  static Ints add_bytes(Ints a, Ints b) { return _mm512_add_epi8(a, b); }
+  static Ints subtract_bytes(Ints a, Ints b) { return _mm512_sub_epi8(a, b); }
+  static Ints flip_top_bits(Ints a) { return _mm512_xor_si512(a, _mm512_set1_epi8(-128)); }
+  static Ints quarter(Ints a) { return _mm512_srai_epi32(a, 2); }
+
   static Ints byte_of(Ints vector, int byte) {
     return _mm512_and_si512(_mm512_srl_epi32(vector, _mm_cvtsi32_si128(8 * byte)),
                             _mm512_set1_epi32(0xff));
@@ -68,5 +74,11 @@ struct Avx512Vnni {
 void dot_u8s8s32_avx512vnni(const DotArgs& args) { dot_any<Avx512Vnni, false>(args); }
 void requantize_s32u8_avx512vnni(const RequantizeArgs& args) { requantize_any<Avx512Vnni>(args); }
 int64_t peak_u8s8s32_avx512vnni(int64_t rounds) { return peak_any<Avx512Vnni>(rounds); }
+void winograd_input_avx512vnni(const WinogradInputArgs& args) {
+  winograd_input_any<Avx512Vnni>(args);
+}
+void winograd_output_avx512vnni(const WinogradOutputArgs& args) {
+  winograd_output_any<Avx512Vnni>(args);
+}
 
 }  // namespace flatenn::engine::lanes

@@ -1,4 +1,5 @@
 #include "engine/kernels/lanes/lanes_impl.h"
+#include "engine/kernels/lanes/winograd_impl.h"
 
 namespace flatenn::engine::lanes {
 namespace {
@@ -14,6 +15,7 @@ struct Baseline {
   struct Codes {
     const uint8_t* bytes;
   };
+  static constexpr uint32_t kTopBits = 0x80808080;
   static constexpr unsigned kPeakChains = 1;
   static constexpr unsigned kTilePositions[kMaxBlock + 1] = {0, 1, 1, 1, 1, 1, 1};
 
@@ -109,6 +111,29 @@ struct Baseline {
         [&](int i) { return static_cast<int32_t>((value.v[i] + kNoFraction) - kNoFraction); });
   }
 
+  /// Four bytes of a word at once: carries stop at the top bits, which are added apart.
+  static Ints add_bytes(const Ints& a, const Ints& b) {
+    return each<Ints>([&](int i) {
+      const auto x = static_cast<uint32_t>(a.v[i]);
+      const auto y = static_cast<uint32_t>(b.v[i]);
+      return static_cast<int32_t>(((x & ~kTopBits) + (y & ~kTopBits)) ^ ((x ^ y) & kTopBits));
+    });
+  }
+  static Ints subtract_bytes(const Ints& a, const Ints& b) {
+    return each<Ints>([&](int i) {
+      const auto x = static_cast<uint32_t>(a.v[i]);
+      const auto y = static_cast<uint32_t>(b.v[i]);
+      return static_cast<int32_t>(((x | kTopBits) - (y & ~kTopBits)) ^ ((x ^ ~y) & kTopBits));
+    });
+  }
+  static Ints flip_top_bits(const Ints& a) {
+    return each<Ints>(
+        [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) ^ kTopBits); });
+  }
+  static Ints quarter(const Ints& a) {
+    return each<Ints>([&](int i) { return a.v[i] >> 2; });
+  }
+
   static Ints byte_of(const Ints& vector, int byte) {
     return each<Ints>([&](int i) { return vector.v[i] >> (8 * byte) & 0xff; });
   }
@@ -128,5 +153,9 @@ struct Baseline {
 void dot_u8s8s32_baseline(const DotArgs& args) { dot_any<Baseline, false>(args); }
 void requantize_s32u8_baseline(const RequantizeArgs& args) { requantize_any<Baseline>(args); }
 int64_t peak_u8s8s32_baseline(int64_t rounds) { return peak_any<Baseline>(rounds); }
+void winograd_input_baseline(const WinogradInputArgs& args) { winograd_input_any<Baseline>(args); }
+void winograd_output_baseline(const WinogradOutputArgs& args) {
+  winograd_output_any<Baseline>(args);
+}
 
 }  // namespace flatenn::engine::lanes

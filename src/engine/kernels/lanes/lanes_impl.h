@@ -94,46 +94,120 @@ typename S::Ints window_extreme(const RequantizeArgs& a, int64_t m, const int32_
   return best;
 }
 
-/// Codes of one channel at one output, one in each 32-bit lane.
+/// What requantizing one channel needs, in registers.
 template <class S>
-typename S::Ints requantized(const RequantizeArgs& a, int64_t output, int64_t m,
-                             const typename S::Ints* skip_vector, int skip_byte) {
-  const float factor = a.multiplier[m];
-  const auto acc = window_extreme<S>(a, m, a.windows + output * a.window, factor < 0);
-  auto y = S::multiply(S::add(S::to_float(acc), S::splat(a.bias[m])), S::splat(factor));
-  if (skip_vector != nullptr) {
-    const auto code = S::subtract(S::byte_of(*skip_vector, skip_byte), S::broadcast(a.skip_zero));
-    y = S::fma(S::to_float(code), S::splat(a.skip_multiplier), y);
+struct ChannelConstants {
+  typename S::Floats bias, factor;
+  bool falling;
+  ChannelConstants(const RequantizeArgs& a, int64_t m)
+      : bias(S::splat(a.bias[m])),
+        factor(S::splat(a.multiplier[m])),
+        falling(a.multiplier[m] < 0) {}
+};
+
+/// What all channels share.
+template <class S>
+struct LayerConstants {
+  typename S::Floats low, high, skip_multiplier;
+  typename S::Ints dst_zero, skip_zero;
+  explicit LayerConstants(const RequantizeArgs& a)
+      : low(S::splat(a.low)),
+        high(S::splat(a.high)),
+        skip_multiplier(S::splat(a.skip_multiplier)),
+        dst_zero(S::broadcast(a.dst_zero)),
+        skip_zero(S::broadcast(a.skip_zero)) {}
+};
+
+/// Codes of one channel, one in each 32-bit lane.
+template <class S, bool Skip>
+typename S::Ints requantized(const LayerConstants<S>& layer, const ChannelConstants<S>& channel,
+                             const typename S::Ints& acc, const typename S::Ints& skip_vector,
+                             int skip_byte) {
+  auto y = S::multiply(S::add(S::to_float(acc), channel.bias), channel.factor);
+  if constexpr (Skip) {
+    const auto code = S::subtract(S::byte_of(skip_vector, skip_byte), layer.skip_zero);
+    y = S::fma(S::to_float(code), layer.skip_multiplier, y);
   }
-  return S::add(S::round(S::clamp(y, S::splat(a.low), S::splat(a.high))), S::broadcast(a.dst_zero));
+  return S::add(S::round(S::clamp(y, layer.low, layer.high)), layer.dst_zero);
+}
+
+template <class S, bool Pooled>
+typename S::Ints sum_at(const RequantizeArgs& a, int64_t output, int64_t m, bool falling) {
+  const int32_t* window = a.windows + output * a.window;
+  if constexpr (Pooled) return window_extreme<S>(a, m, window, falling);
+  return S::load(a.acc + m * a.acc_stride + window[0] * kLanes);
+}
+
+/// One channel over all outputs.
+template <class S, bool Pooled, bool Skip>
+void requantize_channel(const RequantizeArgs& a, const LayerConstants<S>& layer, int64_t m) {
+  const ChannelConstants<S> channel(a, m);
+  typename S::Ints skip_vector{};
+  int64_t skip = 0;
+  for (int64_t o = 0; o < a.outputs; ++o) {
+    const int64_t dst = a.dst_first + a.dst_elements[o] + m;
+    if constexpr (Skip) {
+      skip = a.skip_first + a.skip_elements[o] + m;
+      skip_vector = S::load_vector(a.skip + skip / 4 * kVectorBytes);
+    }
+    const auto acc = sum_at<S, Pooled>(a, o, m, channel.falling);
+    const auto code =
+        requantized<S, Skip>(layer, channel, acc, skip_vector, static_cast<int>(skip % 4));
+    S::store_byte(a.dst + dst / 4 * kVectorBytes, static_cast<int>(dst % 4), code);
+  }
+}
+
+/// Four channels from m on over all outputs, a whole vector each.
+template <class S, bool Pooled, bool Skip>
+void requantize_four(const RequantizeArgs& a, const LayerConstants<S>& layer, int64_t m) {
+  const ChannelConstants<S> channels[4] = {{a, m}, {a, m + 1}, {a, m + 2}, {a, m + 3}};
+  typename S::Ints skip_vector{};
+  for (int64_t o = 0; o < a.outputs; ++o) {
+    const int64_t dst = a.dst_first + a.dst_elements[o] + m;
+    if constexpr (Skip) {
+      const int64_t skip = a.skip_first + a.skip_elements[o] + m;
+      skip_vector = S::load_vector(a.skip + skip / 4 * kVectorBytes);
+    }
+    typename S::Ints codes[4];
+#pragma GCC unroll 4
+    for (int c = 0; c < 4; ++c) {
+      const auto acc = sum_at<S, Pooled>(a, o, m + c, channels[c].falling);
+      codes[c] = requantized<S, Skip>(layer, channels[c], acc, skip_vector, c);
+    }
+    S::store_vector(a.dst + dst / 4 * kVectorBytes,
+                    S::pack(codes[0], codes[1], codes[2], codes[3]));
+  }
+}
+
+/// Whether channels from m on begin a vector at every output.
+inline bool starts_vectors(const RequantizeArgs& a, int64_t m) {
+  for (int64_t o = 0; o < a.outputs; ++o) {
+    if ((a.dst_first + a.dst_elements[o] + m) % 4 != 0) return false;
+    if (a.skip != nullptr && (a.skip_first + a.skip_elements[o] + m) % 4 != 0) return false;
+  }
+  return true;
+}
+
+template <class S, bool Pooled, bool Skip>
+void requantize_as(const RequantizeArgs& a) {
+  const LayerConstants<S> layer(a);
+  for (int64_t m = 0; m < a.block;) {
+    if (m + 4 <= a.block && starts_vectors(a, m)) {
+      requantize_four<S, Pooled, Skip>(a, layer, m);
+      m += 4;
+    } else {
+      requantize_channel<S, Pooled, Skip>(a, layer, m);
+      ++m;
+    }
+  }
 }
 
 template <class S>
 void requantize_any(const RequantizeArgs& a) {
-  for (int64_t o = 0; o < a.outputs; ++o) {
-    const int64_t dst = a.dst_first + a.dst_elements[o];
-    const int64_t skip = a.skip != nullptr ? a.skip_first + a.skip_elements[o] : 0;
-    for (int64_t m = 0; m < a.block;) {
-      const int64_t element = dst + m;
-      uint8_t* vector = a.dst + element / 4 * kVectorBytes;
-      const bool whole =
-          element % 4 == 0 && m + 4 <= a.block && (a.skip == nullptr || (skip + m) % 4 == 0);
-      typename S::Ints skip_vector{};
-      if (a.skip != nullptr) skip_vector = S::load_vector(a.skip + (skip + m) / 4 * kVectorBytes);
-      const auto* skip_codes = a.skip != nullptr ? &skip_vector : nullptr;
-      if (whole) {
-        const auto c0 = requantized<S>(a, o, m, skip_codes, 0);
-        const auto c1 = requantized<S>(a, o, m + 1, skip_codes, 1);
-        const auto c2 = requantized<S>(a, o, m + 2, skip_codes, 2);
-        const auto c3 = requantized<S>(a, o, m + 3, skip_codes, 3);
-        S::store_vector(vector, S::pack(c0, c1, c2, c3));
-        m += 4;
-      } else {
-        const auto code = requantized<S>(a, o, m, skip_codes, static_cast<int>((skip + m) % 4));
-        S::store_byte(vector, static_cast<int>(element % 4), code);
-        ++m;
-      }
-    }
+  if (a.skip != nullptr) {
+    a.window > 1 ? requantize_as<S, true, true>(a) : requantize_as<S, false, true>(a);
+  } else {
+    a.window > 1 ? requantize_as<S, true, false>(a) : requantize_as<S, false, false>(a);
   }
 }
 
