@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # campaign_precision.sh FLATENN MODEL.onnx [RATE] [HALF_WIDTH] [campaign flags...]
 #
-# What a half-width costs three ways, in inferences and seconds: a fixed 100 trials over all images, the stop
+# What a half-width costs three ways, in inferences, seconds on the clock and of processor time: a fixed 100 trials over all images, the stop
 # rule over all images, and the stop rule with few images a trial (pilot included).
 set -euo pipefail
 
@@ -12,21 +12,23 @@ trap 'rm -rf "$work"' EXIT
 
 # measure NAME PILOT_INFERENCES FLAGS...
 measure() {
-  local name=$1 pilot=$2 start end
+  local name=$1 pilot=$2 times
   shift 2
-  start=$(date +%s.%N)
-  "$flatenn" --quiet campaign --db "$work/$name.db" --model "$model" --rates "$rate" --seed 1 \
-    ${extra[@]+"${extra[@]}"} "$@" >/dev/null
-  end=$(date +%s.%N)
+  local TIMEFORMAT='%R %U %S'
+  times=$({ time "$flatenn" --quiet campaign --db "$work/$name.db" --model "$model" \
+    --rates "$rate" --seed 1 ${extra[@]+"${extra[@]}"} "$@" >/dev/null 2>"$work/errors"; } 2>&1) ||
+    { cat "$work/errors" >&2; exit 1; }
   "$flatenn" results "$work/$name.db" --json | python3 -c '
 import json, sys
-name, pilot, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[4]) - float(sys.argv[3])
+name, pilot = sys.argv[1], int(sys.argv[2])
+clock, user, system = map(float, sys.argv[3].split())
 cell = json.load(sys.stdin)[0]["cells"][0]
 half = (cell["ci"][1] - cell["ci"][0]) / 2
-inferences = cell["trials"] * cell["images"] + pilot
-print(f"{name:12} {cell['"'trials'"']:5} trials x {cell['"'images'"']:5} images {inferences:9} inferences "
-      f"{seconds:8.2f} s  mean {100 * cell['"'mean'"']:.2f} % +- {100 * half:.2f}  stop: {cell['"'stop'"']}")
-' "$name" "$pilot" "$start" "$end"
+trials, images = cell["trials"], cell["images"]
+mean = cell["mean"]
+print(f"{name:12} {trials:5} trials x {images:5} images {trials * images + pilot:9} inferences "
+      f"{clock:7.2f} s, {user + system:6.2f} s of CPU time  mean {100 * mean:.2f} % +- {100 * half:.2f}")
+' "$name" "$pilot" "$times"
 }
 
 measure fixed 0 --trials 100

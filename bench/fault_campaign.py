@@ -82,29 +82,38 @@ class Campaign:
             weight.copy_(signed * scale)
 
 
-def torch_trial_seconds(name, images, trials):
-    torch.manual_seed(0)
-    model = (lenet5() if name == "lenet5" else resnet18()).eval()
-    shape = (1, 28, 28) if name == "lenet5" else (3, 32, 32)
-    data = torch.randn(images, *shape)
-    batch = 1000 if name == "lenet5" else 250
-    seconds = []
-    with torch.inference_mode():
-        campaign = Campaign(model)
-        for trial in range(trials + 1):
-            start = time.perf_counter()
-            campaign.inject()
-            for at in range(0, images, batch):
-                model(data[at:at + batch]).argmax(1)
-            seconds.append(time.perf_counter() - start)
-    return seconds[1:]  # the first one warms up
+class TorchTrials:
+    """Trials in PyTorch, one at a time; the first one, which warms up, has been run."""
+
+    def __init__(self, name, images):
+        torch.manual_seed(0)
+        self.model = (lenet5() if name == "lenet5" else resnet18()).eval()
+        shape = (1, 28, 28) if name == "lenet5" else (3, 32, 32)
+        self.data = torch.randn(images, *shape)
+        self.batch = 1000 if name == "lenet5" else 250
+        with torch.inference_mode():
+            self.campaign = Campaign(self.model)
+        self.run()
+
+    def run(self):
+        """One trial: its seconds on the clock and of processor time, all threads."""
+        start, start_cpu = time.perf_counter(), time.process_time()
+        with torch.inference_mode():
+            self.campaign.inject()
+            for at in range(0, len(self.data), self.batch):
+                self.model(self.data[at:at + self.batch]).argmax(1)
+        return time.perf_counter() - start, time.process_time() - start_cpu
 
 
-def flatenn_report(binary, name, images, threads):
+def flatenn_trial(options):
+    """The median trial of one run of flatenn bench, likewise, and the engine's name."""
     share = 1 - (1 - RATE) ** BITS
-    command = [binary, "bench", "--model", name, "--bits", str(BITS), "--images", str(images),
-               "--threads", str(threads), "--share", str(share), "--json"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    command = [options.flatenn, "bench", "--model", options.model, "--bits", str(BITS),
+               "--images", str(options.images), "--threads", str(options.threads),
+               "--repetitions", "3", "--share", str(share), "--json"]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return (report["trial_seconds"]["median"], report["trial_cpu_seconds"]["median"],
+            report["engine"])
 
 
 def main():
@@ -112,21 +121,29 @@ def main():
     parser.add_argument("flatenn", help="the binary of a release build")
     parser.add_argument("--model", choices=("lenet5", "resnet18"), default="lenet5")
     parser.add_argument("--images", type=int, default=10000)
-    parser.add_argument("--trials", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5, help="of both, in turn")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    seconds = torch_trial_seconds(options.model, options.images, options.trials)
-    report = flatenn_report(options.flatenn, options.model, options.images, options.threads)
-    theirs, ours = statistics.median(seconds), report["trial_seconds"]["median"]
-    print(f"{options.model}, {options.images} images, {options.threads} threads, one trial:")
-    print(f"  PyTorch {torch.__version__}: {1e3 * theirs:9.1f} ms"
-          f"  ({1e3 * min(seconds):.1f} to {1e3 * max(seconds):.1f})")
-    print(f"  flatenn {report['engine']}: {1e3 * ours:9.1f} ms"
-          f"  ({1e3 * report['trial_seconds']['fastest']:.1f} to"
-          f" {1e3 * report['trial_seconds']['slowest']:.1f})")
-    print(f"  ratio {theirs / ours:.1f}")
+    trials = TorchTrials(options.model, options.images)
+    theirs, ours = [], []
+    for _ in range(options.rounds):  # in turn, so that other load meets both
+        theirs.append(trials.run())
+        ours.append(flatenn_trial(options))
+    print(f"{options.model}, {options.images} images, {options.threads} threads, one trial,"
+          f" median of {options.rounds} rounds in turn (fastest to slowest):")
+    names = (f"PyTorch {torch.__version__}", f"flatenn {ours[0][2]}")
+    for column, clock in enumerate(("clock", "CPU time")):
+        medians = []
+        for name, rows in zip(names, (theirs, ours)):
+            seconds = [row[column] for row in rows]
+            medians.append(statistics.median(seconds))
+            print(f"  {clock:8} {name:28} {1e3 * medians[-1]:10.1f} ms"
+                  f"  ({1e3 * min(seconds):.1f} to {1e3 * max(seconds):.1f})")
+        ratios = [their[column] / our[column] for their, our in zip(theirs, ours)]
+        print(f"  {clock:8} ratio {statistics.median(ratios):.1f}"
+              f"  ({min(ratios):.1f} to {max(ratios):.1f})")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ void print_json(const BenchCommandOptions& options, const BenchReport& report,
                             {"images", report.images},
                             {"macs", report.macs},
                             {"trial_seconds", spread_json(report.trial_seconds)},
+                            {"trial_cpu_seconds", spread_json(report.trial_cpu_seconds)},
                             {"images_per_second", spread_json(report.images_per_second)},
                             {"trials_per_second", report.trials_per_second},
                             {"gmacs_per_second", report.gmacs_per_second},
@@ -59,6 +60,9 @@ void print_table(const BenchCommandOptions& options, const BenchReport& report,
   if (!choice.empty()) std::printf("  chosen      %s\n", choice.c_str());
   std::printf("  one trial   %10.2f ms   (fastest %.2f, slowest %.2f)\n", 1e3 * trial.median,
               1e3 * trial.fastest, 1e3 * trial.slowest);
+  const Spread& cpu = report.trial_cpu_seconds;
+  std::printf("  CPU time    %10.2f ms   (fastest %.2f, slowest %.2f)\n", 1e3 * cpu.median,
+              1e3 * cpu.fastest, 1e3 * cpu.slowest);
   std::printf("  trials/s    %10.2f\n  images/s    %10.0f\n", report.trials_per_second,
               report.images_per_second.median);
   std::printf("  GMAC/s      %10.1f      %.0f %% of the %.1f measured as this machine's peak\n",

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "engine/lanes/runner.h"
+#include "engine/process_time.h"
 #include "engine/testing.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/parallel.h"
@@ -111,11 +112,15 @@ BenchReport bench(Engine& engine, const net::Network& network, const ImageCodes&
   Trials trials(network, images, options);
   engine.run(trials.jobs());
   std::vector<double> seconds;
+  std::vector<double> cpu;
+  const auto jobs = static_cast<double>(options.trials);
   for (int64_t i = 0; i < options.repetitions; ++i) {
-    seconds.push_back(seconds_of([&] { engine.run(trials.jobs()); }) /
-                      static_cast<double>(options.trials));
+    const double before = process_seconds();
+    seconds.push_back(seconds_of([&] { engine.run(trials.jobs()); }) / jobs);
+    cpu.push_back((process_seconds() - before) / jobs);
   }
   report.trial_seconds = spread_of(seconds);
+  report.trial_cpu_seconds = spread_of(cpu);
   const auto count = static_cast<double>(images.count);
   report.images_per_second = {count / report.trial_seconds.median,
                               count / report.trial_seconds.fastest,

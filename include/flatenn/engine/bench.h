@@ -34,6 +34,8 @@ struct BenchReport {
   int64_t images = 0;
   int64_t macs = 0;      ///< Of one image.
   Spread trial_seconds;  ///< Wall clock of one trial over all images, faults applied and undone.
+  Spread
+      trial_cpu_seconds;  ///< Processor time of all threads for one; steadier on a shared machine.
   Spread images_per_second;
   double trials_per_second = 0;
   double gmacs_per_second = 0;
