@@ -5,7 +5,9 @@
 # followed by what it prints, stdout and stderr together, and by "[exit N]" where N is not 0.
 # Commands run in bash, one after the other in one empty folder ($WORK, also shown as $WORK in what
 # they print), with their own HOME and data root. "# needs: mnist" skips (exit 77) where MNIST is not
-# in the caller's data root, which commands find as $DATA. UPDATE=1 rewrites the transcript.
+# in the caller's data root, which commands find as $DATA. What varies from run to run, such as a
+# time, stands as {{an extended regular expression}} in the expected line. UPDATE=1 rewrites the
+# transcript, save lines whose expressions still match.
 set -uo pipefail
 
 flatenn=$(realpath "$1")
@@ -30,6 +32,30 @@ run() {
   ((status == 0)) || echo "[exit $status]"
 }
 
+# matches EXPECTED GOT: whether GOT is EXPECTED with its expressions filled in.
+matches() {
+  local rest=$1 pattern='^' literal
+  while [[ $rest == *'{{'*'}}'* ]]; do
+    literal=${rest%%'{{'*}
+    rest=${rest#*'{{'}
+    pattern+=$(escaped "$literal")"(${rest%%'}}'*})"
+    rest=${rest#*'}}'}
+  done
+  pattern+=$(escaped "$rest")'$'
+  [[ $2 =~ $pattern ]]
+}
+escaped() { sed 's/[][(){}.*+?^$|\\]/\\&/g' <<<"$1"; }
+
+# Puts expected lines with expressions in the place of got ones that match them.
+with_expressions() {
+  local expected line
+  while IFS= read -r line; do
+    IFS= read -r expected <&3 || expected=
+    if [[ $expected == *'{{'* ]] && matches "$expected" "$line"; then line=$expected; fi
+    printf '%s\n' "$line"
+  done 3<"$transcript"
+}
+
 head=1
 while IFS= read -r line; do
   if [[ $line == '$ '* ]]; then
@@ -39,7 +65,7 @@ while IFS= read -r line; do
   elif ((head)); then
     echo "$line"
   fi
-done <"$transcript" >"$got"
+done <"$transcript" | with_expressions >"$got"
 
 if [[ -n ${UPDATE:-} ]]; then
   cp "$got" "$transcript"

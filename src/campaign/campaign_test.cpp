@@ -222,6 +222,28 @@ TEST(Campaign, ASampledSingleFaultCampaignHoldsTheExhaustiveShare) {
   EXPECT_NEAR(some.share, all.share, 2 * some.ci.half_width());
 }
 
+/// The command of a stratum selects its layer and bit alone, and that gives the same faults.
+TEST(Campaign, AStratumAloneGivesTheSameResult) {
+  SmallCampaign small(20);
+  const std::string sampled = "single_fault = \"sampled\"\nsingle_fault_error = 0.1\n";
+  small.run(small.plan_of_one("name = \"all\"\n" + sampled), "a.db");
+  const PlanResult all = load_results(small.folder() / "a.db").at(0);
+  const StratumResult& stratum = all.strata.at(all.strata.size() - 2);
+  EXPECT_THAT(all.reproduce_command(stratum),
+              HasSubstr(" --encoding twos_complement --layers " + stratum.layer_name + " --bits " +
+                        std::to_string(stratum.bit) +
+                        " --single-fault sampled --set single_fault_error=0.1 --set "
+                        "single_fault_confidence=0.95 --seed "));
+  small.run(small.plan_of_one("name = \"one\"\nlayers = [\"" + stratum.layer_name +
+                              "\"]\nbits = [" + std::to_string(stratum.bit) + "]\n" + sampled),
+            "a.db");
+  const StratumResult alone = load_results(small.folder() / "a.db").at(1).strata.at(0);
+  EXPECT_EQ(alone.layer_name, stratum.layer_name);
+  EXPECT_EQ(alone.tried, stratum.tried);
+  EXPECT_EQ(alone.critical, stratum.critical);
+  EXPECT_EQ(alone.mean_sdc1, stratum.mean_sdc1);
+}
+
 TEST(Campaign, RunsComposedFaultsWithAndWithoutProtection) {
   SmallCampaign small;
   const std::string faults =

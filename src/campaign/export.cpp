@@ -106,7 +106,8 @@ json stratum_json(const PlanResult& plan, const StratumResult& stratum) {
           {"critical", stratum.critical},
           {"share", stratum.share},
           {"ci", interval_json(stratum.ci)},
-          {"mean_sdc1", stratum.mean_sdc1}};
+          {"mean_sdc1", stratum.mean_sdc1},
+          {"reproduce", plan.reproduce_command(stratum)}};
 }
 
 template <typename Items, typename Convert>
@@ -194,6 +195,24 @@ std::string selection_flags(const json& faults) {
   return sources.size() > 1 ? flags + " --biases" : flags;
 }
 
+json faults_of(const PlanResult& plan, int64_t kind) {
+  return json::parse(plan.settings_json).at("kinds").at(static_cast<size_t>(kind)).at("faults");
+}
+
+/// Model, images and kind of a command that runs a part of the plan again.
+std::string command_of_kind(const PlanResult& plan, int64_t model, int64_t kind) {
+  std::ostringstream out;
+  out << "flatenn campaign";
+  if (!plan.plan_file.empty()) out << " " << plan.plan_file;
+  out << " --db repro.db --model " << plan.models[static_cast<size_t>(model)].path << " --data "
+      << plan.dataset;
+  if (plan.split != "test") out << " --split " << plan.split;
+  out << " --first-images " << plan.dataset_images;
+  const std::string& name = plan.kinds.at(static_cast<size_t>(kind));
+  if (name != "faults") out << " --kinds " << name;
+  return out.str();
+}
+
 constexpr const char* kCellHeader =
     "plan,model,kind,level,rate,count,voltage,trials,images,stop,golden_accuracy,mean,sd,median,"
     "min,p5,ci_low,ci_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,yield_low,yield_high,"
@@ -238,20 +257,10 @@ std::string to_csv(const std::vector<PlanResult>& plans) {
 }
 
 std::string PlanResult::reproduce_command(const CellResult& cell) const {
-  const json settings = json::parse(settings_json);
-  const ModelResult& model = models[static_cast<size_t>(cell.model)];
   const Level& level = levels[static_cast<size_t>(cell.level)];
   std::ostringstream out;
-  out << "flatenn campaign";
-  if (!plan_file.empty()) out << " " << plan_file;
-  out << " --db repro.db --model " << model.path << " --data " << dataset;
-  if (split != "test") out << " --split " << split;
-  out << " --first-images " << dataset_images;
-  if (kinds.at(static_cast<size_t>(cell.kind)) != "faults") {
-    out << " --kinds " << kinds[static_cast<size_t>(cell.kind)];
-  }
-  const json& faults = settings.at("kinds").at(static_cast<size_t>(cell.kind)).at("faults");
-  if (plan_file.empty()) out << selection_flags(faults);
+  out << command_of_kind(*this, cell.model, cell.kind);
+  if (plan_file.empty()) out << selection_flags(faults_of(*this, cell.kind));
   if (level.count) {
     out << " --counts " << *level.count;
   } else {
@@ -259,6 +268,27 @@ std::string PlanResult::reproduce_command(const CellResult& cell) const {
   }
   out << " --seed " << seed << " --trials " << cell.accuracy.count;
   if (cell.images > 0 && cell.images < dataset_images) out << " --images " << cell.images;
+  return out.str();
+}
+
+std::string PlanResult::reproduce_command(const StratumResult& stratum) const {
+  const json settings = json::parse(settings_json);
+  const json& mode = settings.at("single_fault");
+  std::ostringstream out;
+  out << command_of_kind(*this, stratum.model, stratum.kind);
+  if (stratum.bit >= 0) {
+    const std::string encoding = faults_of(*this, stratum.kind).at("encoding");
+    out << " --encoding " << encoding << " --layers " << stratum.layer_name << " --bits "
+        << stratum.bit;
+  } else if (plan_file.empty()) {
+    out << selection_flags(faults_of(*this, stratum.kind));
+  }
+  out << " --single-fault " << (mode.is_string() ? mode.get<std::string>() : "sampled");
+  if (mode.is_object()) {
+    out << " --set single_fault_error=" << mode.at("error").dump()
+        << " --set single_fault_confidence=" << mode.at("confidence").dump();
+  }
+  out << " --seed " << seed;
   return out.str();
 }
 

@@ -13,6 +13,8 @@ namespace {
 using engine::BenchReport;
 using engine::Spread;
 
+constexpr int64_t kMostCount = 1'000'000'000;
+
 struct BenchCommandOptions {
   std::string model = "lenet5";
   std::string engine = "cpu";
@@ -112,15 +114,15 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
       ->check(CLI::Range(2, 8))
       ->capture_default_str();
   command->add_option("--images", options->images, "Random images")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, kMostCount))
       ->capture_default_str();
   command->add_option("--trials", options->bench.trials, "Trials handed to the engine at once")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, kMostCount))
       ->capture_default_str();
   command
       ->add_option("--repetitions", options->bench.repetitions,
                    "Timed repetitions, after one that warms up")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t{1}, kMostCount))
       ->capture_default_str();
   command
       ->add_option("--share", options->bench.bit_error_share,
@@ -128,7 +130,7 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (0: all cores)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, kMostCount))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] { run(*options); });

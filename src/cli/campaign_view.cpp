@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -74,18 +76,30 @@ void print_event(const char* event, json fields) {
 class JsonView final : public campaign::Observer {
  public:
   void started(const std::string& plan, int64_t done, int64_t wanted) override {
+    before_ = done;
+    start_ = Clock::now();
     print_event("started", {{"plan", plan}, {"done", done}, {"wanted", wanted}});
   }
   void advanced(int64_t trials, int64_t wanted, const CellProgress& cell) override {
     done_ += trials;
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    const auto run = static_cast<double>(std::max<int64_t>(0, done_ - before_));
     json fields = cell_json(cell);
     fields["done"] = done_;
     fields["of"] = wanted;
+    fields["seconds"] = seconds;
+    fields["trials_per_second"] = run / std::max(seconds, 1e-9);
+    fields["seconds_left"] =
+        run > 0 ? json(seconds / run * static_cast<double>(std::max<int64_t>(0, wanted - done_)))
+                : json(nullptr);
     print_event("progress", std::move(fields));
   }
   void cell_finished(const CellProgress& cell) override { print_event("cell", cell_json(cell)); }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_;
+  int64_t before_ = 0;  ///< Trials that the file held already.
   int64_t done_ = 0;
 };
 

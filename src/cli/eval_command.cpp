@@ -14,6 +14,7 @@ namespace {
 
 /// The reference engine takes a second for one image of a large network.
 constexpr int64_t kImagesToCheck = 100;
+constexpr int64_t kMostCount = 1'000'000'000;
 
 struct EvalOptions {
   std::string model;
@@ -127,7 +128,7 @@ void add_eval_command(CLI::App& app, const GlobalOptions&) {
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
   command->add_option("--images", options->images, "Only the first N images (0: all)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, kMostCount))
       ->capture_default_str();
   command
       ->add_option(
@@ -138,7 +139,7 @@ void add_eval_command(CLI::App& app, const GlobalOptions&) {
       ->check(CLI::IsMember({"reference", "cpu", "lanes", "onednn", "cuda", "check"}))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (0: all cores)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, kMostCount))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback(

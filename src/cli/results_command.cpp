@@ -33,6 +33,9 @@ void print_commands(const campaign::PlanResult& plan) {
   for (const campaign::CellResult& cell : plan.cells) {
     std::printf("%s\n", plan.reproduce_command(cell).c_str());
   }
+  for (const campaign::StratumResult& stratum : plan.strata) {
+    std::printf("%s\n", plan.reproduce_command(stratum).c_str());
+  }
 }
 
 void print(const ResultsOptions& options) {

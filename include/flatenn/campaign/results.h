@@ -130,6 +130,8 @@ struct PlanResult {
   const CellResult* cell(int64_t model, int64_t kind, int64_t level) const;
   /// The command that runs this cell again, alone, into repro.db.
   std::string reproduce_command(const CellResult& cell) const;
+  /// The same for a stratum of a single-fault campaign, or for all strata of a model.
+  std::string reproduce_command(const StratumResult& stratum) const;
 };
 
 /// All plans of a database, in the order in which they were made.
