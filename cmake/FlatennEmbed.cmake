@@ -49,6 +49,6 @@ std::string_view @name@() { return {flatenn_@name@_begin, flatenn_@name@_end}; }
 
 }  // namespace @namespace@
 ]])
-  set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${file}" SKIP_PRECOMPILE_HEADERS ON)
+  set_source_files_properties("${source}" TARGET_DIRECTORY ${target} PROPERTIES OBJECT_DEPENDS "${file}" SKIP_PRECOMPILE_HEADERS ON)
   target_sources(${target} PRIVATE "${source}")
 endfunction()
