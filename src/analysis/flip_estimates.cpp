@@ -1,5 +1,8 @@
 #include "flatenn/analysis/flip_estimates.h"
 
+#include <nlohmann/json.hpp>
+
+#include "flatenn/analysis/rank_correlation.h"
 #include "flatenn/base/error.h"
 
 namespace flatenn::analysis {
@@ -63,6 +66,30 @@ std::vector<CellEstimate> estimate_cells(const LossSurface& surface,
     estimates.push_back({first[cell.bit].item<double>(), second[cell.bit].item<double>()});
   }
   return estimates;
+}
+
+nlohmann::json compare_estimates(const LossSurface& surface, const SensitivityReport& report,
+                                 const SensitivityOptions& options) {
+  const std::vector<CellEstimate> estimates =
+      estimate_cells(surface, report, options, surface.images());
+  std::vector<double> first, second, rise, loss;
+  for (size_t i = 0; i < estimates.size(); ++i) {
+    first.push_back(estimates[i].first_order);
+    second.push_back(estimates[i].second_order);
+    rise.push_back(report.cells[i].loss_rise.mean);
+    loss.push_back(report.cells[i].accuracy_loss.mean);
+  }
+  const auto correlation = [](const std::vector<double>& a, const std::vector<double>& b) {
+    const RankCorrelation r = spearman(a, b);
+    return nlohmann::json{{"rho", r.rho}, {"low", r.low}, {"high", r.high}, {"n", r.n}};
+  };
+  return {{"images", surface.images()},
+          {"first_order", first},
+          {"second_order", second},
+          {"first_order_with_accuracy_loss", correlation(first, loss)},
+          {"second_order_with_accuracy_loss", correlation(second, loss)},
+          {"first_order_with_loss_rise", correlation(first, rise)},
+          {"second_order_with_loss_rise", correlation(second, rise)}};
 }
 
 }  // namespace flatenn::analysis

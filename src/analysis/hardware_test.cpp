@@ -42,5 +42,11 @@ TEST(Hardware, RefusesBadFilesInOneLine) {
             "hw.toml:1: kind: must be one of dense, zero_skipping, in_memory, got 'sparse'");
 }
 
+TEST(Hardware, BringsItsDescriptionsByName) {
+  for (const std::string& name : shipped_hardware_names())
+    EXPECT_EQ(to_string(find_hardware(name).kind), name);
+  EXPECT_THROW(find_hardware("none.toml"), Error);
+}
+
 }  // namespace
 }  // namespace flatenn::analysis

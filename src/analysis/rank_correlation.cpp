@@ -47,11 +47,13 @@ RankCorrelation spearman(std::span<const double> a, std::span<const double> b) {
   result.rho = pearson(ranks(a), ranks(b));
   if (result.n < 4) return result;
   const double n = static_cast<double>(result.n);
-  const double bounded = std::clamp(result.rho, -1 + 1e-12, 1 - 1e-12);
+  // Half a step of rho below 1: few ranks in perfect order do not leave an interval without width.
+  const double most = 1 - 6 / (n * (n * n - 1));
+  const double bounded = std::clamp(result.rho, -most, most);
   const double z = std::atanh(bounded);
   const double half = kNormal975 * std::sqrt((1 + bounded * bounded / 2) / (n - 3));
-  result.low = std::tanh(z - half);
-  result.high = std::tanh(z + half);
+  result.low = result.rho <= -most ? -1 : std::tanh(z - half);
+  result.high = result.rho >= most ? 1 : std::tanh(z + half);
   return result;
 }
 

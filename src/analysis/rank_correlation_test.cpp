@@ -29,6 +29,19 @@ TEST(Spearman, IsOneForAnyRisingRelationAndItsIntervalHoldsIt) {
   EXPECT_GT(partly.high, partly.rho);
 }
 
+TEST(Spearman, LeavesFewPairsInPerfectOrderAWideInterval) {
+  const RankCorrelation four =
+      spearman(std::vector<double>{1, 2, 3, 4}, std::vector<double>{5, 6, 7, 8});
+  EXPECT_LT(four.low, 0);  // 1 order of 24 gives rho = 1 by chance
+  EXPECT_EQ(four.high, 1);
+  std::vector<double> rising(20);
+  for (size_t i = 0; i < rising.size(); ++i) rising[i] = static_cast<double>(i);
+  EXPECT_GT(spearman(rising, rising).low, 0.98);
+  const std::vector<double> falling(rising.rbegin(), rising.rend());
+  EXPECT_EQ(spearman(rising, falling).low, -1);
+  EXPECT_LT(spearman(rising, falling).high, -0.98);
+}
+
 TEST(Spearman, SaysNothingWithoutVariationOrPairs) {
   EXPECT_EQ(spearman(std::vector<double>{1, 1, 1}, std::vector<double>{1, 2, 3}).rho, 0);
   EXPECT_EQ(spearman(std::vector<double>{1, 2}, std::vector<double>{1, 2}).low, -1);

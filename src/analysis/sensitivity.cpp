@@ -165,4 +165,14 @@ nlohmann::json to_json(const SensitivityReport& report) {
           {"cells", group(report.cells)}};
 }
 
+nlohmann::json to_json(const SensitivityReport& report, const SensitivityOptions& options) {
+  nlohmann::json json = to_json(report);
+  json["fault_kind"] = fault::to_string(options.kind);
+  json["encoding"] = fault::to_string(options.encoding);
+  json["rate"] = options.rate;
+  json["trials"] = options.trials;
+  json["seed"] = options.seed;
+  return json;
+}
+
 }  // namespace flatenn::analysis

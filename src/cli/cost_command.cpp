@@ -2,10 +2,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/analysis_output.h"
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
 #include "flatenn/analysis/cost.h"
+#include "flatenn/analysis/result_file.h"
 
 namespace flatenn::cli {
 namespace {
@@ -39,9 +39,8 @@ void print_table(const analysis::CostReport& report) {
 
 void run(const CostOptions& options) {
   std::vector<analysis::Hardware> machines;
-  for (const std::string& path : options.hardware) {
-    machines.push_back(analysis::read_hardware(std::filesystem::path(path)));
-  }
+  for (const std::string& name : options.hardware)
+    machines.push_back(analysis::find_hardware(name));
   const EvaluationInputs inputs = open_inputs(options.inputs);
   nlohmann::json list = nlohmann::json::array();
   for (const analysis::Hardware& hardware : machines) {
@@ -50,7 +49,7 @@ void run(const CostOptions& options) {
     list.push_back(analysis::to_json(report));
     if (!options.json) print_table(report);
   }
-  write_analysis({options.out, "cost", "cost"}, *inputs.network, list);
+  analysis::write_result({options.out, "cost", "cost"}, *inputs.network, list);
   if (options.json) std::printf("%s\n", list.dump(2).c_str());
 }
 
@@ -61,7 +60,10 @@ void add_cost_command(CLI::App& app, const GlobalOptions&) {
   CLI::App* command =
       app.add_subcommand("cost", "Price a network's activation sparsity on described accelerators");
   options->inputs.declare(*command);
-  command->add_option("--hardware", options->hardware, "Hardware files (.toml)")->required();
+  command
+      ->add_option("--hardware", options->hardware,
+                   "Hardware files (.toml), or dense, zero_skipping, in_memory")
+      ->required();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options] { run(*options); });

@@ -3,11 +3,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/analysis_output.h"
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
-#include "flatenn/analysis/landscape.h"
+#include "flatenn/analysis/landscape_question.h"
 #include "flatenn/analysis/latent_surface.h"
+#include "flatenn/analysis/result_file.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/progress.h"
 #include "flatenn/net/onnx.h"
@@ -19,16 +19,12 @@ namespace {
 
 struct LandscapeCommand {
   EvaluationOptions inputs;
-  analysis::LandscapeOptions grid;
-  std::string space = "after";
-  std::string direction = "random";
-  std::string towards;
-  uint64_t seed = 0;
+  analysis::LandscapeQuestion question;
   bool json = false;
   std::string out;
 };
 
-bool is_latent(const LandscapeCommand& options) { return options.space == "before"; }
+bool is_latent(const LandscapeCommand& options) { return options.question.space == "before"; }
 
 torch::Tensor weights_of(const LandscapeCommand& options, const std::string& path) {
   if (is_latent(options)) return analysis::latent_weights(*train::load_run(path).model);
@@ -37,51 +33,13 @@ torch::Tensor weights_of(const LandscapeCommand& options, const std::string& pat
 }
 
 analysis::LandscapeAxes axes_of(const LandscapeCommand& options, analysis::Surface& surface) {
-  if (!options.towards.empty()) {
-    return analysis::path_axes(surface, weights_of(options, options.towards), options.towards,
-                               options.grid);
+  if (!options.question.towards.empty()) {
+    return analysis::path_axes(surface, weights_of(options, options.question.towards),
+                               options.question.towards, options.question.grid);
   }
-  return options.direction == "ascent" ? analysis::ascent_axes(surface, options.seed, options.grid)
-                                       : analysis::random_axes(surface, options.seed, options.grid);
-}
-
-/// All that decides the values of the points, in one line.
-std::string identity_of(const LandscapeCommand& options, const net::Network& network,
-                        const data::ImageSet& images) {
-  return nlohmann::json{{"model_hash", net::content_hash(network)},
-                        {"dataset_hash", images.content_hash},
-                        {"images", images.count},
-                        {"space", options.space},
-                        {"direction", options.towards.empty() ? options.direction : "path"},
-                        {"towards", options.towards},
-                        {"points", options.grid.points},
-                        {"range", options.grid.range},
-                        {"plane", options.grid.two_dimensional},
-                        {"seed", options.seed}}
-      .dump();
-}
-
-nlohmann::json to_json(const analysis::Landscape& landscape, const std::string& identity) {
-  nlohmann::json x = nlohmann::json::array(), y = x, loss = x, accuracy = x;
-  for (const analysis::LandscapePoint& point : landscape.points) {
-    x.push_back(point.x);
-    y.push_back(point.y);
-    loss.push_back(point.value.loss);
-    accuracy.push_back(point.value.accuracy);
-  }
-  return {{"settings", nlohmann::json::parse(identity)},
-          {"x_name", landscape.axes.x_name},
-          {"y_name", landscape.axes.y_name},
-          {"x", x},
-          {"y", y},
-          {"loss", loss},
-          {"accuracy", accuracy}};
-}
-
-std::string file_stem(const LandscapeCommand& options) {
-  const std::string direction = options.towards.empty() ? options.direction : "path";
-  return std::string("landscape_") + options.space + "_" + direction +
-         (options.grid.two_dimensional ? "_plane" : "_line");
+  return options.question.direction == "ascent"
+             ? analysis::ascent_axes(surface, options.question.seed, options.question.grid)
+             : analysis::random_axes(surface, options.question.seed, options.question.grid);
 }
 
 std::unique_ptr<analysis::Surface> open_surface(const LandscapeCommand& options,
@@ -104,21 +62,22 @@ void run(const LandscapeCommand& options, bool quiet) {
   const analysis::LossSurface dequantized(std::make_shared<analysis::TorchNetwork>(network), *codes,
                                           images.labels);
   const auto surface = open_surface(options, *codes, images, dequantized);
-  const std::string identity = identity_of(options, *network, images);
+  const std::string identity = analysis::identity_of(options.question, *network, images);
   std::filesystem::create_directories(options.out);
   const std::filesystem::path csv =
-      std::filesystem::path(options.out) / (file_stem(options) + ".csv");
-  const int64_t rows = options.grid.two_dimensional ? options.grid.points : 1;
+      std::filesystem::path(options.out) / (analysis::file_stem(options.question) + ".csv");
+  const int64_t rows = options.question.grid.two_dimensional ? options.question.grid.points : 1;
   Progress progress({.title = "landscape",
-                     .total = rows * options.grid.points,
+                     .total = rows * options.question.grid.points,
                      .unit = "points",
                      .quiet = quiet});
   const analysis::Landscape landscape =
-      analysis::trace_landscape(*surface, axes_of(options, *surface), options.grid, csv, identity,
-                                [&](int64_t, int64_t) { progress.advance(); });
+      analysis::trace_landscape(*surface, axes_of(options, *surface), options.question.grid, csv,
+                                identity, [&](int64_t, int64_t) { progress.advance(); });
   progress.finish();
-  const nlohmann::json json = to_json(landscape, identity);
-  write_analysis({options.out, file_stem(options), "landscape"}, *network, json);
+  const nlohmann::json json = analysis::to_json(landscape, identity);
+  analysis::write_result({options.out, analysis::file_stem(options.question), "landscape"},
+                         *network, json);
   if (options.json) {
     std::printf("%s\n", json.dump(2).c_str());
   } else {
@@ -135,20 +94,24 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
   options->inputs.declare(*command);
   command->add_option("-o,--out", options->out, "Folder of the results; finished points are kept")
       ->required();
-  command->add_flag("--plane", options->grid.two_dimensional, "Two directions instead of one");
-  command->add_option("--points", options->grid.points, "Points along each axis, odd")
+  command->add_flag("--plane", options->question.grid.two_dimensional,
+                    "Two directions instead of one");
+  command->add_option("--points", options->question.grid.points, "Points along each axis, odd")
       ->capture_default_str();
-  command->add_option("--range", options->grid.range, "Largest coordinate")->capture_default_str();
+  command->add_option("--range", options->question.grid.range, "Largest coordinate")
+      ->capture_default_str();
   command
-      ->add_option("--space", options->space,
+      ->add_option("--space", options->question.space,
                    "Move weights after quantization (as faults do) or before it (run folders)")
       ->check(CLI::IsMember({"after", "before"}))
       ->capture_default_str();
-  command->add_option("--direction", options->direction, "First direction")
+  command->add_option("--direction", options->question.direction, "First direction")
       ->check(CLI::IsMember({"random", "ascent"}))
       ->capture_default_str();
-  command->add_option("--towards", options->towards, "Second model: walk the straight path to it");
-  command->add_option("--seed", options->seed, "Seed of random directions")->capture_default_str();
+  command->add_option("--towards", options->question.towards,
+                      "Second model: walk the straight path to it");
+  command->add_option("--seed", options->question.seed, "Seed of random directions")
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global.quiet); });
 }

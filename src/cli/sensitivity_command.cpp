@@ -2,13 +2,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/analysis_output.h"
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
 #include "flatenn/analysis/bit_search.h"
 #include "flatenn/analysis/flip_estimates.h"
 #include "flatenn/analysis/hardening.h"
-#include "flatenn/analysis/rank_correlation.h"
+#include "flatenn/analysis/result_file.h"
 #include "flatenn/analysis/sensitivity.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -72,25 +71,7 @@ nlohmann::json add_estimates(const SensitivityCommand& options,
                              const std::shared_ptr<const net::Network>& network,
                              const analysis::SensitivityReport& report) {
   const analysis::LossSurface surface = other_images(options, network, options.gradient_images);
-  const auto estimates = analysis::estimate_cells(surface, report, options.cells, surface.images());
-  std::vector<double> first, second, rise, loss;
-  for (size_t i = 0; i < estimates.size(); ++i) {
-    first.push_back(estimates[i].first_order);
-    second.push_back(estimates[i].second_order);
-    rise.push_back(report.cells[i].loss_rise.mean);
-    loss.push_back(report.cells[i].accuracy_loss.mean);
-  }
-  const auto correlation = [](const std::vector<double>& a, const std::vector<double>& b) {
-    const analysis::RankCorrelation r = analysis::spearman(a, b);
-    return nlohmann::json{{"rho", r.rho}, {"low", r.low}, {"high", r.high}, {"n", r.n}};
-  };
-  return {{"images", surface.images()},
-          {"first_order", first},
-          {"second_order", second},
-          {"first_order_with_accuracy_loss", correlation(first, loss)},
-          {"second_order_with_accuracy_loss", correlation(second, loss)},
-          {"first_order_with_loss_rise", correlation(first, rise)},
-          {"second_order_with_loss_rise", correlation(second, rise)}};
+  return analysis::compare_estimates(surface, report, options.cells);
 }
 
 nlohmann::json attack(const SensitivityCommand& options, const EvaluationInputs& inputs,
@@ -198,16 +179,11 @@ void run(SensitivityCommand& options, bool quiet) {
   options.cells.observer = Bar("sensitivity", "passes", quiet);
   const analysis::SensitivityReport report = analysis::measure_sensitivity(
       inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, options.cells);
-  nlohmann::json json = analysis::to_json(report);
-  json["fault_kind"] = options.kind;
-  json["encoding"] = options.encoding;
-  json["rate"] = options.cells.rate;
-  json["trials"] = options.cells.trials;
-  json["seed"] = options.cells.seed;
+  nlohmann::json json = analysis::to_json(report, options.cells);
   if (!options.no_estimates) json["estimates"] = add_estimates(options, inputs.network, report);
   if (options.attack_flips > 0) json["attack"] = attack(options, inputs, quiet);
   if (options.harden_rate > 0) json["hardening"] = harden(options, inputs, report, quiet);
-  write_analysis({options.out, "sensitivity", "sensitivity"}, *inputs.network, json);
+  analysis::write_result({options.out, "sensitivity", "sensitivity"}, *inputs.network, json);
   if (options.json) {
     std::printf("%s\n", json.dump(2).c_str());
   } else {

@@ -2,10 +2,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/analysis_output.h"
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
 #include "flatenn/analysis/fault_rise.h"
+#include "flatenn/analysis/result_file.h"
 #include "flatenn/analysis/sharpness.h"
 #include "flatenn/base/progress.h"
 #include "flatenn/nn/runtime.h"
@@ -63,7 +63,7 @@ void run(const SharpnessCommand& options, const GlobalOptions& global) {
   nlohmann::json json = analysis::to_json(report);
   json["bit_errors"] = analysis::to_json(faults);
   json["seed"] = options.measures.seed;
-  write_analysis({options.out, "sharpness", "sharpness"}, *inputs.network, json);
+  analysis::write_result({options.out, "sharpness", "sharpness"}, *inputs.network, json);
   if (options.json) {
     std::printf("%s\n", json.dump(2).c_str());
   } else {

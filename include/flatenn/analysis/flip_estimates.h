@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "flatenn/analysis/loss_surface.h"
@@ -25,5 +26,10 @@ struct CellEstimate {
 std::vector<CellEstimate> estimate_cells(const LossSurface& surface,
                                          const SensitivityReport& report,
                                          const SensitivityOptions& options, int64_t fisher_images);
+
+/// Estimates of all cells over the surface's images, and their rank correlations with what the
+/// campaign measured.
+nlohmann::json compare_estimates(const LossSurface& surface, const SensitivityReport& report,
+                                 const SensitivityOptions& options);
 
 }  // namespace flatenn::analysis

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "flatenn/base/config.h"
 
@@ -67,6 +68,12 @@ struct Hardware {
 /// Throws Error with file and line for unknown keys, zero lanes, negative energies and the like.
 Hardware read_hardware(Config& config);
 Hardware read_hardware(const std::filesystem::path& path);
+
+/// Names of the descriptions that flatenn brings: "dense", "zero_skipping", "in_memory"
+/// (configs/hardware/NAME.toml).
+std::vector<std::string> shipped_hardware_names();
+/// One of these by its name, else the file of that path. Throws Error as read_hardware() does.
+Hardware find_hardware(const std::string& name_or_path);
 
 std::string to_string(HardwareKind kind);
 std::string to_string(ActivationCoding coding);

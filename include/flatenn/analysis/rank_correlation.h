@@ -17,9 +17,9 @@ struct RankCorrelation {
 };
 
 /// Spearman's rank correlation with the 95 % interval of Bonett and Wright (Psychometrika 65,
-/// 2000): Fisher's z with standard error sqrt((1 + rho^2 / 2) / (n - 3)). Below 4 pairs the
-/// interval is
-/// [-1, 1]. Throws Error where the sizes differ.
+/// 2000): Fisher's z with standard error sqrt((1 + rho^2 / 2) / (n - 3)), rho taken half a step
+/// from 1 where the order is perfect. Below 4 pairs the interval is [-1, 1]. Throws Error where the
+/// sizes differ.
 RankCorrelation spearman(std::span<const double> a, std::span<const double> b);
 
 }  // namespace flatenn::analysis

@@ -72,5 +72,7 @@ FaultyRuns run_trials(const fault::Injector& injector, engine::Engine& engine,
 MapMean map_mean(std::span<const double> values);
 nlohmann::json to_json(const SensitivityCell& cell);
 nlohmann::json to_json(const SensitivityReport& report);
+/// The same with how it was measured.
+nlohmann::json to_json(const SensitivityReport& report, const SensitivityOptions& options);
 
 }  // namespace flatenn::analysis

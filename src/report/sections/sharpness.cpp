@@ -1,7 +1,7 @@
 #include <cmath>
-#include <limits>
 
 #include "flatenn/analysis/rank_correlation.h"
+#include "flatenn/analysis/sharpness_measures.h"
 #include "report/artifacts.h"
 #include "report/format.h"
 #include "report/sections.h"
@@ -9,38 +9,10 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+using analysis::sharpness_measures;
+using Measure = analysis::SharpnessMeasure;
+
 constexpr double kPoints = 100;
-
-/// One sharpness number of a model.
-struct Measure {
-  const char* name;
-  double (*read)(const nlohmann::json& result);
-};
-
-double hessian(const nlohmann::json& result, const char* key) {
-  const auto found = result.find("hessian");
-  if (found == result.end()) return kNone;
-  const nlohmann::json& value = found->at(key);
-  return value.is_array() ? value.at(0).get<double>() : value.get<double>();
-}
-
-double first_radius(const nlohmann::json& result, const char* key) {
-  return result.at("radii").empty() ? kNone : result.at("radii").at(0).at(key).get<double>();
-}
-
-constexpr Measure kMeasures[] = {
-    {"Rise, one SAM step", [](const nlohmann::json& r) { return first_radius(r, "one_step"); }},
-    {"Rise, worst case", [](const nlohmann::json& r) { return first_radius(r, "worst"); }},
-    {"m-sharpness", [](const nlohmann::json& r) { return first_radius(r, "m_sharpness"); }},
-    {"Rise, adaptive step", [](const nlohmann::json& r) { return first_radius(r, "adaptive"); }},
-    {"Rise, Gaussian noise",
-     [](const nlohmann::json& r) { return r.at("noise").at("rise").at("mean").get<double>(); }},
-    {"Rise, bit flips",
-     [](const nlohmann::json& r) { return r.at("bit_errors").at("rise").get<double>(); }},
-    {"Largest eigenvalue", [](const nlohmann::json& r) { return hessian(r, "eigenvalues"); }},
-    {"Hessian trace", [](const nlohmann::json& r) { return hessian(r, "trace"); }},
-};
 
 Table measures_table(const std::vector<ModelArtifact>& artifacts) {
   Table table{.id = "sharpness",
@@ -50,10 +22,15 @@ Table measures_table(const std::vector<ModelArtifact>& artifacts) {
                   "first radius measured.",
               .columns = {{"Model", 0, "model"}, {"rho", 3, "rho"}},
               .rows = {}};
-  for (const Measure& measure : kMeasures) table.columns.push_back({measure.name, 4, ""});
+  for (const Measure& measure : sharpness_measures())
+    table.columns.push_back({measure.title, 4, measure.id});
   for (const ModelArtifact& artifact : artifacts) {
-    std::vector<Field> row{artifact.model, first_radius(*artifact.result, "rho")};
-    for (const Measure& measure : kMeasures) row.emplace_back(measure.read(*artifact.result));
+    std::vector<Field> row{artifact.model,
+                           artifact.result->at("radii").empty()
+                               ? std::nan("")
+                               : artifact.result->at("radii").at(0).at("rho").get<double>()};
+    for (const Measure& measure : sharpness_measures())
+      row.emplace_back(measure.read(*artifact.result));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -81,14 +58,14 @@ Pairing pair_up(const Findings& findings, const std::vector<ModelArtifact>& arti
 
 Figure scatter(const Pairing& pairing, const Measure& measure) {
   const analysis::RankCorrelation r = analysis::spearman(pairing.sharpness, pairing.loss);
-  Figure figure{.id = "flatness-" + slug(measure.name),
-                .title = std::string("Accuracy lost to bit flips against: ") + measure.name,
+  Figure figure{.id = "flatness-" + slug(measure.id),
+                .title = std::string("Accuracy lost to bit flips against: ") + measure.title,
                 .caption =
                     "One point a model, at the rate nearest to 1 %. Spearman's rank "
                     "correlation " +
                     fixed(r.rho, 2) + ", 95 % interval [" + fixed(r.low, 2) + ", " +
                     fixed(r.high, 2) + "], n = " + std::to_string(r.n) + ".",
-                .x = {.title = measure.name},
+                .x = {.title = measure.title},
                 .y = {.title = "Points of accuracy lost"}};
   for (size_t i = 0; i < pairing.models.size(); ++i) {
     figure.series.push_back({.name = pairing.models[i]->model,
@@ -113,11 +90,11 @@ Table correlation_table(const Findings& findings, const std::vector<ModelArtifac
                           {"95 % low", 3, "low"},
                           {"95 % high", 3, "high"}},
               .rows = {}};
-  for (const Measure& measure : kMeasures) {
+  for (const Measure& measure : sharpness_measures()) {
     const Pairing pairing = pair_up(findings, artifacts, measure);
     if (pairing.models.size() < 3) continue;
     const analysis::RankCorrelation r = analysis::spearman(pairing.sharpness, pairing.loss);
-    table.rows.push_back({measure.name, static_cast<double>(r.n), r.rho, r.low, r.high});
+    table.rows.push_back({measure.title, static_cast<double>(r.n), r.rho, r.low, r.high});
   }
   return table;
 }
@@ -132,7 +109,8 @@ Section sharpness_section(const Findings& findings) {
   const Table correlations = correlation_table(findings, artifacts);
   if (correlations.rows.empty()) return section;
   section.blocks.emplace_back(correlations);
-  for (const Measure& measure : {kMeasures[0], kMeasures[4]}) {
+  for (const Measure& measure :
+       {analysis::sharpness_measure("one_step"), analysis::sharpness_measure("noise")}) {
     const Pairing pairing = pair_up(findings, artifacts, measure);
     if (pairing.models.size() >= 3) section.blocks.emplace_back(scatter(pairing, measure));
   }
