@@ -72,6 +72,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--arms", options.arms, "Networks, as RECIPE-ACTIVATION: sgd-standard,...")
       ->delimiter(',');
   command.add_option("--rho", options.rho, "Radius of sam and saq")->check(CLI::NonNegativeNumber);
+  command.add_option("--analysis", options.analysis,
+                     "Flatness, sensitivity and cost afterwards: off, brief (default), full");
+  command.add_flag_callback(
+      "--no-analysis", [&options] { options.analysis = "off"; }, "The same as --analysis off");
   command.add_flag("--tune", options.tune, "Choose settings on held-out training images first");
   command.add_option("--set", options.settings, "key=value for every arm; may be repeated");
   command.add_option("--warm-set", options.warm_settings,

@@ -1,21 +1,15 @@
 #include "flatenn/study/claims.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <set>
 
-#include "flatenn/base/error.h"
+#include "study/judgement.h"
 
 namespace flatenn::study {
 namespace {
 
-using campaign::Interval;
 using campaign::PlanResult;
 using report::Claim;
-
-constexpr double kSignificance = 0.05;
-constexpr double kSparsityAgreement = 0.01;
 
 /// accuracy(better) - accuracy(worse), or the same of what was lost against golden.
 enum class Measure { kAccuracy, kLossOfAccuracy };
@@ -84,25 +78,6 @@ std::vector<double> paired(const std::vector<double>& better, const std::vector<
   return differences;
 }
 
-/// Reports a comparison of sparse networks whose sparsity differs; empty where it does not.
-std::string sparsity_mismatch(const std::string& better, const std::string& worse,
-                              const SparsityByModel& sparsity) {
-  const auto a = sparsity.find(better), b = sparsity.find(worse);
-  if (a == sparsity.end() || b == sparsity.end()) return "";
-  const double apart = std::abs(a->second - b->second);
-  if (apart <= kSparsityAgreement) return "";
-  char text[96];
-  std::snprintf(text, sizeof text, "sparsity differs by %.1f points", 100 * apart);
-  return text;
-}
-
-/// A claim in one cell, before Holm's correction.
-struct Measured {
-  Claim claim;
-  std::vector<double> by_seed;
-  std::string mismatch;
-};
-
 void add_seed(Measured& measured, const PlanResult& plan, const Question& question, int64_t seed,
               int64_t kind, int64_t level, const SparsityByModel& sparsity) {
   const int64_t better = find_model(plan, question.better, seed);
@@ -116,11 +91,10 @@ void add_seed(Measured& measured, const PlanResult& plan, const Question& questi
   if (measured.by_seed.empty())
     measured.claim.networks = campaign::student_interval(summary.mean, summary.sd, summary.count);
   measured.by_seed.push_back(summary.mean);
-  const bool both_sparse = std::string(question.better).ends_with("/sparse") &&
-                           std::string(question.worse).ends_with("/sparse");
-  if (both_sparse && measured.mismatch.empty())
-    measured.mismatch = sparsity_mismatch(plan.models[static_cast<size_t>(better)].name,
-                                          plan.models[static_cast<size_t>(worse)].name, sparsity);
+  if (measured.mismatch.empty())
+    measured.mismatch =
+        sparsity_mismatch({question.better, plan.models[static_cast<size_t>(better)].name},
+                          {question.worse, plan.models[static_cast<size_t>(worse)].name}, sparsity);
 }
 
 Measured measure(const PlanResult& plan, const Question& question, int64_t kind, int64_t level,
@@ -132,57 +106,11 @@ Measured measure(const PlanResult& plan, const Question& question, int64_t kind,
                     .better = question.better,
                     .worse = question.worse,
                     .kind = plan.kinds[static_cast<size_t>(kind)],
-                    .rate = plan.levels[static_cast<size_t>(level)].rate};
+                    .rate = plan.levels[static_cast<size_t>(level)].rate,
+                    .unit = "points"};
   for (const int64_t seed : seeds_of(plan))
     add_seed(measured, plan, question, seed, kind, level, sparsity);
-  const campaign::Summary summary = campaign::summarize(measured.by_seed);
-  measured.claim.seeds = summary.count;
-  measured.claim.difference = summary.mean;
-  if (summary.count >= 2) {
-    measured.claim.method = campaign::student_interval(summary.mean, summary.sd, summary.count);
-    measured.claim.p_value = campaign::student_p_value(measured.by_seed);
-  }
   return measured;
-}
-
-bool one_sign(const std::vector<double>& values) {
-  const auto positive = [](double value) { return value > 0; };
-  const auto negative = [](double value) { return value < 0; };
-  return std::all_of(values.begin(), values.end(), positive) ||
-         std::all_of(values.begin(), values.end(), negative);
-}
-
-/// Why the claim is not decided; empty where it is.
-std::string open_question(const Measured& measured, int64_t min_seeds) {
-  const Claim& claim = measured.claim;
-  if (claim.seeds < min_seeds)
-    return detail::concat(claim.seeds, claim.seeds == 1 ? " seed" : " seeds", ", ", min_seeds,
-                          " needed");
-  if (!measured.mismatch.empty()) return measured.mismatch;
-  if (!one_sign(measured.by_seed)) return "signs differ between seeds";
-  if (claim.method->contains(0)) return "the interval over seeds holds 0";
-  if (*claim.holm_p_value >= kSignificance) return "not significant after Holm's correction";
-  return "";
-}
-
-void judge(Measured& measured, int64_t min_seeds) {
-  Claim& claim = measured.claim;
-  claim.reason = open_question(measured, min_seeds);
-  if (!claim.reason.empty()) {
-    claim.verdict = "undecided";
-    return;
-  }
-  claim.verdict = claim.difference > 0 ? "confirmed" : "refuted";
-  claim.reason = detail::concat(claim.seeds, " seeds of one sign");
-}
-
-void correct(std::vector<Measured>& all) {
-  std::vector<double> p_values;
-  for (const Measured& measured : all) p_values.push_back(measured.claim.p_value.value_or(1));
-  const std::vector<double> adjusted = campaign::holm_adjusted(p_values);
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].claim.p_value) all[i].claim.holm_p_value = adjusted[i];
-  }
 }
 
 template <typename Value, typename Items, typename Key>
@@ -205,18 +133,11 @@ std::vector<Claim> judge_claims(const PlanResult& plan, const Definition& defini
         const int64_t level =
             position(plan.levels, rate, [](const campaign::Level& l) { return l.rate; });
         if (kind < 0 || level < 0) continue;
-        Measured measured = measure(plan, question, kind, level, sparsity);
-        if (measured.claim.seeds > 0) all.push_back(std::move(measured));
+        all.push_back(measure(plan, question, kind, level, sparsity));
       }
     }
   }
-  correct(all);
-  std::vector<Claim> claims;
-  for (Measured& measured : all) {
-    judge(measured, definition.min_seeds);
-    claims.push_back(std::move(measured.claim));
-  }
-  return claims;
+  return judge_together(std::move(all), definition.min_seeds);
 }
 
 }  // namespace flatenn::study

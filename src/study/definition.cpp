@@ -140,6 +140,10 @@ Definition read_definition(Config& config, const std::string& name) {
   read_warm_start(config, definition);
   definition.claims = read_cells(config, "claims", false);
   definition.min_seeds = config.get_int("claims.min_seeds", 3, {.min = 3});
+  definition.flatness_kind = config.get_string("claims.flatness_kind", "bit_flip");
+  definition.flatness_rate = config.get_double("claims.flatness_rate", 0.01, kRate);
+  definition.cost_margin = config.get_double("claims.cost_margin", 0.05, kRate);
+  definition.analysis = read_analysis_levels(config);
   read_tuning(config, definition);
   config.check_all_read();
   check_claims(config, definition);

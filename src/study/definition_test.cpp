@@ -16,6 +16,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 Definition brought(const std::string& name) {
   Config config = Config::from_string(definition_toml(name), name);
@@ -118,6 +119,35 @@ TEST(PlanTrainings, StartsAllArmsOfASeedFromOneNetwork) {
   EXPECT_FALSE(config.model.quant.enabled);
   EXPECT_EQ(config.seed, 2u);
   EXPECT_EQ(config.epochs, 3);
+}
+
+TEST(Definition, HasABriefAnalysisWithoutHessianAndAFullOne) {
+  for (const std::string& name : definition_names()) {
+    const AnalysisLevels levels = brought(name).analysis;
+    ASSERT_THAT(levels, SizeIs(2)) << name;
+    EXPECT_EQ(levels.at("brief").sharpness.eigenvalues, 0);
+    EXPECT_EQ(levels.at("brief").landscape.plane_points, 0);
+    EXPECT_GT(levels.at("full").sharpness.eigenvalues, 0);
+    EXPECT_GT(levels.at("full").sensitivity.trials, 0);
+    EXPECT_GT(levels.at("full").landscape.plane_points, 0);
+  }
+}
+
+TEST(Definition, NamesWhatIsWrongInAnAnalysis) {
+  const auto message = [](const std::string& line) {
+    return message_of([&] {
+      Config config = Config::from_string("[analysis.brief]\n" + line + "\n", "x.toml");
+      read_analysis_levels(config);
+      config.check_all_read();
+    });
+  };
+  EXPECT_THAT(message("landscape = {line_points = 4}"),
+              HasSubstr("x.toml:2: analysis.brief.landscape.line_points: expected 0, or odd"));
+  EXPECT_THAT(message("sharpness = {rho = [0.0]}"), HasSubstr("analysis.brief.sharpness.rho"));
+  EXPECT_THAT(message("sharpness = {noise = -1}"), HasSubstr("analysis.brief.sharpness.noise"));
+  EXPECT_THAT(message("cost = {hardwares = []}"),
+              HasSubstr("did you mean 'analysis.brief.cost.hardware'"));
+  EXPECT_EQ(message("sharpness = {}"), "no error");
 }
 
 TEST(Definition, NamesWhatIsWrong) {

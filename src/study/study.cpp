@@ -7,6 +7,7 @@
 #include "flatenn/base/log.h"
 #include "flatenn/report/report.h"
 #include "flatenn/study/claims.h"
+#include "study/run_analysis.h"
 #include "study/run_campaigns.h"
 #include "study/study_record.h"
 #include "study/train_arm.h"
@@ -24,6 +25,7 @@ class StudyRun {
   StudyRun(const Definition& definition, const StudyOptions& options)
       : definition_(definition), options_(options), trainer_(options_) {
     FLATENN_CHECK(!options.out.empty(), "study: --out is needed");
+    wanted_analysis(definition, options);  // an unknown one is an error before anything is trained
     std::error_code failure;
     fs::create_directories(options.out / "runs", failure);
     FLATENN_CHECK(!failure, options.out.string(), ": cannot be made: ", failure.message());
@@ -60,6 +62,9 @@ class StudyRun {
       log::info("network ", i + 1, " of ", trainings_.size(), ": ", trainings_[i].name);
       if (!work_on(trainings_[i])) return false;
     }
+    for (const Training& training : trainings_) {
+      if (!run_analysis(definition_, options_, training, folder_of(training))) return false;
+    }
     return true;
   }
 
@@ -89,16 +94,29 @@ class StudyRun {
     for (const Training& training : trainings_)
       outcome.trainings.push_back(describe_training(training, folder_of(training)));
     outcome.not_run = missing(outcome.trainings, open_campaigns(definition_, options_, trainings_));
+    for (std::string& line : open_analyses(definition_, options_, trainings_))
+      outcome.not_run.push_back(std::move(line));
     if (!fs::exists(options_.out / "campaign.db")) return;
-    for (const campaign::PlanResult& plan : report::collect({options_.out}).plans) {
+    const report::Findings findings = report::collect({options_.out});
+    for (const campaign::PlanResult& plan : findings.plans) {
       if (plan.name.starts_with(kAllLayers))
-        outcome.claims = judge_claims(plan, definition_, sparsities(outcome.trainings));
+        outcome.claims = judge(findings, plan, sparsities(outcome.trainings));
     }
     write_study_record(
         {.definition = definition_, .title = title(), .outcome = outcome, .commands = commands()},
         options_.out / "study.json");
     outcome.report = options_.out / "report.html";
     write_file_atomically(outcome.report, report::render_page(report::collect({options_.out})));
+  }
+
+  std::vector<report::Claim> judge(const report::Findings& findings,
+                                   const campaign::PlanResult& plan,
+                                   const SparsityByModel& sparsity) const {
+    std::vector<report::Claim> claims = judge_claims(plan, definition_, sparsity);
+    for (const auto& more :
+         {judge_flatness(findings, plan, definition_), judge_cost(findings, definition_, sparsity)})
+      claims.insert(claims.end(), more.begin(), more.end());
+    return claims;
   }
 
   std::string title() const {
@@ -121,6 +139,9 @@ class StudyRun {
       commands.push_back(training_command(training, options_, folder_of(training)));
       for (std::string& command :
            campaign_commands(definition_, options_, training, model_of(training)))
+        commands.push_back(std::move(command));
+      for (std::string& command :
+           analysis_commands(definition_, options_, training, folder_of(training)))
         commands.push_back(std::move(command));
     }
     commands.push_back("flatenn report " + options_.out.string() + " -o " +

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "flatenn/base/error.h"
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 /// The study of LeNet-5 in miniature, on the first images of MNIST.
 class MiniatureStudy : public ::testing::Test {
@@ -35,11 +37,19 @@ class MiniatureStudy : public ::testing::Test {
     definition_.spared.rates = {0.05};
     definition_.tune_hold_out = 500;
     definition_.tune_trials = 2;
+    Config analysis = Config::from_string(
+        "[analysis.brief]\ncost = {images = 50}\n"
+        "sharpness = {images = 50, samples = 1, trials = 2, eigenvalues = 1}\n"
+        "sensitivity = {images = 50, trials = 2, gradient_images = 20}\n"
+        "landscape = {images = 50, line_points = 3, plane_points = 3}\n",
+        "analysis.toml");
+    definition_.analysis = read_analysis_levels(analysis);
     options_ = {.out = folder_,
                 .data = "mnist",
                 .epochs = 1,
                 .trials = 2,
                 .arms = {"sgd-standard", "saq-sparse"},
+                .analysis = "off",
                 .settings = {"data.train_images=1280", "data.test_images=500"},
                 .quiet = true,
                 .command = "flatenn study lenet5"};
@@ -54,27 +64,62 @@ class MiniatureStudy : public ::testing::Test {
     return count;
   }
 
+  /// When each result of a network was written.
+  std::map<std::string, fs::file_time_type> analysis_times(const std::string& network) const {
+    std::map<std::string, fs::file_time_type> times;
+    for (const auto& entry : fs::directory_iterator(folder_ / "analysis" / network)) {
+      if (entry.path().extension() == ".json")
+        times[entry.path().filename().string()] = entry.last_write_time();
+    }
+    return times;
+  }
+
   fs::path folder_;
   Definition definition_;
   StudyOptions options_;
 };
 
 TEST_F(MiniatureStudy, GoesFromDataToReportAndDoesNothingTwice) {
+  options_.analysis = "brief";
   const StudyOutcome outcome = run_study(definition_, options_);
   ASSERT_TRUE(outcome.finished());
   // Two networks: 3 kinds x 2 rates x 2 maps, and with the last layer spared 1 x 1 x 2.
   EXPECT_EQ(trials(), 2 * (3 * 2 * 2 + 2));
-  // The one claim that these arms speak to, in each of its 3 x 2 cells.
-  ASSERT_EQ(outcome.claims.size(), 6u);
+  // The one claim about accuracy that these arms speak to, in each of its 3 x 2 cells, and what
+  // saq-sparse saves on 3 machines: energy, energy on the chip and latency.
+  ASSERT_EQ(outcome.claims.size(), 6u + 9u);
   EXPECT_EQ(outcome.claims[0].id, "saq-sparse-beats-sgd-standard");
+  EXPECT_EQ(outcome.claims[6].id, "saq-keeps-saving");
   EXPECT_EQ(outcome.claims[0].reason, "1 seed, 5 needed");
   EXPECT_THAT(read_file(outcome.report), HasSubstr("saq-sparse-seed1"));
 
   const auto trained = fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx");
+  const auto analysed = analysis_times("saq-sparse-seed1");
+  EXPECT_THAT(analysed, SizeIs(5));
   options_.arms.push_back("sgd-sparse");
   ASSERT_TRUE(run_study(definition_, options_).finished());
   EXPECT_EQ(fs::last_write_time(folder_ / "runs/saq-sparse-seed1/model.onnx"), trained);
   EXPECT_EQ(trials(), 3 * (3 * 2 * 2 + 2));
+  EXPECT_EQ(analysis_times("saq-sparse-seed1"), analysed);
+
+  // Another way of measuring one part does that part again, and nothing else.
+  definition_.analysis.at("brief").cost.images = 60;
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  auto again = analysis_times("saq-sparse-seed1");
+  EXPECT_NE(again.at("cost.json"), analysed.at("cost.json"));
+  again["cost.json"] = analysed.at("cost.json");
+  EXPECT_EQ(again, analysed);
+}
+
+TEST_F(MiniatureStudy, RefusesAnAnalysisThatIsNotThereBeforeItTrains) {
+  options_.analysis = "long";
+  try {
+    run_study(definition_, options_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("analysis: expected one of off, brief, got 'long'"));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "runs/sgd-standard-seed1"));
 }
 
 TEST_F(MiniatureStudy, StopsWhereItIsAskedTo) {

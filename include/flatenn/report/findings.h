@@ -19,19 +19,22 @@ struct Run {
   std::string arm() const;  ///< "saq/sparse", as ModelResult::arm(); the name where unknown.
 };
 
-/// A claim of the paper as a study measured it (study.json, docs/formats.md). Differences of
-/// accuracy are shares: 0.01 is one point.
+/// A claim of the paper as a study measured it (study.json, docs/formats.md). Differences are
+/// shares: 0.01 is one point of accuracy, or 1 % of a sharpness, an energy or a latency.
 struct Claim {
   std::string id;         ///< "saq-gains-standard".
   std::string statement;  ///< What is claimed, in words.
   std::string published;  ///< The published figure, quoted.
   std::string better;     ///< Arm that is claimed to keep more accuracy.
   std::string worse;      ///< Arm that it is compared with.
-  std::string kind;       ///< Of fault.
+  std::string kind;       ///< Of fault; empty where no faults are asked about.
   double rate = 0;
+  std::string measure;  ///< What is compared, "energy, dense"; empty: accuracy under faults.
+  std::string unit;     ///< "points", "percent" (of the mean of `worse`) or "correlation".
   int64_t seeds = 0;
-  double difference = 0;  ///< accuracy(better) - accuracy(worse), mean over seeds of map means.
-  std::optional<campaign::Interval> networks;   ///< 95 % over common maps: these two networks.
+  double difference = 0;  ///< In favour of `better` (or the correlation), mean over seeds.
+  /// 95 % over common maps: these two networks. Of a correlation: over all networks.
+  std::optional<campaign::Interval> networks;
   std::optional<campaign::Interval> method;     ///< 95 % over seeds: the method.
   std::optional<double> p_value, holm_p_value;  ///< Over seeds, two-sided; then Holm's.
   std::string verdict;                          ///< "confirmed", "refuted", "undecided".

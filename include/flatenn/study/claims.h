@@ -27,6 +27,24 @@ std::vector<report::Claim> judge_claims(const campaign::PlanResult& plan,
                                         const Definition& definition,
                                         const SparsityByModel& sparsity);
 
+/// "Sharper minima go with the loss": per seed, Spearman's rank correlation over networks between a
+/// sharpness number and the accuracy lost in the cell definition.flatness_kind, flatness_rate; and
+/// "SAQ finds flatter minima": sharpness of saq-X less that of sgd-X, relative to the mean of
+/// sgd-X. From the results of `sharpness` among the findings; numbers not measured are left out.
+///
+/// The verdict's rule is that of judge_claims(); Holm's correction runs over these claims alone.
+std::vector<report::Claim> judge_flatness(const report::Findings& findings,
+                                          const campaign::PlanResult& plan,
+                                          const Definition& definition);
+
+/// "Energy and latency benefit of sparsity is kept", on every machine priced by `cost`: what sparse
+/// networks save against standard ones, trained conventionally and by SAQ, relative to the mean of
+/// sgd-standard; and that saq-sparse costs at most definition.cost_margin more than sgd-sparse.
+/// Judged likewise, as a group of its own.
+std::vector<report::Claim> judge_cost(const report::Findings& findings,
+                                      const Definition& definition,
+                                      const SparsityByModel& sparsity);
+
 /// The claims as a table for a terminal.
 std::string claims_text(const std::vector<report::Claim>& claims);
 

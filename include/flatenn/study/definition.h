@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flatenn/base/config.h"
+#include "flatenn/study/analysis_settings.h"
 
 /// Studies: trainings, campaigns and verdicts from one definition (docs/study.md).
 namespace flatenn::study {
@@ -55,6 +56,12 @@ struct Definition {
 
   CampaignCells claims;  ///< Cells fixed beforehand (without trials).
   int64_t min_seeds = 3;
+  /// What sharpness is set against, one of the campaign's cells.
+  std::string flatness_kind = "bit_flip";
+  double flatness_rate = 0.01;
+  double cost_margin = 0.05;  ///< What saq-sparse may cost more than sgd-sparse, a share.
+
+  AnalysisLevels analysis;
 
   int64_t tune_hold_out = 0;
   double tune_rate = 0;

@@ -23,6 +23,9 @@ struct StudyOptions {
   double rho = -1;                ///< Radius of sam and saq; negative: as the definition says.
   /// Choose settings on held-out images first (tune.json); a choice made earlier is used again.
   bool tune = false;
+  /// Which of the definition's levels of analysis follows the campaigns; "off": none. Empty:
+  /// "brief" where the definition has it.
+  std::string analysis;
   std::vector<std::string> settings;       ///< "key=value" for every arm, applied last.
   std::vector<std::string> warm_settings;  ///< The same for the network all start from.
   std::string data_root;                   ///< See data::resolve_data_root().
@@ -64,16 +67,17 @@ struct StudyOutcome {
 /// Trains every arm and seed, runs the campaigns on common fault maps, judges the claims, and
 /// writes into `out`:
 ///   runs/ARM-seedN/  run folders        campaign.db   all trials
+///   analysis/ARM-seedN/  flatness, sensitivity and cost of each network
 ///   study.json       claims, commands, what was run and what was not
 ///   report.html      the page
 ///   tune/, tune.json candidates and the settings chosen, where asked for
 /// The network that a seed's arms start from is trained when the first of them needs it
 /// (runs/warm-start-seedN/). A seed is finished, campaigns included, before the next begins.
 ///
-/// What is finished in `out` is not done again: trainings, and trials within a campaign. The folder
-/// can be moved; of a finished training only run.json, metrics.jsonl and model.onnx are needed.
-/// Stopped, the study writes study.json and the page over what there is. Throws Error, one line,
-/// for bad options and where `out` holds other settings of the same names.
+/// What is finished in `out` is not done again: trainings, analyses, and trials within a campaign.
+/// The folder can be moved; of a finished training only run.json, metrics.jsonl and model.onnx are
+/// needed. Stopped, the study writes study.json and the page over what there is. Throws Error, one
+/// line, for bad options and where `out` holds other settings of the same names.
 StudyOutcome run_study(const Definition& definition, const StudyOptions& options);
 
 /// Networks, claims and what was not run, as tables for a terminal.
