@@ -40,7 +40,8 @@ int64_t write_figures(const Findings& findings, const std::filesystem::path& fol
   int64_t files = 0;
   for (const Section& section : build_sections(findings)) {
     for (const Block& block : section.blocks) {
-      files += write_picture<Figure>(block, folder) + write_picture<HeatMap>(block, folder);
+      files += write_picture<Figure>(block, folder) + write_picture<HeatMap>(block, folder) +
+               write_picture<Contour>(block, folder);
     }
   }
   return files;

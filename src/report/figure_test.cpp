@@ -7,6 +7,7 @@
 #include <set>
 
 #include "flatenn/report/report.h"
+#include "report/contour_levels.h"
 #include "report/plotly.h"
 #include "report/scale.h"
 
@@ -103,6 +104,46 @@ TEST(Svg, WritesTheNumbersOfASmallHeatMap) {
   const std::string svg = to_svg(map);
   EXPECT_THAT(svg, HasSubstr(">1.25<"));
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+/// A bowl with its least value in the middle, and a hole in a corner.
+Contour bowl() {
+  Contour contour{.id = "c", .title = "bowl", .value_title = "Loss"};
+  for (int i = -3; i <= 3; ++i) contour.x.push_back(i);
+  contour.y = contour.x;
+  for (const double y : contour.y) {
+    contour.values.emplace_back();
+    for (const double x : contour.x) contour.values.back().push_back(0.1 + x * x + y * y);
+  }
+  contour.values[0][0] = NAN;
+  return contour;
+}
+
+TEST(Contour, HasLevelsAtEqualRatiosOverAllValues) {
+  const std::vector<double> levels = contour_levels(bowl());
+  EXPECT_DOUBLE_EQ(levels.front(), 0.1);
+  EXPECT_NEAR(levels.back(), 18.1, 1e-9);
+  for (size_t i = 2; i < levels.size(); ++i)
+    EXPECT_NEAR(levels[i] / levels[i - 1], levels[1] / levels[0], 1e-9);
+}
+
+TEST(Contour, IsDrawnAsNestedRegions) {
+  const std::string svg = to_svg(bowl());
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+  EXPECT_THAT(svg, HasSubstr(">18.1<"));
+  // The least level covers everything but the hole; the highest leaves the middle out.
+  std::vector<size_t> lengths;
+  for (size_t at = svg.find("<path"); at != std::string::npos; at = svg.find("<path", at + 1))
+    lengths.push_back(svg.find("/>", at) - at);
+  EXPECT_EQ(lengths.size(), contour_levels(bowl()).size() - 1);
+}
+
+TEST(Contour, GivesPlotlyLogarithmsAndHoverTexts) {
+  const nlohmann::json trace = to_plotly(bowl()).at("data").at(0);
+  EXPECT_EQ(trace.at("type"), "contour");
+  EXPECT_DOUBLE_EQ(trace.at("z")[3][3].get<double>(), -1);
+  EXPECT_TRUE(trace.at("z")[0][0].is_null());
+  EXPECT_EQ(trace.at("text")[3][3], "0.1");
 }
 
 TEST(Plotly, CarriesEveryPointAndItsBand) {

@@ -44,6 +44,7 @@ struct BlockWriter {
   }
   std::string operator()(const Figure& figure) const { return picture_html(figure); }
   std::string operator()(const HeatMap& map) const { return picture_html(map); }
+  std::string operator()(const Contour& contour) const { return picture_html(contour); }
   std::string operator()(const Table& table) const { return table_html(table); }
   std::string operator()(const Listing& listing) const {
     return "<details class=\"listing\"" + std::string(listing.text.size() < 600 ? " open" : "") +
@@ -52,7 +53,8 @@ struct BlockWriter {
 };
 
 bool is_figure(const Block& block) {
-  return std::holds_alternative<Figure>(block) || std::holds_alternative<HeatMap>(block);
+  return std::holds_alternative<Figure>(block) || std::holds_alternative<HeatMap>(block) ||
+         std::holds_alternative<Contour>(block);
 }
 
 }  // namespace

@@ -162,6 +162,8 @@ json axis_layout(const Axis& axis, const Scale& scale) {
   return out;
 }
 
+}  // namespace
+
 json common_layout() {
   return {{"font", {{"family", "system-ui, Helvetica, Arial, sans-serif"}, {"size", 13}}},
           {"paper_bgcolor", "rgba(0,0,0,0)"},
@@ -173,7 +175,12 @@ json common_layout() {
           {"hoverlabel", {{"bgcolor", "#ffffff"}, {"font", {{"color", "#1b1f24"}}}}}};
 }
 
-}  // namespace
+json plotly_colour_scale() {
+  json scale = json::array();
+  for (const ColourStop& stop : kColourStops)
+    scale.push_back({stop.position, scale_colour(stop.position)});
+  return scale;
+}
 
 json to_plotly(const Figure& figure) {
   const Scale x(figure.x, x_values(figure)), y(figure.y, y_values(figure));
@@ -196,9 +203,6 @@ json to_plotly(const Figure& figure) {
 }
 
 json to_plotly(const HeatMap& map) {
-  json scale = json::array();
-  for (const ColourStop& stop : kColourStops)
-    scale.push_back({stop.position, scale_colour(stop.position)});
   const auto [low, high] = value_range(map);
   json trace = {
       {"type", "heatmap"},
@@ -207,7 +211,7 @@ json to_plotly(const HeatMap& map) {
       {"z", map.values},
       {"zmin", low},
       {"zmax", high},
-      {"colorscale", scale},
+      {"colorscale", plotly_colour_scale()},
       {"xgap", map.columns.size() > 40 ? 0 : 1},
       {"ygap", map.rows.size() > 40 ? 0 : 1},
       {"colorbar", {{"title", {{"text", escape_html(map.value_title)}}}, {"thickness", 12}}},

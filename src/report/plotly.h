@@ -9,5 +9,11 @@ namespace flatenn::report {
 /// {"data": [...], "layout": {...}} for Plotly.newPlot.
 nlohmann::json to_plotly(const Figure& figure);
 nlohmann::json to_plotly(const HeatMap& map);
+nlohmann::json to_plotly(const Contour& contour);
+
+/// What all figures' layouts share.
+nlohmann::json common_layout();
+/// kColourStops as Plotly takes them.
+nlohmann::json plotly_colour_scale();
 
 }  // namespace flatenn::report

@@ -17,6 +17,8 @@ json figures_json(const std::vector<Section>& sections) {
       if (const auto* figure = std::get_if<Figure>(&block))
         figures[figure->id] = to_plotly(*figure);
       if (const auto* map = std::get_if<HeatMap>(&block)) figures[map->id] = to_plotly(*map);
+      if (const auto* contour = std::get_if<Contour>(&block))
+        figures[contour->id] = to_plotly(*contour);
     }
   }
   return figures;

@@ -64,4 +64,12 @@ struct HeatMap {
   int decimals = 1;
 };
 
+/// A positive number over a plane, such as a loss: bands between levels at equal ratios.
+struct Contour {
+  std::string id, title, caption;
+  std::string x_title, y_title, value_title;
+  std::vector<double> x, y;                 ///< Rising, at least two each.
+  std::vector<std::vector<double>> values;  ///< [y][x]; those not finite or positive are left out.
+};
+
 }  // namespace flatenn::report

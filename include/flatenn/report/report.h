@@ -28,5 +28,6 @@ enum class SvgHeading { kShown, kLeftOut };
 /// A figure as an SVG image, with its title on top unless the surroundings show it.
 std::string to_svg(const Figure& figure, SvgHeading heading = SvgHeading::kShown);
 std::string to_svg(const HeatMap& map, SvgHeading heading = SvgHeading::kShown);
+std::string to_svg(const Contour& contour, SvgHeading heading = SvgHeading::kShown);
 
 }  // namespace flatenn::report

@@ -22,7 +22,7 @@ struct Listing {
   std::string text;
 };
 
-using Block = std::variant<Paragraph, Figure, HeatMap, Table, Listing>;
+using Block = std::variant<Paragraph, Figure, HeatMap, Contour, Table, Listing>;
 
 /// One part of the page. A section without blocks is left out.
 struct Section {

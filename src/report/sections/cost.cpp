@@ -25,7 +25,8 @@ Table cost_table(const std::vector<ModelArtifact>& artifacts) {
                           {"Traffic (kbit)", 1, "traffic_kbit"},
                           {"Load imbalance", 2, "load_imbalance"},
                           {"Latency (us)", 2, "latency_us"},
-                          {"Energy (nJ)", 1, "energy_nj"}},
+                          {"Energy (nJ)", 1, "energy_nj"},
+                          {"of it on the chip", 1, "chip_energy_nj"}},
               .rows = {}};
   for (const ModelArtifact& artifact : artifacts) {
     for (const nlohmann::json& machine : *artifact.result) {
@@ -35,7 +36,8 @@ Table cost_table(const std::vector<ModelArtifact>& artifacts) {
            kPercent * total.at("sparsity").get<double>(), total.at("dense_macs").get<double>(),
            total.at("effective_macs").get<double>(), total.at("traffic_bits").get<double>() / 1e3,
            total.at("load_imbalance").get<double>(), machine.at("latency_us").get<double>(),
-           kNanojoule * total.at("energy_pj").get<double>()});
+           kNanojoule * total.at("energy_pj").get<double>(),
+           kNanojoule * (total.at("energy_pj").get<double>() - total.at("dram_pj").get<double>())});
     }
   }
   return table;

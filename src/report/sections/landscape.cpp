@@ -43,28 +43,28 @@ std::map<std::string, Figure> line_figures(const std::vector<ModelArtifact>& art
   return figures;
 }
 
-HeatMap plane_map(const ModelArtifact& artifact, size_t index) {
+Contour plane(const ModelArtifact& artifact, size_t index) {
   const nlohmann::json& result = *artifact.result;
   const auto x = result.at("x").get<std::vector<double>>();
   const auto y = result.at("y").get<std::vector<double>>();
   const auto loss = result.at("loss").get<std::vector<double>>();
   const auto points = result.at("settings").at("points").get<size_t>();
-  HeatMap map{.id = "landscape-plane-" + std::to_string(index),
-              .title = "Loss over a plane: " + artifact.model,
-              .caption = "Weights moved " +
-                         space_words(result.at("settings").at("space").get<std::string>()) +
-                         "; axes in filter norms.",
-              .x_title = result.at("x_name"),
-              .y_title = result.at("y_name"),
-              .value_title = "Loss",
-              .decimals = 2};
-  for (size_t column = 0; column < points; ++column) map.columns.push_back(short_number(x[column]));
+  Contour contour{.id = "landscape-plane-" + std::to_string(index),
+                  .title = "Loss over a plane: " + artifact.model,
+                  .caption = "Weights moved " +
+                             space_words(result.at("settings").at("space").get<std::string>()) +
+                             "; axes in filter norms; each band's loss is the same factor "
+                             "above the one below.",
+                  .x_title = result.at("x_name"),
+                  .y_title = result.at("y_name"),
+                  .value_title = "Loss"};
+  contour.x.assign(x.begin(), x.begin() + static_cast<int64_t>(points));
   for (size_t row = 0; row < points; ++row) {
-    map.rows.push_back(short_number(y[row * points]));
-    map.values.emplace_back(loss.begin() + static_cast<int64_t>(row * points),
-                            loss.begin() + static_cast<int64_t>((row + 1) * points));
+    contour.y.push_back(y[row * points]);
+    contour.values.emplace_back(loss.begin() + static_cast<int64_t>(row * points),
+                                loss.begin() + static_cast<int64_t>((row + 1) * points));
   }
-  return map;
+  return contour;
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ Section landscape_section(const Findings& findings) {
   const std::vector<ModelArtifact> artifacts = model_artifacts(findings, "landscape");
   for (auto& [key, figure] : line_figures(artifacts)) section.blocks.emplace_back(figure);
   for (size_t i = 0; i < artifacts.size(); ++i) {
-    if (is_plane(*artifacts[i].result)) section.blocks.emplace_back(plane_map(artifacts[i], i));
+    if (is_plane(*artifacts[i].result)) section.blocks.emplace_back(plane(artifacts[i], i));
   }
   return section;
 }
