@@ -127,7 +127,7 @@ Eigenpairs lanczos(const LinearOperator& op, int64_t n, const LanczosOptions& op
   FLATENN_CHECK(options.eigenpairs >= 1 && options.eigenpairs <= n,
                 "lanczos: the number of eigenvalues must be in [1, ", n,
                 "] (the number of parameters), got ", options.eigenpairs);
-  KrylovSpace space(op, random_vector(n, options.seed, 0, false));
+  KrylovSpace space(op, random_vector(n, options.seed, 0, false).to(options.device));
   const int64_t limit = std::min(n, std::max(options.max_iterations, options.eigenpairs));
   bool converged = false;
   for (int64_t iteration = 0; iteration < limit && !converged; ++iteration) {
@@ -180,7 +180,8 @@ SpectralDensity spectral_density(const LinearOperator& op, int64_t n,
                 "spectral_density: probes, steps and points must be positive");
   std::vector<std::pair<double, double>> nodes;  // eigenvalue, weight
   for (int64_t probe = 0; probe < options.probes; ++probe) {
-    KrylovSpace space(op, random_vector(n, options.seed, static_cast<uint64_t>(probe), true));
+    KrylovSpace space(
+        op, random_vector(n, options.seed, static_cast<uint64_t>(probe), true).to(options.device));
     for (int64_t step = 0; step < std::min(options.steps, n); ++step) {
       const bool more = space.grow();
       observe(options.observer, detail::concat("density probe ", probe + 1));

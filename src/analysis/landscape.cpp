@@ -93,7 +93,7 @@ LandscapeAxes path_axes(const Surface& surface, const torch::Tensor& other,
   FLATENN_CHECK(other.numel() == weights.numel(), "landscape: the layers of ", other_name,
                 " do not match: ", other.numel(), " weights, expected ", weights.numel());
   LandscapeAxes axes;
-  axes.x = other - weights;
+  axes.x = other.to(weights.device()) - weights;
   FLATENN_CHECK(axes.x.norm().item<double>() > 0, "landscape: ", other_name,
                 " has the same weights, there is no path");
   axes.x_name = "towards " + other_name;

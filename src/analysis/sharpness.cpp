@@ -144,6 +144,7 @@ class Measurement {
                               .max_iterations = options_.max_products,
                               .tolerance = options_.tolerance,
                               .seed = options_.seed,
+                              .device = weights_.device(),
                               .observer = observer("eigenvalues")});
     report.trace = estimate_trace(op, report.hessian.vectors,
                                   {.max_probes = options_.max_products,
@@ -151,8 +152,10 @@ class Measurement {
                                    .seed = options_.seed,
                                    .observer = observer("trace")});
     if (options_.density) {
-      report.density = spectral_density(
-          op, n, {.seed = options_.seed, .observer = observer("spectral density")});
+      report.density = spectral_density(op, n,
+                                        {.seed = options_.seed,
+                                         .device = weights_.device(),
+                                         .observer = observer("spectral density")});
     }
   }
 

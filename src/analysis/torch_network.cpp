@@ -8,10 +8,25 @@ namespace {
 namespace F = torch::nn::functional;
 
 /// Rounds half to even; the derivative passes straight through.
-torch::Tensor round_through(const torch::Tensor& x) { return x + (x.round() - x).detach(); }
+class RoundThrough : public torch::autograd::Function<RoundThrough> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext*, const torch::Tensor& x) {
+    return x.round();
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 torch::autograd::variable_list gradients) {
+    return gradients;
+  }
+};
 
-torch::Tensor to_codes(const torch::Tensor& y, const net::Activation& dst) {
-  return round_through(y.clamp(dst.min_code(), dst.max_code()));
+/// Without gradients the values of `y` are overwritten: one pass over memory less an operation.
+torch::Tensor to_codes(torch::Tensor y, const net::Activation& dst) {
+  if (!torch::GradMode::is_enabled()) return y.clamp_(dst.min_code(), dst.max_code()).round_();
+  return RoundThrough::apply(y.clamp(dst.min_code(), dst.max_code()));
+}
+
+torch::Tensor rectified(torch::Tensor y) {
+  return torch::GradMode::is_enabled() ? torch::relu(y) : y.relu_();
 }
 
 torch::Tensor value_tensor(const net::Weights& weights) {
@@ -45,6 +60,8 @@ torch::Tensor per_channel(const torch::Tensor& values, const torch::Tensor& like
 
 TorchNetwork::TorchNetwork(std::shared_ptr<const net::Network> network, torch::Device device)
     : network_(std::move(network)), device_(device) {
+  FLATENN_CHECK(device.is_cpu() || torch::cuda::is_available(),
+                "--device cuda: this LibTorch finds no CUDA device; use --device cpu");
   for (size_t i = 0; i < network_->layers.size(); ++i) {
     const net::Layer& layer = network_->layers[i];
     if (!layer.multiplies()) continue;
@@ -74,14 +91,17 @@ torch::Tensor TorchNetwork::multiply(size_t index, const torch::Tensor& input,
   const net::Layer& layer = network_->layers[static_cast<size_t>(weight_layers_[index])];
   const torch::Tensor values =
       move.defined() ? values_[index] + move / scales_[index] : values_[index];
-  const torch::Tensor acc = layer.kind == net::LayerKind::kLinear
-                                ? torch::matmul(input.flatten(1), values.flatten(1).t())
-                                : F::conv2d(input, values,
-                                            F::Conv2dFuncOptions()
-                                                .stride(layer.stride)
-                                                .padding(layer.pad)
-                                                .groups(layer.groups));
-  return (acc + per_channel(biases_[index], acc)) * per_channel(multipliers_[index], acc);
+  torch::Tensor acc = layer.kind == net::LayerKind::kLinear
+                          ? torch::matmul(input.flatten(1), values.flatten(1).t())
+                          : F::conv2d(input, values,
+                                      F::Conv2dFuncOptions()
+                                          .stride(layer.stride)
+                                          .padding(layer.pad)
+                                          .groups(layer.groups));
+  const torch::Tensor bias = per_channel(biases_[index], acc);
+  const torch::Tensor multiplier = per_channel(multipliers_[index], acc);
+  if (!torch::GradMode::is_enabled()) return acc.add_(bias).mul_(multiplier);
+  return (acc + bias) * multiplier;
 }
 
 torch::Tensor TorchNetwork::finish(const net::Layer& layer, torch::Tensor y,
@@ -91,9 +111,9 @@ torch::Tensor TorchNetwork::finish(const net::Layer& layer, torch::Tensor y,
     const double factor = net::skip_multiplier(*network_, layer);
     y = (y.to(torch::kFloat64) + skip.to(torch::kFloat64) * factor).to(torch::kFloat32);
   }
-  if (layer.relu) y = torch::relu(y);
   const net::Activation& dst = network_->activations[static_cast<size_t>(layer.dst)];
-  return dst.is_float ? y : to_codes(y, dst);
+  if (layer.relu) y = rectified(std::move(y));
+  return dst.is_float ? y : to_codes(std::move(y), dst);
 }
 
 torch::Tensor TorchNetwork::forward(const torch::Tensor& codes,

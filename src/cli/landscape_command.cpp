@@ -22,6 +22,7 @@ struct LandscapeCommand {
   analysis::LandscapeQuestion question;
   bool json = false;
   std::string out;
+  std::string device = "cpu";
 };
 
 bool is_latent(const LandscapeCommand& options) { return options.question.space == "before"; }
@@ -47,6 +48,8 @@ std::unique_ptr<analysis::Surface> open_surface(const LandscapeCommand& options,
                                                 const data::ImageSet& images,
                                                 const analysis::LossSurface& dequantized) {
   if (!is_latent(options)) return std::make_unique<analysis::DequantizedSurface>(dequantized);
+  FLATENN_CHECK(options.device == "cpu", "--device ", options.device,
+                ": --space before freezes every point anew, on the CPU alone");
   FLATENN_CHECK(std::filesystem::is_directory(options.inputs.model), options.inputs.model,
                 ": --space before needs a run folder, whose checkpoint holds the latent weights");
   return std::make_unique<analysis::LatentSurface>(
@@ -59,8 +62,9 @@ void run(const LandscapeCommand& options, bool quiet) {
       std::make_shared<net::Network>(net::read_onnx(model_file(options.inputs.model)));
   const data::ImageSet images = open_images(options.inputs, *network);
   const auto codes = engine::quantize_images(images, *network);
-  const analysis::LossSurface dequantized(std::make_shared<analysis::TorchNetwork>(network), *codes,
-                                          images.labels);
+  const analysis::LossSurface dequantized(
+      std::make_shared<analysis::TorchNetwork>(network, torch::Device(options.device)), *codes,
+      images.labels);
   const auto surface = open_surface(options, *codes, images, dequantized);
   const std::string identity = analysis::identity_of(options.question, *network, images);
   std::filesystem::create_directories(options.out);
@@ -111,6 +115,9 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--towards", options->question.towards,
                       "Second model: walk the straight path to it");
   command->add_option("--seed", options->question.seed, "Seed of random directions")
+      ->capture_default_str();
+  command->add_option("--device", options->device, "Of LibTorch: cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global.quiet); });

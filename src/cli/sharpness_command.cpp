@@ -20,6 +20,7 @@ struct SharpnessCommand {
   int64_t trials = 50;
   bool json = false;
   std::string out;
+  std::string device = "cpu";
 };
 
 void print_report(const analysis::SharpnessReport& report, const analysis::FaultRise& faults) {
@@ -47,7 +48,8 @@ void print_report(const analysis::SharpnessReport& report, const analysis::Fault
 void run(const SharpnessCommand& options, const GlobalOptions& global) {
   nn::set_up_runtime(options.inputs.threads);
   const EvaluationInputs inputs = open_inputs(options.inputs);
-  const auto view = std::make_shared<analysis::TorchNetwork>(inputs.network);
+  const auto view =
+      std::make_shared<analysis::TorchNetwork>(inputs.network, torch::Device(options.device));
   analysis::check(options.measures, view->parameter_count());
   const analysis::LossSurface surface(view, *inputs.codes, inputs.images.labels);
   Progress progress({.title = "sharpness", .unit = "steps", .quiet = global.quiet});
@@ -102,6 +104,9 @@ void add_sharpness_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--seed", measures.seed, "Seed of every random direction")
       ->capture_default_str();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
+  command->add_option("--device", options->device, "Of LibTorch: cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global); });
 }

@@ -18,6 +18,7 @@ struct LanczosOptions {
   int64_t max_iterations = 80;  ///< Products at most.
   double tolerance = 0.01;  ///< Residual norm over |eigenvalue| at which a pair counts as found.
   uint64_t seed = 0;        ///< Decides the start vector.
+  torch::Device device = torch::kCPU;  ///< Of the vectors that the operator takes.
   ProductObserver observer;
 };
 
@@ -63,6 +64,7 @@ struct DensityOptions {
   int64_t points = 400;
   double width = 0.01;  ///< Of the Gaussian kernel, as a share of the spectrum's range.
   uint64_t seed = 0;
+  torch::Device device = torch::kCPU;
   ProductObserver observer;
 };
 
