@@ -8,6 +8,11 @@ namespace {
 
 /// Beyond this |skew| a bootstrap interval stands beside Student's.
 constexpr double kSkewed = 1;
+/// Beyond this one Hall's does; the level pays for the looks of a half-width rule
+/// (docs/statistics.md and stop_rule_test.cpp).
+constexpr double kAskew = 0.5;
+constexpr double kLevel = 0.95;
+constexpr double kLevelAfterLooks = 0.97;
 
 /// Mean over the used trials of a count, as a share of each trial's images.
 template <typename Field>
@@ -53,6 +58,10 @@ CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRu
   cell.accuracies.assign(values.begin(), values.end());
   cell.accuracy = summarize(values);
   cell.ci = student_interval(cell.accuracy.mean, cell.accuracy.sd, cell.accuracy.count);
+  if (std::abs(cell.accuracy.skew) > kAskew) {
+    cell.skew_ci = skew_interval(cell.accuracy,
+                                 cell.stop == StopReason::kHalfWidth ? kLevelAfterLooks : kLevel);
+  }
   if (std::abs(cell.accuracy.skew) > kSkewed) {
     cell.bootstrap_ci = bootstrap_interval(values, seed);
   }

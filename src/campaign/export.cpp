@@ -57,6 +57,7 @@ json cell_json(const PlanResult& plan, const CellResult& cell) {
           {"p5", cell.accuracy.p5},
           {"skew", cell.accuracy.skew},
           {"ci", interval_json(cell.ci)},
+          {"skew_ci", cell.skew_ci ? interval_json(*cell.skew_ci) : json(nullptr)},
           {"bootstrap_ci", cell.bootstrap_ci ? interval_json(*cell.bootstrap_ci) : json(nullptr)},
           {"yield_accuracy", plan.yield_accuracy(cell.model)},
           {"yield", cell.yield},
@@ -158,6 +159,7 @@ std::string cell_line(const PlanResult& plan, const CellResult& cell) {
   line.add(model.golden_accuracy).add(cell.accuracy.mean).add(cell.accuracy.sd);
   line.add(cell.accuracy.median).add(cell.accuracy.min).add(cell.accuracy.p5).add(cell.ci);
   constexpr double kNone = NAN;
+  line.add(cell.skew_ci.value_or(Interval{kNone, kNone}));
   line.add(cell.bootstrap_ci.value_or(Interval{kNone, kNone}));
   line.add(plan.yield_accuracy(cell.model)).add(cell.yield).add(cell.yield_ci);
   line.add(cell.mean_loss).add(cell.identical).add(cell.masked);
@@ -215,8 +217,8 @@ std::string command_of_kind(const PlanResult& plan, int64_t model, int64_t kind)
 
 constexpr const char* kCellHeader =
     "plan,model,kind,level,rate,count,voltage,trials,images,stop,golden_accuracy,mean,sd,median,"
-    "min,p5,ci_low,ci_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,yield_low,yield_high,"
-    "mean_loss,identical,masked,sdc1_right,sdc1_wrong,drawn,landed\n";
+    "min,p5,ci_low,ci_high,skew_low,skew_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,"
+    "yield_low,yield_high,mean_loss,identical,masked,sdc1_right,sdc1_wrong,drawn,landed\n";
 constexpr const char* kStratumHeader =
     "plan,model,kind,layer,bit,population,wanted,tried,critical,share,ci_low,ci_high,mean_sdc1\n";
 

@@ -103,6 +103,22 @@ Interval student_interval(double mean, double sd, int64_t count, double confiden
   return {mean - half, mean + half};
 }
 
+Interval skew_interval(const Summary& sample, double confidence) {
+  if (sample.count < 3 || sample.skew == 0) {
+    return student_interval(sample.mean, sample.sd, sample.count, confidence);
+  }
+  check_confidence(confidence);
+  const auto n = static_cast<double>(sample.count);
+  const double root = std::sqrt(n);
+  const double g = sample.skew * std::sqrt(n * (n - 1)) / (n - 2);
+  const double t = student_quantile(1 - (1 - confidence) / 2, n - 1);
+  const auto back = [&](double quantile) {
+    return 3 * root / g * (std::cbrt(1 + g * (quantile / root - g / (6 * n))) - 1);
+  };
+  const double step = sample.sd / root;
+  return {sample.mean - step * back(t), sample.mean - step * back(-t)};
+}
+
 Interval clopper_pearson(int64_t successes, int64_t count, double confidence) {
   check_confidence(confidence);
   FLATENN_CHECK(0 <= successes && successes <= count, "clopper_pearson: ", successes,

@@ -46,6 +46,34 @@ TEST(StudentInterval, OneTrialTellsNothing) {
   EXPECT_EQ(student_interval(0.9, 0, 1).half_width(), std::numeric_limits<double>::infinity());
 }
 
+/// The formula in Python, with t(0.975, 3) = 3.182446305284263.
+TEST(SkewInterval, EqualsAnIndependentComputation) {
+  const std::vector<double> values{1, 2, 3, 10};
+  const Interval got = skew_interval(summarize(values));
+  EXPECT_NEAR(got.low, 0.2261699723, 1e-9);
+  EXPECT_NEAR(got.high, 19.5994553460, 1e-9);
+}
+
+TEST(SkewInterval, LeansTowardsTheLongTailAndMirrors) {
+  const std::vector<double> values{1, 1.5, 2, 2, 2.5, 3, 4, 9};
+  const Summary sample = summarize(values);
+  const Interval skewed = skew_interval(sample);
+  const Interval student = student_interval(sample.mean, sample.sd, sample.count);
+  EXPECT_GT(skewed.high - sample.mean, student.high - sample.mean);
+  EXPECT_LT(sample.mean - skewed.low, sample.mean - student.low);
+  std::vector<double> mirrored;
+  for (const double value : values) mirrored.push_back(-value);
+  const Interval other = skew_interval(summarize(mirrored));
+  EXPECT_NEAR(other.low, -skewed.high, 1e-12);
+  EXPECT_NEAR(other.high, -skewed.low, 1e-12);
+}
+
+TEST(SkewInterval, IsStudentsWhereNothingIsSkewed) {
+  const std::vector<double> values{1, 2, 3, 4, 5};
+  const Summary sample = summarize(values);
+  EXPECT_EQ(skew_interval(sample), student_interval(sample.mean, sample.sd, 5));
+}
+
 TEST(ClopperPearson, ReachesTheEndsOfTheRange) {
   // With no success the upper end is 1 - (0.05 / 2)^(1/n).
   EXPECT_EQ(clopper_pearson(0, 20).low, 0);

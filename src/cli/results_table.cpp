@@ -45,6 +45,23 @@ void print_cells(const PlanResult& plan) {
   }
 }
 
+/// Cells whose trials are skewed, with the interval that allows for it.
+void print_skewed(const PlanResult& plan) {
+  const auto skewed = [](const CellResult& cell) { return cell.skew_ci.has_value(); };
+  if (std::none_of(plan.cells.begin(), plan.cells.end(), skewed)) return;
+  std::printf("\nskewed cells: read Hall's interval rather than Student's\n");
+  const int name_width = width_of(model_names(plan), 5);
+  const int kind_width = width_of(plan.kinds, 4);
+  for (const CellResult& cell : plan.cells) {
+    if (!skewed(cell)) continue;
+    std::printf("%-*s  %-*s  %10s  %16s  skewness %+.1f\n", name_width,
+                plan.models[static_cast<size_t>(cell.model)].name.c_str(), kind_width,
+                plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
+                plan.levels[static_cast<size_t>(cell.level)].label.c_str(),
+                interval_text(*cell.skew_ci).c_str(), cell.accuracy.skew);
+  }
+}
+
 void print_tolerances(const PlanResult& plan) {
   if (plan.tolerances.empty()) return;
   std::printf("\ntolerable bit error rate (mean accuracy at most %.2f points below fault-free)\n",
@@ -100,6 +117,7 @@ void print_results(const PlanResult& plan) {
     return;
   }
   print_cells(plan);
+  print_skewed(plan);
   print_tolerances(plan);
   print_pairs(plan);
 }

@@ -58,6 +58,7 @@ json cell_json(const campaign::CellResult& cell) {
               {"landed", number(cell.landed)},
               {"images", cell.images},
               {"accuracies", cell.accuracies}};
+  if (cell.skew_ci) out["skew_ci"] = interval(*cell.skew_ci);
   if (cell.bootstrap_ci) out["bootstrap_ci"] = interval(*cell.bootstrap_ci);
   return out;
 }

@@ -42,6 +42,9 @@ struct CellResult {
   int64_t surplus = 0;  ///< Finished trials beyond the stop rule's n, not used.
   Summary accuracy;     ///< Over trials; accuracy.count is the number of trials used.
   Interval ci;          ///< 95 % Student-t interval of the mean accuracy over maps.
+  /// The interval to read where |skew| > 0.5: Hall's, at 97 % where a half-width rule ended the
+  /// cell, since looking at the data costs coverage, else at 95 %.
+  std::optional<Interval> skew_ci;
   std::optional<Interval> bootstrap_ci;  ///< Beside it where the sample is skewed (|skew| > 1).
   double yield = 0;       ///< Share of maps with at least PlanResult::yield_accuracy(model).
   Interval yield_ci;      ///< Clopper-Pearson, 95 %.

@@ -34,6 +34,14 @@ double sorted_quantile(std::span<const double> sorted, double q);
 /// Fewer than two values tell nothing: the interval is infinite.
 Interval student_interval(double mean, double sd, int64_t count, double confidence = 0.95);
 
+/// Interval of a mean that allows for skewness: Hall's monotone transformation of Student's t ("On
+/// the removal of skewness by transformation", J. R. Statist. Soc. B 54, 1992). With g the sample's
+/// skewness g1 sqrt(n (n - 1)) / (n - 2), and t the quantiles of Student's t,
+///   [mean - sd / sqrt(n) h(t_high), mean - sd / sqrt(n) h(t_low)],
+///   h(t) = 3 sqrt(n) / g (cbrt(1 + g (t / sqrt(n) - g / (6 n))) - 1).
+/// Student's interval where g = 0 or there are fewer than three values.
+Interval skew_interval(const Summary& sample, double confidence = 0.95);
+
 /// Clopper-Pearson interval of a share from `successes` of `count`: exact, never below its
 /// confidence. [0, 1] for count = 0.
 Interval clopper_pearson(int64_t successes, int64_t count, double confidence = 0.95);
