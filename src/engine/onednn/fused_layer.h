@@ -21,6 +21,7 @@ class BlockedLayout {
   explicit BlockedLayout(const dnnl::memory::desc& desc);
   /// Byte of an element given by its row-major index over the tensor's dimensions.
   int64_t byte(int64_t element) const;
+  const std::vector<int64_t>& dims() const { return dims_; }
 
  private:
   std::vector<int64_t> dims_;

@@ -22,8 +22,9 @@ using net::Activation;
 using net::Layer;
 using net::Shape;
 
-/// What the busiest layer reads and writes for a chunk should stay in a core's L2 cache.
-constexpr int64_t kChunkBytes = 768 * 1024;
+/// What the busiest layer reads and writes for a chunk. Larger chunks leave L2, smaller ones read
+/// all weights for few images, which AMX notices.
+constexpr int64_t kChunkBytes = 3 * 1024 * 1024;
 constexpr int64_t kFewestImages = 4;
 constexpr int64_t kMostImages = 64;
 

@@ -1,9 +1,14 @@
 #include "engine/onednn/weights.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 namespace flatenn::engine::onednn {
 namespace {
+
+/// Places of a layout that are looked at.
+constexpr int64_t kProbes = 5000;
 
 int8_t* bytes_of(const std::unique_ptr<AlignedBytes>& packed) {
   return reinterpret_cast<int8_t*>(packed->data());
@@ -25,7 +30,33 @@ Packing::Packing(const dnnl::engine& engine, const FusedLayer& layer)
       plain_(layer.plain_weights()),
       packed_(layer.weights_desc()),
       reorder_(dnnl::reorder::primitive_desc(engine, plain_, engine, packed_)) {
-  if (!layer.compensated()) layout_.emplace(packed_);
+  if (layer.compensated()) return;
+  layout_.emplace(packed_);
+  if (!layout_holds()) layout_.reset();
+}
+
+/// Packs a pattern and looks for some of it where the layout says, so that a layout of a later
+/// oneDNN that is described by more than its blocks is packed again instead.
+bool Packing::layout_holds() const {
+  const std::vector<int64_t> dims = layout_->dims();
+  const int64_t elements =
+      std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
+  const auto pattern = [](int64_t element) {
+    return static_cast<int8_t>(element * 89 % 251 - 125);
+  };
+  std::vector<int8_t> values;
+  values.reserve(static_cast<size_t>(elements));
+  for (int64_t i = 0; i < elements; ++i) values.push_back(pattern(i));
+  const AlignedBytes packed(bytes(), 0);
+  dnnl::stream stream(engine_);
+  auto* at = reinterpret_cast<int8_t*>(packed.data());
+  pack(stream, values.data(), at);
+  const int64_t step = std::max<int64_t>(1, elements / kProbes);
+  for (int64_t i = 0; i < elements; i += step) {
+    const int64_t byte = layout_->byte(i);
+    if (byte < 0 || byte >= bytes() || at[byte] != pattern(i)) return false;
+  }
+  return true;
 }
 
 void Packing::pack(dnnl::stream& stream, const int8_t* values, int8_t* packed) const {

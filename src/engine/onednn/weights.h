@@ -21,6 +21,8 @@ class Packing {
   void pack(dnnl::stream& stream, const int8_t* values, int8_t* packed) const;
 
  private:
+  bool layout_holds() const;
+
   dnnl::engine engine_;
   dnnl::memory::desc plain_;
   dnnl::memory::desc packed_;
