@@ -28,7 +28,8 @@ struct Quantized {
 __device__ Quantized quantize(float x, float inverse, const QuantizeShape& shape) {
   Quantized q{};
   q.u = __fmul_rn(x, inverse);
-  q.clamped = fminf(fmaxf(q.u, shape.low), shape.high);
+  // Not fminf and fmaxf, which would hide a NaN.
+  q.clamped = q.u < shape.low ? shape.low : q.u > shape.high ? shape.high : q.u;
   const float k = rintf(__fmul_rn(__fsub_rn(q.clamped, shape.offset), 1.0F / shape.step));
   q.v = __fadd_rn(__fmul_rn(k, shape.step), shape.offset);
   return q;
