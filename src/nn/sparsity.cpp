@@ -77,7 +77,8 @@ void SparsityMeter::add(const ModelImpl& model) {
   for (const LayerInput& input : inputs) {
     const auto at = static_cast<size_t>(input.layer);
     const torch::Tensor zeros = input.values.numel() - at::count_nonzero(input.values.detach());
-    zeros_[at] = zeros_[at].defined() ? zeros_[at] + zeros : zeros;
+    if (!zeros_[at].defined()) zeros_[at] = torch::zeros_like(zeros);
+    zeros_[at].add_(zeros);
     elements_[at] += input.values.numel();
   }
 }
@@ -98,8 +99,10 @@ SparsityReport SparsityMeter::report(const ModelImpl& model) const {
 }
 
 void SparsityMeter::reset() {
-  zeros_.clear();
-  elements_.clear();
+  const torch::NoGradGuard no_grad;
+  for (torch::Tensor& zeros : zeros_)
+    if (zeros.defined()) zeros.zero_();
+  std::fill(elements_.begin(), elements_.end(), 0);
 }
 
 SparsityController::SparsityController(const SparsityControllerOptions& options)

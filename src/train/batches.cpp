@@ -79,9 +79,25 @@ void Normalizer::write_row(const uint8_t* row, const float* table, const Augment
   }
 }
 
+void Normalizer::cut_out(const Augmentation& augmentation, float* out) const {
+  const auto range = [&](uint16_t place, int64_t extent) {
+    const int64_t first = ((place * extent) >> 16) - augmentation.cut / 2;
+    return std::pair(std::max<int64_t>(first, 0),
+                     std::min<int64_t>(first + augmentation.cut, extent));
+  };
+  const auto [top, bottom] = range(augmentation.cut_y, images_.height);
+  const auto [left, right] = range(augmentation.cut_x, images_.width);
+  for (int64_t row = 0; row < images_.channels * images_.height; ++row) {
+    const int64_t y = row % images_.height;
+    if (y < top || y >= bottom) continue;
+    std::fill(out + row * images_.width + left, out + row * images_.width + right, 0.0F);
+  }
+}
+
 void Normalizer::write(int64_t image, const Augmentation& augmentation, float* out) const {
   const int64_t plane = images_.height * images_.width;
   const uint8_t* source = images_.pixels.data() + image * images_.image_elements();
+  float* const whole = out;
   for (int64_t channel = 0; channel < images_.channels; ++channel) {
     const float* table = table_.data() + channel * 256;
     if (augmentation == Augmentation{}) {
@@ -100,6 +116,7 @@ void Normalizer::write(int64_t image, const Augmentation& augmentation, float* o
     source += plane;
     out += plane;
   }
+  if (augmentation.cut > 0) cut_out(augmentation, whole);
 }
 
 std::unique_ptr<BatchSource> make_batch_source(const data::ImageSet& images,

@@ -49,6 +49,7 @@ class Normalizer {
  private:
   void write_row(const uint8_t* row, const float* table, const Augmentation& augmentation,
                  float* out) const;
+  void cut_out(const Augmentation& augmentation, float* out) const;
 
   const data::ImageSet& images_;
   std::vector<float> table_;  ///< [channels, 256]

@@ -48,6 +48,15 @@ TEST(Normalizer, FlipsBeforeItShifts) {
             (std::vector<int>{20, 10, 0, 50, 40, 0, 80, 70, 0}));
 }
 
+TEST(Normalizer, CutsASquareAroundItsCentre) {
+  // Of 3 rows, 0x8000 / 2^16 is the middle one and 0xffff the last.
+  EXPECT_EQ(written({.cut = 1, .cut_y = 0x8000, .cut_x = 0x8000}),
+            (std::vector<int>{10, 20, 30, 40, 0, 60, 70, 80, 90}));
+  EXPECT_EQ(written({.cut = 2, .cut_y = 0, .cut_x = 0xffff}),
+            (std::vector<int>{10, 0, 0, 40, 50, 60, 70, 80, 90}));
+  EXPECT_EQ(written({.cut = 3, .cut_y = 0x8000, .cut_x = 0x8000}), std::vector<int>(9, 0));
+}
+
 TEST(BatchSource, HandsOutEveryImageOfAnEpochOnce) {
   data::ImageSet images = testing::easy_images(40, 5);
   // The first pixel tells images apart.

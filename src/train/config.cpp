@@ -28,6 +28,7 @@ AugmentationOptions read_augmentation(Config& config) {
   AugmentationOptions augment;
   augment.crop = config.get_int("augment.crop", augment.crop, {.min = 0, .max = 16});
   augment.flip = config.get_bool("augment.flip", augment.flip);
+  augment.cutout = config.get_int("augment.cutout", augment.cutout, {.min = 0, .max = 256});
   return augment;
 }
 
@@ -153,6 +154,8 @@ void read_loop(Config& config, TrainConfig& train) {
   if (train.batch_size % train.accumulate != 0)
     config.fail("train.accumulate", detail::concat("must divide train.batch_size = ",
                                                    train.batch_size, ", got ", train.accumulate));
+  train.label_smoothing =
+      config.get_double("train.label_smoothing", train.label_smoothing, DoubleRange{0, 0.9});
   train.ema = config.get_double("train.ema", train.ema, DoubleRange{0, 0.999999});
   train.threads = config.get_int("train.threads", train.threads, {.min = 0, .max = 1024});
 }

@@ -5,6 +5,12 @@ namespace {
 
 constexpr int kThreads = 256;
 
+/// Whether a place lies in the square that is cut out, along one axis.
+__device__ bool is_cut(int place, uint16_t centre, int cut, int extent) {
+  const int first = ((static_cast<int>(centre) * extent) >> 16) - cut / 2;
+  return place >= first && place < first + cut;
+}
+
 __global__ void batch_kernel(BatchShape shape, const ImagePlan* plans, const uint8_t* pixels,
                              const uint8_t* labels, const float* table, float* out,
                              int64_t* labels_out) {
@@ -18,12 +24,15 @@ __global__ void batch_kernel(BatchShape shape, const ImagePlan* plans, const uin
   const int row = y + plan.shift_y;
   const int shifted = x + plan.shift_x;
   const bool inside = row >= 0 && row < shape.height && shifted >= 0 && shifted < shape.width;
+  const bool cut =
+      is_cut(y, plan.cut_y, plan.cut, shape.height) && is_cut(x, plan.cut_x, plan.cut, shape.width);
   const int column = plan.flip != 0 ? shape.width - 1 - shifted : shifted;
   for (int c = 0; c < shape.channels; ++c) {
     const int64_t source = (static_cast<int64_t>(plan.image) * shape.channels + c) * plane +
                            static_cast<int64_t>(row) * shape.width + column;
     // Outside lies pixel value 0.
-    out[index * shape.channels + c] = table[c * 256 + (inside ? pixels[source] : 0)];
+    const float value = table[c * 256 + (inside ? pixels[source] : 0)];
+    out[index * shape.channels + c] = cut ? 0.0F : value;
   }
   if (index % plane == 0) labels_out[position] = labels[plan.image];
 }

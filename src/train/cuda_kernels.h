@@ -12,7 +12,10 @@ struct ImagePlan {
   int32_t image = 0;  ///< Index in the data set.
   int16_t shift_x = 0;
   int16_t shift_y = 0;
-  int32_t flip = 0;
+  int16_t flip = 0;
+  int16_t cut = 0;
+  uint16_t cut_y = 0;
+  uint16_t cut_x = 0;
 };
 
 struct BatchShape {
@@ -20,8 +23,8 @@ struct BatchShape {
   int channels = 0, height = 0, width = 0;
 };
 
-/// out[i, y, x, c] = table[c, pixel] of image plan[i].image, shifted and flipped as Normalizer
-/// does, and labels_out[i]. `pixels` is [image, channel, y, x], `table` [channel, 256].
+/// out[i, y, x, c] = table[c, pixel] of image plan[i].image, shifted, flipped and cut as
+/// Normalizer does, and labels_out[i]. `pixels` is [image, channel, y, x], `table` [channel, 256].
 void launch_batch(const BatchShape& shape, const ImagePlan* plans, const uint8_t* pixels,
                   const uint8_t* labels, const float* table, float* out, int64_t* labels_out,
                   cudaStream_t stream);

@@ -59,7 +59,10 @@ class DeviceBatchSource : public BatchSource {
         plans[i] = {.image = static_cast<int32_t>(image),
                     .shift_x = a.shift_x,
                     .shift_y = a.shift_y,
-                    .flip = a.flip ? 1 : 0};
+                    .flip = static_cast<int16_t>(a.flip ? 1 : 0),
+                    .cut = a.cut,
+                    .cut_y = a.cut_y,
+                    .cut_x = a.cut_x};
       }
     });
     plans_.copy_(host);

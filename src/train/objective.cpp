@@ -7,6 +7,7 @@ Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device d
       penalty_(config.sparsity.penalty),
       weighting_(config.sparsity.weighting),
       accumulate_(config.accumulate),
+      label_smoothing_(config.label_smoothing),
       totals_(torch::zeros({2}, torch::dtype(torch::kFloat64).device(device))),
       strength_(torch::full({}, config.sparsity.strength,
                             torch::dtype(torch::kFloat32).device(device))) {}
@@ -14,7 +15,9 @@ Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device d
 torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tensor& labels,
                                   Pass pass) {
   const torch::Tensor logits = model_->forward(images);
-  torch::Tensor objective = torch::cross_entropy_loss(logits, labels);
+  torch::Tensor objective =
+      torch::cross_entropy_loss(logits, labels, /*weight=*/{}, at::Reduction::Mean,
+                                /*ignore_index=*/-100, label_smoothing_);
   if (pass == Pass::kFirst) {
     const torch::NoGradGuard no_grad;
     totals_.select(0, 0).add_(objective.detach(), labels.size(0));
@@ -30,6 +33,7 @@ torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tens
 
 torch::Tensor Objective::run(const Batch& batch, Pass pass) {
   model_->set_recording(measure_ || penalty_ != nn::SparsityPenalty::kNone);
+  if (measure_ && pass == Pass::kFirst) meter_.reset();
   if (accumulate_ == 1) return run_part(batch.images, batch.labels, pass);
   const int64_t part = batch.labels.size(0) / accumulate_;
   torch::Tensor sum;
@@ -39,11 +43,6 @@ torch::Tensor Objective::run(const Batch& batch, Pass pass) {
     sum = sum.defined() ? sum + loss : loss;
   }
   return sum;
-}
-
-void Objective::measure_next() {
-  meter_.reset();
-  measure_ = true;
 }
 
 double Objective::take_sparsity() {

@@ -12,9 +12,9 @@
 
 namespace flatenn::train {
 
-/// What one pass minimizes: mean cross-entropy plus strength * sparsity penalty, without weight
-/// decay; and the counts of the first passes. Everything it keeps lives on the model's device, so
-/// that a step never waits for a GPU.
+/// What one pass minimizes: mean cross-entropy (labels smoothed as the configuration says) plus
+/// strength * sparsity penalty, without weight decay; and the counts of the first passes.
+/// Everything it keeps lives on the model's device, so that a step never waits for a GPU.
 class Objective {
  public:
   Objective(nn::Model model, const TrainConfig& config, torch::Device device);
@@ -30,7 +30,7 @@ class Objective {
 
   /// Sparsity of a batch, in [0, 1]: asked for before run(), taken after it. Taking it waits for a
   /// GPU.
-  void measure_next();
+  void measure_next() { measure_ = true; }
   double take_sparsity();
   void set_strength(double strength) { strength_.fill_(strength); }
 
@@ -41,6 +41,7 @@ class Objective {
   nn::SparsityPenalty penalty_;
   nn::SparsityWeighting weighting_;
   int64_t accumulate_;
+  double label_smoothing_;
   bool measure_ = false;  ///< The next first pass counts zeros.
   torch::Tensor totals_;
   torch::Tensor strength_;  ///< float32 scalar on the device.

@@ -49,6 +49,11 @@ Augmentation augmentation_of(const AugmentationOptions& options, uint64_t seed, 
     result.shift_x = shift();
   }
   if (options.flip) result.flip = (stream.next_u32() & 1U) != 0;
+  if (options.cutout > 0) {
+    result.cut = static_cast<int16_t>(options.cutout);
+    result.cut_y = static_cast<uint16_t>(stream.next_u32() >> 16U);
+    result.cut_x = static_cast<uint16_t>(stream.next_u32() >> 16U);
+  }
   return result;
 }
 

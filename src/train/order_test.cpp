@@ -73,6 +73,22 @@ TEST(Augmentation, UsesTheWholeRangeAndNothingElse) {
   EXPECT_THAT(flips, testing::ElementsAre(0, 1));
 }
 
+TEST(Augmentation, CutsOutAllOverTheImageAndLeavesTheOtherChoicesAlone) {
+  const AugmentationOptions options{.crop = 2, .flip = true, .cutout = 8};
+  std::set<int> rows, columns;
+  for (int64_t image = 0; image < 500; ++image) {
+    Augmentation a = augmentation_of(options, 9, 0, image);
+    EXPECT_EQ(a.cut, 8);
+    rows.insert(a.cut_y * 4 >> 16);
+    columns.insert(a.cut_x * 4 >> 16);
+    a.cut = 0;
+    a.cut_y = a.cut_x = 0;
+    EXPECT_EQ(a, augmentation_of({.crop = 2, .flip = true}, 9, 0, image));
+  }
+  EXPECT_THAT(rows, testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(columns, testing::ElementsAre(0, 1, 2, 3));
+}
+
 TEST(Augmentation, DoesNothingByDefault) {
   EXPECT_EQ(augmentation_of({}, 1, 2, 3), Augmentation{});
 }

@@ -43,7 +43,8 @@ struct SparsityReport {
   std::map<std::string, double> layers;  ///< Share of zeros that each layer reads.
 };
 
-/// Counts zeros over any number of forward passes.
+/// Counts zeros over any number of forward passes. Counts stay where they lie in memory, so that
+/// reset() and add() can be part of a recorded CUDA graph.
 class SparsityMeter {
  public:
   /// Adds the last forward pass of a model with set_recording(true). Does not wait for a GPU.

@@ -48,11 +48,12 @@ struct TrainConfig {
   Schedule schedule;
   SparsityOptions sparsity;
   int64_t epochs = 15;
-  int64_t batch_size = 128;  ///< Images a step of the optimizer.
-  int64_t accumulate = 1;    ///< Equal parts in which a batch's gradient is computed.
-  double ema = 0;            ///< Decay a step of the averaged weights that are evaluated; 0: off.
-  int64_t threads = 0;       ///< 0: all cores.
-  std::string warm_start;    ///< Run folder whose weights the training starts from; empty: none.
+  int64_t batch_size = 128;    ///< Images a step of the optimizer.
+  int64_t accumulate = 1;      ///< Equal parts in which a batch's gradient is computed.
+  double label_smoothing = 0;  ///< Share of a label that all classes get alike.
+  double ema = 0;              ///< Decay a step of the averaged weights that are evaluated; 0: off.
+  int64_t threads = 0;         ///< 0: all cores.
+  std::string warm_start;      ///< Run folder whose weights the training starts from; empty: none.
   fault::Encoding encoding = fault::Encoding::kTwosComplement;  ///< Of the frozen network.
 
   bool sparse() const {
