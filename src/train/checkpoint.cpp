@@ -72,9 +72,16 @@ std::map<std::string, nlohmann::json> leaves_of(const nlohmann::json& tree) {
   return leaves;
 }
 
+constexpr const char* kNotSet = "not set";
+
+/// Whether a key that an older version did not know says what that version did.
+bool is_neutral(const nlohmann::json& value) {
+  return value == 0 || value == false || value == "" || (value.is_array() && value.empty());
+}
+
 std::string shown(const std::map<std::string, nlohmann::json>& leaves, const std::string& key) {
   const auto found = leaves.find(key);
-  return found == leaves.end() ? "not set" : found->second.dump();
+  return found == leaves.end() ? kNotSet : found->second.dump();
 }
 
 }  // namespace
@@ -138,6 +145,7 @@ std::string config_difference(const nlohmann::json& before, const nlohmann::json
     if (std::find(kFreeKeys.begin(), kFreeKeys.end(), key) != kFreeKeys.end()) continue;
     const std::string was = shown(old_leaves, key);
     const std::string is = shown(new_leaves, key);
+    if ((was == kNotSet || is == kNotSet) && is_neutral(entry.second)) continue;
     if (was != is) return key + ": " + was + " before, " + is + " now";
   }
   return "";

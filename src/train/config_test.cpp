@@ -98,6 +98,17 @@ TEST(TrainConfig, TheExampleListsEveryKey) {
   }
 }
 
+TEST(ConfigDifference, TakesAKeyThatAnOlderVersionDidNotKnowAsNeutral) {
+  const nlohmann::json before = {{"train", {{"epochs", 3}}}};
+  nlohmann::json now = before;
+  now["train"]["label_smoothing"] = 0.0;
+  now["augment"]["flip"] = false;
+  EXPECT_EQ(config_difference(before, now), "");
+  now["train"]["label_smoothing"] = 0.1;
+  EXPECT_EQ(config_difference(before, now), "train.label_smoothing: not set before, 0.1 now");
+  EXPECT_EQ(config_difference(now, before), "train.label_smoothing: 0.1 before, not set now");
+}
+
 TEST(ConfigDifference, NamesTheFirstKeyThatChangesTheTraining) {
   const nlohmann::json before = {{"train", {{"epochs", 3}, {"threads", 1}}}, {"name", "a"}};
   nlohmann::json now = before;

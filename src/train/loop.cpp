@@ -70,8 +70,8 @@ void Trainer::step() {
     return result;
   };
   const bool record = device_.is_cuda() && optimizer_->recordable();
-  // Measuring sparsity keeps counts on the host, which a recording would not.
-  last_ = !record ? compute() : steer ? steps_.run_plain(compute) : steps_.run(sharp, compute);
+  const int kind = (sharp ? 1 : 0) + (steer ? 2 : 0);
+  last_ = record ? steps_.run(kind, compute) : compute();
   ++position_;
   if (device_.is_cpu() || position_ % kStepsBetweenLooksOnDevice == 0) check_finite();
   if (steer) steer_sparsity();

@@ -1,6 +1,9 @@
 #include "train/recorded_steps.h"
 
 #ifdef FLATENN_CUDA
+#include <c10/util/Exception.h>
+
+#include "flatenn/base/log.h"
 #include "train/step_graph.h"
 #endif
 
@@ -17,36 +20,45 @@ constexpr int kPlainSteps = 3;
 
 struct RecordedSteps::Recording {
   int plain_steps = 0;
+  bool too_large = false;  ///< There was no room to record it.
   StepGraph graph;
   StepResult result;
 };
 
+namespace {
+
+/// As CUDA asks of the steps before a recording.
+StepResult run_plain(const std::function<StepResult()>& compute) {
+  StepResult result;
+  run_on_side_stream([&] { result = compute(); });
+  return result;
+}
+
+}  // namespace
+
 StepResult RecordedSteps::run(int kind, const std::function<StepResult()>& compute) {
   std::unique_ptr<Recording>& recording = recordings_[kind];
   if (!recording) recording = std::make_unique<Recording>();
-  if (recording->plain_steps < kPlainSteps) {
+  if (recording->plain_steps < kPlainSteps || recording->too_large) {
     ++recording->plain_steps;
     return run_plain(compute);
   }
   if (!recording->graph.recorded()) {
-    recording->graph.record([&] { recording->result = compute(); });
+    try {
+      recording->graph.record([&] { recording->result = compute(); });
+    } catch (const c10::OutOfMemoryError&) {
+      log::warn("too little device memory to record the training step; it runs unrecorded, slower");
+      recording->too_large = true;
+      return run_plain(compute);
+    }
   }
   recording->graph.replay();
   return recording->result;
-}
-
-StepResult RecordedSteps::run_plain(const std::function<StepResult()>& compute) {
-  StepResult result;
-  run_on_side_stream([&] { result = compute(); });
-  return result;
 }
 #else
 struct RecordedSteps::Recording {};
 
 StepResult RecordedSteps::run(int, const std::function<StepResult()>& compute) { return compute(); }
-StepResult RecordedSteps::run_plain(const std::function<StepResult()>& compute) {
-  return compute();
-}
 #endif
 
 RecordedSteps::RecordedSteps() = default;

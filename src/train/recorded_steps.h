@@ -17,8 +17,6 @@ class RecordedSteps {
 
   /// `compute` does a step of this kind; it must do the same work on the same memory every time.
   StepResult run(int kind, const std::function<StepResult()>& compute);
-  /// A step that is not recorded, between others that are.
-  StepResult run_plain(const std::function<StepResult()>& compute);
 
  private:
   struct Recording;

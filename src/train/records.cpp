@@ -49,6 +49,9 @@ Json to_json(const RunResult& r) {
           {"rho_relative", r.rho_relative},
           {"seconds", r.seconds},
           {"images_per_second", r.images_per_second},
+          {"seconds_evaluation", r.besides.evaluation},
+          {"seconds_checkpoints", r.besides.checkpoints},
+          {"seconds_freezing", r.besides.freezing},
           {"warnings", r.warnings}};
 }
 

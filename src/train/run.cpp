@@ -12,6 +12,7 @@
 #include "flatenn/nn/runtime.h"
 #include "flatenn/train/checkpoint.h"
 #include "train/checkpoint_file.h"
+#include "train/device.h"
 #include "train/evaluate.h"
 #include "train/freeze_run.h"
 #include "train/loop.h"
@@ -27,15 +28,6 @@ constexpr double kSparsityTolerance = 0.02;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-torch::Device parse_device(const std::string& name) {
-  FLATENN_CHECK(name == "cpu" || name == "cuda", "--device: expected cpu or cuda, got '", name,
-                "'");
-  if (name == "cpu") return torch::kCPU;
-  FLATENN_CHECK(torch::cuda::is_available(),
-                "--device cuda: this LibTorch finds no CUDA device; use --device cpu");
-  return torch::kCUDA;
 }
 
 LayerNumbers numbers_in_order(const nn::ModelImpl& model,
@@ -89,7 +81,7 @@ class Session {
       : config_(read_train_config(config)),
         resolved_(config.resolved()),
         request_(request),
-        device_(parse_device(request.device)),
+        device_(open_device(request.device)),
         runtime_(nn::set_up_runtime(config_.threads)) {
     if (config_.name.empty()) config_.name = folder_name();
   }
@@ -103,7 +95,21 @@ class Session {
         data_->train,
         {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
         device_);
+    evaluator_.emplace(data_->test, device_);
     start_record();
+    for (;;) {
+      try {
+        return attempt();
+      } catch (const c10::OutOfMemoryError&) {
+        reduce_memory();
+      } catch (const c10::Error& error) {
+        device_failed(error);
+      }
+    }
+  }
+
+ private:
+  TrainOutcome attempt() {
     resuming() ? resume() : start();
     record_.status = RunStatus::kRunning;
     write_record();
@@ -115,10 +121,41 @@ class Session {
     return finish();
   }
 
- private:
+  /// Makes the next attempt go on from the checkpoint with smaller parts of a batch.
+  void reduce_memory() {
+    trainer_.reset();
+    model_ = nn::Model(nullptr);
+    const int64_t parts = more_parts(config_.batch_size, config_.accumulate);
+    FLATENN_CHECK(parts > 0, request_.out.string(),
+                  ": the device's memory does not suffice, even with ",
+                  config_.batch_size / config_.accumulate,
+                  " images at a time; choose a smaller train.batch_size or network");
+    config_.accumulate = parts;
+    log::warn(memory_warning());
+    release_cached_memory();
+  }
+
+  std::string memory_warning() const {
+    return detail::concat("the device's memory did not suffice: gradients of a batch of ",
+                          config_.batch_size, " are computed in ", config_.accumulate,
+                          " parts, and batch norm sees ", config_.batch_size / config_.accumulate,
+                          " images (train.accumulate = ", config_.accumulate, ")");
+  }
+
+  /// A failure that is not the training's own; a CPU's would be flatenn's.
+  [[noreturn]] void device_failed(const c10::Error& error) {
+    if (device_.is_cpu()) throw;
+    record_.status = RunStatus::kInterrupted;
+    record_.finished = utc_now();
+    write_record();
+    throw Error(detail::concat(
+        request_.out.string(), ": ", explain_device_failure(error.what_without_backtrace()), "; ",
+        file("checkpoint.pt").string(), " keeps the state before, --resume goes on from there"));
+  }
+
   std::filesystem::path file(const char* name) const { return request_.out / name; }
   bool resuming() const {
-    return request_.resume && std::filesystem::exists(file("checkpoint.pt"));
+    return (request_.resume || saved_) && std::filesystem::exists(file("checkpoint.pt"));
   }
 
   std::string folder_name() const {
@@ -147,6 +184,7 @@ class Session {
     record_.dataset = describe(*data_, config_.data);
     record_.runtime = {runtime_.libtorch, runtime_.isa, runtime_.blas, runtime_.threads,
                        request_.device};
+    wanted_parts_ = config_.accumulate;
   }
 
   void write_record() { write_run_record(file("run.json"), record_, resolved_); }
@@ -203,7 +241,13 @@ class Session {
     log::info("resumes after step ", trainer_->position(), " of ", trainer_->total_steps());
   }
 
+  /// Writing takes at most a twentieth of the time, apart from the writes that are needed.
+  bool save_is_due() const {
+    return trainer_->finished() || seconds_since(last_save_) >= 20 * save_seconds_;
+  }
+
   void save() {
+    const auto start = Clock::now();
     trainer_->check_finite();
     write_checkpoint(file("checkpoint.pt"),
                      {.config = resolved_.dump(),
@@ -215,6 +259,10 @@ class Session {
                       .seconds = seconds_,
                       .epoch_seconds = epoch_seconds_},
                      *trainer_);
+    saved_ = true;
+    last_save_ = Clock::now();
+    save_seconds_ = seconds_since(start);
+    besides_.checkpoints += save_seconds_;
   }
 
   /// False where it was asked to stop.
@@ -259,11 +307,18 @@ class Session {
     progress.set_text(text);
   }
 
+  ModelEvaluation evaluate() {
+    const auto start = Clock::now();
+    ModelEvaluation evaluation = evaluator_->run(model_);
+    besides_.evaluation += seconds_since(start);
+    return evaluation;
+  }
+
   void end_epoch() {
     trainer_->check_finite();
     const Trainer::Totals totals = trainer_->totals();
     trainer_->swap_averages();
-    const ModelEvaluation evaluation = evaluate_model(model_, data_->test, device_);
+    const ModelEvaluation evaluation = evaluate();
     const auto images = static_cast<double>(trainer_->steps_per_epoch() * config_.batch_size);
     last_metrics_ =
         EpochMetrics{.epoch = trainer_->position() / trainer_->steps_per_epoch(),
@@ -283,7 +338,7 @@ class Session {
     metrics_->append(*last_metrics_);
     trainer_->reset_totals();
     epoch_seconds_ = 0;
-    save();
+    if (save_is_due()) save();
   }
 
   TrainOutcome interrupted() {
@@ -303,7 +358,7 @@ class Session {
   }
 
   RunResult float_result() {
-    const ModelEvaluation evaluation = evaluate_model(model_, data_->test, device_);
+    const ModelEvaluation evaluation = evaluate();
     RunResult result{.accuracy = evaluation.accuracy,
                      .loss = evaluation.loss,
                      .sparsity = evaluation.sparsity.network};
@@ -314,8 +369,10 @@ class Session {
   void add_training_figures(RunResult& result) {
     result.rho_relative = trainer_->rho_relative();
     result.seconds = seconds_;
+    result.besides = besides_;
     result.images_per_second =
         static_cast<double>(trainer_->total_steps() * config_.batch_size) / seconds_;
+    if (config_.accumulate != wanted_parts_) result.warnings.push_back(memory_warning());
     const double target = config_.sparsity.target;
     if (target > 0 && std::abs(result.sparsity - target) > kSparsityTolerance) {
       char text[96];
@@ -327,11 +384,13 @@ class Session {
   }
 
   TrainOutcome finish() {
+    const auto start = Clock::now();
     trainer_->swap_averages();
     record_.result = config_.model.quant.enabled
                          ? freeze_run(*model_, config_, data_->test, file("model.onnx"))
                          : float_result();
     trainer_->swap_averages();
+    besides_.freezing = seconds_since(start);
     add_training_figures(*record_.result);
     for (const std::string& warning : record_.result->warnings) log::warn(warning);
     record_.status = RunStatus::kFinished;
@@ -347,6 +406,7 @@ class Session {
   nn::Runtime runtime_;
   std::shared_ptr<const RunData> data_;
   std::unique_ptr<BatchSource> batches_;
+  std::optional<Evaluator> evaluator_;
   nn::Model model_{nullptr};
   std::unique_ptr<Trainer> trainer_;
   std::optional<MetricsLog> metrics_;
@@ -354,6 +414,11 @@ class Session {
   RunRecord record_;
   double seconds_ = 0;
   double epoch_seconds_ = 0;
+  bool saved_ = false;  ///< A checkpoint is this session's.
+  Clock::time_point last_save_;
+  double save_seconds_ = 0;  ///< That the last one took.
+  SecondsBesides besides_;
+  int64_t wanted_parts_ = 1;  ///< train.accumulate as configured.
 };
 
 }  // namespace

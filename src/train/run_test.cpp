@@ -209,6 +209,40 @@ TEST_F(RunTraining, ADivergedTrainingKeepsTheLastGoodCheckpointAndSaysWhatToTry)
     EXPECT_TRUE(torch::isfinite(tensor).all().item<bool>()) << name;
 }
 
+/// A device that runs out of memory in one step, or in all of them.
+class TooLittleMemory : public RunTraining {
+ protected:
+  TrainOutcome train_with_failures(int64_t first, int64_t last) {
+    Config config = Config::from_string(kEverything, "test.toml");
+    config.set("train.accumulate=1");
+    int64_t step = 0;
+    return run_training(std::move(config), {.out = folder_ / "run",
+                                            .data_root = (folder_ / "data").string(),
+                                            .quiet = true,
+                                            .stop_requested = [&, first, last] {
+                                              ++step;
+                                              if (step >= first && step <= last)
+                                                TORCH_CHECK_WITH(OutOfMemoryError, false, "full");
+                                              return false;
+                                            }});
+  }
+};
+
+TEST_F(TooLittleMemory, GoesOnFromTheCheckpointInSmallerParts) {
+  const TrainOutcome outcome = train_with_failures(15, 15);
+  ASSERT_EQ(outcome.status, RunStatus::kFinished);
+  ASSERT_FALSE(outcome.result->warnings.empty());
+  EXPECT_THAT(outcome.result->warnings[0], HasSubstr("in 2 parts, and batch norm sees 20 images"));
+  EXPECT_EQ(metrics("run").size(), 3U);
+  EXPECT_EQ(record("run")["config"]["train"]["accumulate"], 1);  // as configured
+}
+
+TEST_F(TooLittleMemory, EndsWhereNothingFits) {
+  const std::string error = testing::error_of([&] { train_with_failures(1, 1000); });
+  EXPECT_THAT(error, HasSubstr("memory does not suffice, even with 10 images at a time"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run" / "checkpoint.pt"));
+}
+
 TEST_F(RunTraining, StartsFromAFloatNetwork) {
   const TrainOutcome base = train(kEverything, "float",
                                   {"quant.enabled=false", "optimizer.kind=sgd", "train.ema=0",

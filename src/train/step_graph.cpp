@@ -3,6 +3,7 @@
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include "flatenn/base/error.h"
@@ -32,6 +33,14 @@ class SideStream {
   at::cuda::CUDAStream side_;
 };
 
+/// Ends a recording that failed, whatever came of it: the first failure is the one to tell.
+void end_quietly(at::cuda::CUDAGraph& graph) {
+  try {
+    graph.capture_end();
+  } catch (const c10::Error&) {
+  }
+}
+
 }  // namespace
 
 struct StepGraph::Impl {
@@ -46,9 +55,16 @@ bool StepGraph::recorded() const { return impl_->graph != nullptr; }
 void StepGraph::record(const std::function<void()>& step) {
   const SideStream side;
   const c10::cuda::CUDAStreamGuard guard(side.stream());
+  // A recording takes memory of its own, which what the steps before left cannot serve.
+  c10::cuda::CUDACachingAllocator::emptyCache();
   auto graph = std::make_unique<at::cuda::CUDAGraph>();
   graph->capture_begin();
-  step();
+  try {
+    step();
+  } catch (...) {
+    end_quietly(*graph);
+    throw;
+  }
   graph->capture_end();
   impl_->graph = std::move(graph);
 }

@@ -17,7 +17,8 @@ class StepGraph {
 
   bool recorded() const;
   /// Runs `step` on a side stream under capture; nothing is computed yet. Tensors it returns by
-  /// other ways (captures) hold the results of the last replay.
+  /// other ways (captures) hold the results of the last replay. If `step` throws, nothing is
+  /// recorded and the exception goes on.
   void record(const std::function<void()>& step);
   void replay();
   /// Forgets the recording.

@@ -46,6 +46,13 @@ class MetricsLog {
 enum class RunStatus { kRunning, kInterrupted, kDiverged, kFinished };
 std::string to_string(RunStatus status);
 
+/// Seconds that the last session of a training spent besides training.
+struct SecondsBesides {
+  double evaluation = 0;   ///< After epochs.
+  double checkpoints = 0;  ///< Writing them.
+  double freezing = 0;     ///< Freezing, and measuring the frozen network.
+};
+
 /// Result of the frozen network on the whole test split, or on the held-out images.
 struct RunResult {
   double accuracy = 0;
@@ -56,6 +63,7 @@ struct RunResult {
   double rho_relative = 0;  ///< rho / ||Q(w)||_2 at the end; 0 where the optimizer has no rho.
   double seconds = 0;       ///< Of training, over all sessions.
   double images_per_second = 0;
+  SecondsBesides besides;
   std::vector<std::string> warnings;
 };
 

@@ -32,9 +32,10 @@ struct TrainOutcome {
 };
 
 /// Trains as the configuration says, freezes, measures the frozen network, and fills the run folder
-/// (docs/formats.md). A checkpoint is written at the start, after every epoch, and where the
-/// training is stopped; resumed, it ends with the same weights bit for bit as an uninterrupted one
-/// on an equal runtime, and warns where the runtime differs.
+/// (docs/formats.md). A checkpoint is written at the start, after epochs (writing takes at most a
+/// twentieth of the time), and where the training is stopped; resumed, it ends with the same
+/// weights bit for bit as an uninterrupted one on an equal runtime, and warns where the runtime
+/// differs.
 ///
 /// Throws Error for bad configuration or data, for a folder that holds a training already (without
 /// resume), for a resume under another configuration, and where the loss is not finite; in this

@@ -1,0 +1,161 @@
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <cuda_runtime.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/cuda/cuda_engine.h"
+#include "flatenn/base/file.h"
+#include "flatenn/net/onnx.h"
+#include "flatenn/train/checkpoint.h"
+#include "flatenn/train/run.h"
+#include "train/run_testing.h"
+
+/// Whole trainings on a CUDA device. Skipped where there is none.
+namespace flatenn::train {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// Everything that keeps state between steps.
+const char* const kEverything = R"(
+seed = 5
+[data]
+name = "mnist"
+[augment]
+crop = 1
+cutout = 5
+[model]
+architecture = "lenet5"
+[quant]
+first_last_bits = 0
+[optimizer]
+kind = "saq"
+learning_rate = 0.02
+weight_decay = 1e-4
+[sharpness]
+rho = 0.05
+from_epoch = 0.5
+[schedule]
+warmup_epochs = 1
+[sparsity]
+penalty = "l1"
+target = 0.6
+update_every = 3
+[train]
+epochs = 3
+batch_size = 40
+label_smoothing = 0.1
+ema = 0.9
+)";
+constexpr int64_t kStepsPerEpoch = 400 / 40;
+
+class CudaTraining : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::string reason = engine::cuda_unavailable();
+    if (!reason.empty()) GTEST_SKIP() << reason;
+    testing::write_easy_mnist(folder_ / "data", 400, 200);
+  }
+
+  TrainOutcome train(const std::string& out, const std::vector<std::string>& assignments = {},
+                     bool resume = false, int64_t stop_after = -1) {
+    Config config = Config::from_string(kEverything, "test.toml");
+    for (const std::string& assignment : assignments) config.set(assignment);
+    TrainRequest request{.out = folder_ / out,
+                         .data_root = (folder_ / "data").string(),
+                         .resume = resume,
+                         .device = "cuda",
+                         .deterministic = true,
+                         .quiet = true};
+    int64_t steps = 0;
+    if (stop_after >= 0) request.stop_requested = [&, stop_after] { return ++steps >= stop_after; };
+    return run_training(std::move(config), request);
+  }
+
+  void expect_equal(const std::string& a, const std::string& b) {
+    EXPECT_EQ(net::content_hash(net::read_onnx(folder_ / a / "model.onnx")),
+              net::content_hash(net::read_onnx(folder_ / b / "model.onnx")));
+    const auto one = load_run_state(folder_ / a), two = load_run_state(folder_ / b);
+    ASSERT_EQ(one.size(), two.size());
+    for (const auto& [name, tensor] : one) EXPECT_TRUE(torch::equal(tensor, two.at(name))) << name;
+  }
+
+  testing::TempFolder folder_;
+};
+
+TEST_F(CudaTraining, ADeterministicOneGivesTheSameBitsTwice) {
+  train("one");
+  train("two");
+  expect_equal("one", "two");
+}
+
+TEST_F(CudaTraining, RhoZeroEqualsSgdBitForBit) {
+  train("saq", {"sharpness.rho=0"});
+  train("sgd", {"optimizer.kind=sgd"});
+  expect_equal("saq", "sgd");
+}
+
+TEST_F(CudaTraining, LearnsAndAgreesWithItsFrozenNetwork) {
+  const TrainOutcome outcome = train("run", {"train.epochs=8", "train.ema=0"});
+  ASSERT_EQ(outcome.status, RunStatus::kFinished);
+  EXPECT_GT(outcome.result->accuracy, 0.8);
+  const std::string lines = read_file(folder_ / "run" / "metrics.jsonl");
+  const size_t last = lines.rfind('\n', lines.size() - 2) + 1;
+  const auto metrics = nlohmann::json::parse(lines.substr(last));
+  // Codes may differ in ties alone.
+  EXPECT_NEAR(outcome.result->accuracy, metrics["test_accuracy"].get<double>(), 0.0051);
+  EXPECT_NEAR(outcome.result->sparsity, metrics["sparsity"].get<double>(), 0.001);
+}
+
+/// Inside the first epoch, before steps are recorded and after, at an epoch's end and beyond.
+class CudaResume : public CudaTraining, public ::testing::WithParamInterface<int64_t> {};
+
+TEST_P(CudaResume, EndsWithTheWeightsOfAnUninterruptedTraining) {
+  train("whole");
+  EXPECT_EQ(train("parts", {}, false, GetParam()).status, RunStatus::kInterrupted);
+  EXPECT_EQ(train("parts", {}, true).status, RunStatus::kFinished);
+  expect_equal("whole", "parts");
+}
+
+INSTANTIATE_TEST_SUITE_P(AnyStep, CudaResume,
+                         ::testing::Values(1, 8, kStepsPerEpoch, kStepsPerEpoch + 7));
+
+/// Lets LibTorch have `bytes` of the device's memory, until the end.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(int64_t bytes) {
+    size_t free = 0, total = 0;
+    cudaMemGetInfo(&free, &total);
+    c10::cuda::CUDACachingAllocator::emptyCache();
+    c10::cuda::CUDACachingAllocator::setMemoryFraction(
+        static_cast<double>(bytes) / static_cast<double>(total), 0);
+  }
+  ~MemoryLimit() { c10::cuda::CUDACachingAllocator::setMemoryFraction(1.0, 0); }
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+};
+
+TEST_F(CudaTraining, NeedsNoMoreMemoryThanThereIs) {
+  const std::vector<std::string> large = {"model.architecture=resnet18", "model.width=16",
+                                          "train.batch_size=400", "train.epochs=4"};
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  c10::cuda::CUDACachingAllocator::resetPeakStats(0);
+  train("all", large);
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
+  const int64_t peak = stats.allocated_bytes[0].peak;
+  const MemoryLimit limit(peak / 2);
+  EXPECT_EQ(train("half", large).status, RunStatus::kFinished);
+}
+
+TEST_F(CudaTraining, SaysInOneLineWhereNothingFits) {
+  const MemoryLimit limit(int64_t{1} << 20);
+  const std::string error = testing::error_of([&] { train("none"); });
+  EXPECT_THAT(error, HasSubstr("memory does not suffice"));
+  EXPECT_THAT(error, Not(HasSubstr("\n")));
+}
+
+}  // namespace
+}  // namespace flatenn::train
