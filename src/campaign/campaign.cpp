@@ -49,6 +49,7 @@ class Run {
   bool all_finished() const;
   bool time_is_up() const;
   void refresh();
+  void check_database() const;
   void report_cell(int64_t cell, bool was_finished);
   int64_t expected_trials() const;
   int64_t choose_model();
@@ -87,8 +88,8 @@ Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
           store,
           {.plan = plan.id, .engine = workload.engine_name(), .threads = options.engine.threads}) {
   const nlohmann::json settings = nlohmann::json::parse(plan.settings);
-  const auto pilot =
-      plan.pilot.empty() ? std::nullopt : std::optional(Pilot::from_json(plan.pilot));
+  std::optional<Pilot> pilot;
+  if (!plan.pilot.empty()) pilot.emplace(Pilot::from_json(plan.pilot));
   for (const store::CellRow& cell : workload.cells()) {
     const Estimator estimator{
         .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
@@ -142,6 +143,20 @@ void Run::refresh() {
   observer_.advanced(static_cast<int64_t>(news.trials.size()), expected_trials(),
                      progress(news.trials.back().cell));
   for (const int64_t cell : finished_now) observer_.cell_finished(progress(cell));
+}
+
+/// Trials are only ever added; where some or the plan are gone, somebody else changed the file.
+void Run::check_database() const {
+  int64_t known = 0;
+  for (const CellState& cell : cells_) known += cell.done();
+  const auto stored = store_.find_plan(plan_.name);
+  const bool same = stored && stored->id == plan_.id && stored->fingerprint == plan_.fingerprint;
+  const int64_t held = store_.trial_count(plan_.id);
+  FLATENN_CHECK(same && held >= known, store_.path().string(), ": was changed under the run: ",
+                same ? detail::concat("of ", known, " finished trials of plan '", plan_.name, "' ",
+                                      held, " are left")
+                     : detail::concat("plan '", plan_.name, "' is gone or another one"),
+                "; run the command again to go on from what is there");
 }
 
 /// One model after the other, so that one engine is in memory; with a time limit in turns, so that
@@ -204,6 +219,7 @@ Ending Run::loop() {
     if (time_is_up()) return Ending::kTimeLimit;
     if (!work()) std::this_thread::sleep_for(kPause);
     refresh();
+    check_database();
   }
   return Ending::kDone;
 }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <nlohmann/json.hpp>
 
@@ -124,6 +125,38 @@ TEST(Campaign, RefusesAPlanOfTheSameNameWithAnotherMeaning) {
   EXPECT_EQ(load_results(small.folder() / "a.db").size(), 1U);
   small.run(small.plan("name = \"other\"\n" + kTwoRates), "a.db");
   EXPECT_EQ(load_results(small.folder() / "a.db").size(), 2U);
+}
+
+/// Runs a statement on the database when the first trials are in.
+class Meddler final : public Observer {
+ public:
+  Meddler(std::filesystem::path database, std::string statement)
+      : database_(std::move(database)), statement_(std::move(statement)) {}
+  void advanced(int64_t, int64_t, const CellProgress&) override {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(database_.c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, statement_.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+  }
+
+ private:
+  std::filesystem::path database_;
+  std::string statement_;
+};
+
+TEST(Campaign, SaysThatTheDatabaseWasChangedUnderTheRun) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"DELETE FROM trials",
+       "was changed under the run: of 4 finished trials of plan 'campaign' 0"},
+      {"UPDATE plans SET fingerprint = 'x'", "under the run: plan 'campaign' is gone or another"}};
+  for (const auto& [statement, said] : cases) {
+    SmallCampaign small;
+    store::Store store = small.open("a.db");
+    Meddler meddler(small.folder() / "a.db", statement);
+    EXPECT_THAT(
+        error_of([&] { run_campaign(small.plan(kTwoRates), store, small.options(), meddler); }),
+        HasSubstr(said));
+  }
 }
 
 TEST(Campaign, AHalfWidthRuleUsesTheSmallestCheckpointThatDoes) {
