@@ -1,5 +1,7 @@
 #include "flatenn/analysis/loss_surface.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 
 #include "flatenn/base/error.h"
@@ -23,11 +25,37 @@ std::vector<torch::Tensor> require_grad(std::vector<torch::Tensor> tensors) {
   return tensors;
 }
 
+constexpr int64_t kCpuBatch = 100;  ///< What a layer makes of it stays in a core's cache.
+constexpr int64_t kDeviceBatch = 1000;
+constexpr int64_t kMaxParts = 16;  ///< Sums kept apart at once, each as large as the weights.
+
+/// Calls body(part, first, count) for parts of whole batches that cover `count` images from
+/// `first`. On a CPU one thread does one part: threads that share the operations of a part would
+/// wait for each other at the end of each. The parts do not depend on the number of threads.
+template <typename Body>
+void for_each_part(int64_t first, int64_t count, int64_t batch, int64_t parts, bool parallel,
+                   const Body& body) {
+  const int64_t batches = (count + batch - 1) / batch;
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t from = batches * part / parts * batch;
+      const int64_t to = std::min(count, batches * (part + 1) / parts * batch);
+      body(part, first + from, to - from);
+    }
+  };
+  if (parallel) {
+    at::parallel_for(0, parts, 1, run);
+  } else {
+    run(0, parts);
+  }
+}
+
 }  // namespace
 
 LossSurface::LossSurface(std::shared_ptr<const TorchNetwork> view, const engine::ImageCodes& images,
                          const std::vector<uint8_t>& labels, int64_t max_images, int64_t batch)
     : view_(std::move(view)), batch_(batch) {
+  if (batch_ == 0) batch_ = view_->device().is_cpu() ? kCpuBatch : kDeviceBatch;
   const int64_t count = max_images > 0 ? std::min(max_images, images.count) : images.count;
   FLATENN_CHECK(count > 0 && static_cast<int64_t>(labels.size()) >= count,
                 "LossSurface: expected at least one image and a label for each, got ", count,
@@ -55,14 +83,38 @@ SurfaceValue LossSurface::value(const torch::Tensor& move) const {
 }
 
 SurfaceValue LossSurface::value(const torch::Tensor& move, int64_t first, int64_t count) const {
-  const torch::NoGradGuard no_grad;
   const std::vector<torch::Tensor> moves = split(move);
+  const int64_t parts = (count + batch_ - 1) / batch_;
+  std::vector<SurfaceValue> sums(static_cast<size_t>(parts));
+  for_each_part(first, count, batch_, parts, view_->device().is_cpu(),
+                [&](int64_t part, int64_t from, int64_t images) {
+                  const torch::NoGradGuard no_grad;  // of this thread
+                  batch_loss(moves, from, images, &sums[static_cast<size_t>(part)]);
+                });
   SurfaceValue sum;
-  for (int64_t start = first; start < first + count; start += batch_) {
-    batch_loss(moves, start, std::min(batch_, first + count - start), &sum);
+  for (const SurfaceValue& part : sums) {
+    sum.loss += part.loss;
+    sum.accuracy += part.accuracy;
   }
   const auto n = static_cast<double>(count);
   return {sum.loss / n, sum.accuracy / n};
+}
+
+torch::Tensor LossSurface::sum_over_batches(
+    int64_t first, int64_t count,
+    const std::function<torch::Tensor(int64_t first, int64_t count)>& term) const {
+  const int64_t parts = std::min(kMaxParts, (count + batch_ - 1) / batch_);
+  std::vector<torch::Tensor> sums(static_cast<size_t>(parts));
+  for_each_part(first, count, batch_, parts, view_->device().is_cpu(),
+                [&](int64_t part, int64_t from, int64_t images) {
+                  torch::Tensor sum = zero_move();
+                  for (int64_t start = from; start < from + images; start += batch_)
+                    sum += term(start, std::min(batch_, from + images - start));
+                  sums[static_cast<size_t>(part)] = sum;
+                });
+  torch::Tensor sum = zero_move();
+  for (const torch::Tensor& part : sums) sum += part;
+  return sum;
 }
 
 torch::Tensor LossSurface::gradient(const torch::Tensor& move) const {
@@ -70,29 +122,24 @@ torch::Tensor LossSurface::gradient(const torch::Tensor& move) const {
 }
 
 torch::Tensor LossSurface::gradient(const torch::Tensor& move, int64_t first, int64_t count) const {
-  const std::vector<torch::Tensor> moves = require_grad(split(move));
-  torch::Tensor sum = zero_move();
-  for (int64_t start = first; start < first + count; start += batch_) {
-    const torch::Tensor loss =
-        batch_loss(moves, start, std::min(batch_, first + count - start), nullptr);
-    sum += join(torch::autograd::grad({loss}, moves));
-  }
-  return sum / static_cast<double>(count);
+  const auto term = [&](int64_t start, int64_t images) {
+    const std::vector<torch::Tensor> moves = require_grad(split(move));
+    return join(torch::autograd::grad({batch_loss(moves, start, images, nullptr)}, moves));
+  };
+  return sum_over_batches(first, count, term) / static_cast<double>(count);
 }
 
 torch::Tensor LossSurface::hessian_product(const torch::Tensor& vector) const {
-  const std::vector<torch::Tensor> moves = require_grad(split(zero_move()));
   const std::vector<torch::Tensor> directions = split(vector);
-  torch::Tensor sum = zero_move();
-  for (int64_t start = 0; start < images(); start += batch_) {
-    const torch::Tensor loss =
-        batch_loss(moves, start, std::min(batch_, images() - start), nullptr);
+  const auto term = [&](int64_t start, int64_t images) {
+    const std::vector<torch::Tensor> moves = require_grad(split(zero_move()));
+    const torch::Tensor loss = batch_loss(moves, start, images, nullptr);
     const auto gradients = torch::autograd::grad({loss}, moves, {}, true, true);
     torch::Tensor dot = torch::zeros({}, loss.options());
     for (size_t i = 0; i < gradients.size(); ++i) dot = dot + (gradients[i] * directions[i]).sum();
-    sum += join(torch::autograd::grad({dot}, moves, {}, c10::nullopt, false, true));
-  }
-  return sum / static_cast<double>(images());
+    return join(torch::autograd::grad({dot}, moves, {}, c10::nullopt, false, true));
+  };
+  return sum_over_batches(0, images(), term) / static_cast<double>(images());
 }
 
 torch::Tensor LossSurface::squared_gradients(int64_t count) const {

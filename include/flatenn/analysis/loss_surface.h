@@ -23,8 +23,9 @@ struct SurfaceValue {
 class LossSurface {
  public:
   /// `labels` has one entry an image. Images beyond `max_images` are left out (0: none are).
+  /// batch: images a pass; 0: what suits the device.
   LossSurface(std::shared_ptr<const TorchNetwork> view, const engine::ImageCodes& images,
-              const std::vector<uint8_t>& labels, int64_t max_images = 0, int64_t batch = 250);
+              const std::vector<uint8_t>& labels, int64_t max_images = 0, int64_t batch = 0);
 
   SurfaceValue value(const torch::Tensor& move) const;
   /// Gradient of the mean loss, flat.
@@ -48,6 +49,10 @@ class LossSurface {
  private:
   torch::Tensor batch_loss(const std::vector<torch::Tensor>& moves, int64_t first, int64_t count,
                            SurfaceValue* value) const;
+  /// Sum of term(first, count) over batches, the same bits for any number of threads.
+  torch::Tensor sum_over_batches(
+      int64_t first, int64_t count,
+      const std::function<torch::Tensor(int64_t first, int64_t count)>& term) const;
 
   std::shared_ptr<const TorchNetwork> view_;
   torch::Tensor codes_;   ///< int8 [n, c, h, w]
