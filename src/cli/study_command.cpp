@@ -86,6 +86,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_flag("--deterministic", options.deterministic,
                    "On cuda, train with algorithms that give the same bits every time");
   command
+      .add_option("--jobs", options.jobs,
+                  "Trainings side by side on the CPU (default: cores / train.threads)")
+      ->check(CLI::PositiveNumber);
+  command
       .add_option("--time-limit", arguments.minutes,
                   "Minutes after which to stop; the same command goes on")
       ->check(CLI::PositiveNumber);

@@ -1,6 +1,7 @@
 #include "flatenn/study/study.h"
 
 #include <chrono>
+#include <span>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -9,6 +10,7 @@
 #include "flatenn/study/claims.h"
 #include "study/run_analysis.h"
 #include "study/run_campaigns.h"
+#include "study/side_by_side.h"
 #include "study/study_record.h"
 #include "study/train_arm.h"
 #include "study/tuning.h"
@@ -58,9 +60,11 @@ class StudyRun {
     const bool tuned = !options_.tune || tune_settings(definition_, options_, trainer_);
     trainings_ = plan_trainings(definition_, options_, read_tuned_settings(options_.out));
     if (!tuned) return false;
-    for (size_t i = 0; i < trainings_.size(); ++i) {
-      log::info("network ", i + 1, " of ", trainings_.size(), ": ", trainings_[i].name);
-      if (!work_on(trainings_[i])) return false;
+    const int64_t jobs = side_by_side(options_, trainings_.front());
+    for (size_t first = 0; first < trainings_.size();) {
+      const size_t count = jobs > 1 ? networks_of_seed(first) : 1;
+      if (!work_on(std::span(trainings_).subspan(first, count), jobs)) return false;
+      first += count;
     }
     for (const Training& training : trainings_) {
       if (!run_analysis(definition_, options_, training, folder_of(training))) return false;
@@ -68,8 +72,29 @@ class StudyRun {
     return true;
   }
 
-  bool work_on(const Training& training) {
-    const ArmStatus status = trainer_.train(training, folder_of(training));
+  /// How many networks from `first` on have its seed.
+  size_t networks_of_seed(size_t first) const {
+    size_t end = first;
+    while (end < trainings_.size() && trainings_[end].seed == trainings_[first].seed) ++end;
+    return end - first;
+  }
+
+  bool work_on(std::span<const Training> trainings, int64_t jobs) {
+    std::vector<ArmStatus> statuses;
+    if (jobs > 1) {
+      statuses =
+          train_side_by_side(trainer_, trainings, options_.out / "runs", jobs, options_.quiet);
+    } else {
+      for (const Training& training : trainings)
+        statuses.push_back(trainer_.train(training, folder_of(training)));
+    }
+    for (size_t i = 0; i < trainings.size(); ++i) {
+      if (!inject_into(trainings[i], statuses[i])) return false;
+    }
+    return true;
+  }
+
+  bool inject_into(const Training& training, ArmStatus status) {
     if (status == ArmStatus::kDiverged) {
       log::warn(training.name, ": diverged; the study goes on without it (delete ",
                 folder_of(training).string(), " to try again)");

@@ -66,16 +66,29 @@ ArmStatus ArmTrainer::train(const Training& training, const fs::path& folder) {
   const std::string before = status_in(training, folder);
   if (before == "diverged") return ArmStatus::kDiverged;
   if (before != "finished" || !fs::exists(folder / "model.onnx")) {
-    ArmStatus status = ArmStatus::kFinished;
-    if (training.warm_start) {
-      status = prepare_warm_start(*training.warm_start,
-                                  folder.parent_path() / training.warm_start->name);
-    }
+    ArmStatus status = prepare(training, folder);
     if (status == ArmStatus::kFinished) status = run(training, folder);
     if (status != ArmStatus::kFinished) return status;
   }
   tell(describe_training(training, folder));
   return ArmStatus::kFinished;
+}
+
+ArmStatus ArmTrainer::prepare(const Training& training, const fs::path& folder) {
+  if (!training.warm_start) return ArmStatus::kFinished;
+  return prepare_warm_start(*training.warm_start, folder.parent_path() / training.warm_start->name);
+}
+
+int64_t ArmTrainer::images_left(const Training& training, const fs::path& folder) {
+  const std::string status = status_in(training, folder);
+  if (status == "finished" || status == "diverged") return 0;
+  const train::TrainConfig config = read_config(training);
+  const int64_t epoch =
+      train::steps_per_epoch(config, data_of(training)->train.count) * config.batch_size;
+  const std::string metrics =
+      fs::exists(folder / "metrics.jsonl") ? read_file(folder / "metrics.jsonl") : "";
+  const auto done = std::count(metrics.begin(), metrics.end(), '\n');  // a line an epoch
+  return epoch * std::max<int64_t>(0, config.epochs - done);
 }
 
 ArmStatus ArmTrainer::prepare_warm_start(const Training& warm_start, const fs::path& folder) {
@@ -96,7 +109,8 @@ ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder) {
                                     .resume = true,
                                     .device = options_.device,
                                     .deterministic = options_.deterministic,
-                                    .quiet = options_.quiet,
+                                    .quiet = options_.quiet || on_images_,
+                                    .on_images = on_images_,
                                     .data = data_of(training),
                                     .stop_requested = options_.stop_requested};
   try {
@@ -112,6 +126,7 @@ ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder) {
 
 std::shared_ptr<const train::RunData> ArmTrainer::data_of(const Training& training) {
   const train::DataOptions wanted = read_config(training).data;
+  const std::lock_guard lock(loading_);
   if (data_ && wanted == loaded_) return data_;
   data_.reset();
   data_ = std::make_shared<const train::RunData>(

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+#include <mutex>
+
 #include "study/plan_arms.h"
 #include "train/run_data.h"
 
@@ -11,16 +14,26 @@ enum class ArmStatus {
   kDiverged,  ///< Now or in an earlier call; not tried again.
 };
 
-/// Trains the networks of a study, one after another, and keeps the data set between them.
+/// Trains the networks of a study and keeps the data set between them. Several threads may train
+/// different networks at once, where none has to train what it starts from.
 class ArmTrainer {
  public:
   /// Keeps a reference to the options.
   explicit ArmTrainer(const StudyOptions& options) : options_(options) {}
 
+  /// Trainings no longer show progress themselves but tell `on_images` of every step's images.
+  void tell_images(std::function<void(int64_t)> on_images) { on_images_ = std::move(on_images); }
+
   /// What `folder` holds finished under these settings is not done again; else the network that it
   /// starts from is trained first, beside `folder`. Throws Error where `folder` holds another
   /// training.
   ArmStatus train(const Training& training, const std::filesystem::path& folder);
+
+  /// Trains what `training` starts from, if anything, beside `folder`.
+  ArmStatus prepare(const Training& training, const std::filesystem::path& folder);
+
+  /// Images that the training has still to learn from; 0 where `folder` holds it finished.
+  int64_t images_left(const Training& training, const std::filesystem::path& folder);
 
   /// What a training learns from and is measured on.
   std::shared_ptr<const train::RunData> data_of(const Training& training);
@@ -30,6 +43,8 @@ class ArmTrainer {
   ArmStatus run(const Training& training, const std::filesystem::path& folder);
 
   const StudyOptions& options_;
+  std::function<void(int64_t)> on_images_;
+  std::mutex loading_;         ///< Of what follows.
   train::DataOptions loaded_;  ///< Of data_.
   std::shared_ptr<const train::RunData> data_;
 };

@@ -280,6 +280,7 @@ class Session {
       epoch_seconds_ += seconds;
       show(progress);
       progress.advance(config_.batch_size);
+      if (request_.on_images) request_.on_images(config_.batch_size);
       if (trainer_->at_epoch_end()) end_epoch();
       if (request_.stop_requested && request_.stop_requested() && !trainer_->finished()) {
         save();

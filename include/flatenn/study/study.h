@@ -31,6 +31,8 @@ struct StudyOptions {
   std::string data_root;                   ///< See data::resolve_data_root().
   std::string device = "cpu";              ///< "cpu" or "cuda", for trainings and campaigns.
   bool deterministic = false;              ///< See train::TrainRequest.
+  /// Trainings side by side on the CPU; 0: as many as cores, divided by the threads of one.
+  int64_t jobs = 0;
   double time_limit_s = 0;                 ///< Ends the study as stop_requested does; 0: none.
   bool quiet = false;
   std::string command;  ///< As typed, for the report.

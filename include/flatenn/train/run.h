@@ -20,6 +20,8 @@ struct TrainRequest {
   std::string device = "cpu";  ///< "cpu" or "cuda".
   bool deterministic = false;  ///< cuda: only algorithms that give the same bits every time.
   bool quiet = false;          ///< No progress line.
+  /// Told after every step of how many images there were, where a caller shows progress itself.
+  std::function<void(int64_t)> on_images;
   /// The images, where a caller has loaded what the configuration's [data] asks for; else null.
   std::shared_ptr<const RunData> data;
   /// Asked after every step; true saves a checkpoint and ends the training there.

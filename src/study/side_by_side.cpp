@@ -1,0 +1,49 @@
+#include "study/side_by_side.h"
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/parallel.h"
+#include "flatenn/base/progress.h"
+#include "flatenn/train/config.h"
+
+namespace flatenn::study {
+
+int64_t side_by_side(const StudyOptions& options, const Training& training) {
+  FLATENN_CHECK(options.device == "cpu" || options.jobs <= 1, "--jobs: expected 1 with --device ",
+                options.device, ", got ", options.jobs);
+  if (options.jobs > 0) return options.jobs;
+  if (options.device != "cpu") return 1;
+  Config config = training_config(training);
+  const int64_t threads = train::read_train_config(config).threads;
+  return std::max<int64_t>(1, resolve_threads(0) / resolve_threads(threads));
+}
+
+std::vector<ArmStatus> train_side_by_side(ArmTrainer& trainer, std::span<const Training> trainings,
+                                          const std::filesystem::path& runs, int64_t jobs,
+                                          bool quiet) {
+  const auto count = static_cast<int64_t>(trainings.size());
+  std::vector<ArmStatus> statuses(trainings.size(), ArmStatus::kStopped);
+  int64_t images = 0;
+  for (const Training& training : trainings) {
+    const ArmStatus status = trainer.prepare(training, runs / training.name);
+    if (status != ArmStatus::kFinished) return statuses;
+    images += trainer.images_left(training, runs / training.name);
+  }
+  Progress progress({.title = "training " + std::to_string(count) + " networks, " +
+                              std::to_string(std::min(jobs, count)) + " at once",
+                     .total = images,
+                     .unit = "images",
+                     .quiet = quiet || images == 0});
+  std::mutex drawing;
+  trainer.tell_images([&](int64_t done) {
+    const std::lock_guard lock(drawing);
+    progress.advance(done);
+  });
+  parallel_for(count, jobs, [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    statuses[at] = trainer.train(trainings[at], runs / trainings[at].name);
+  });
+  trainer.tell_images(nullptr);
+  return statuses;
+}
+
+}  // namespace flatenn::study
