@@ -69,6 +69,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 31));
   command.add_option("--seeds", options.seeds, "Training seeds; verdicts need several")
       ->check(CLI::PositiveNumber);
+  command
+      .add_option("--first-seed", options.first_seed,
+                  "Leave the seeds before it to another call on the same folder")
+      ->check(CLI::PositiveNumber);
   command.add_option("--arms", options.arms, "Networks, as RECIPE-ACTIVATION: sgd-standard,...")
       ->delimiter(',');
   command.add_option("--rho", options.rho, "Radius of sam and saq")->check(CLI::NonNegativeNumber);

@@ -56,7 +56,9 @@ std::vector<Training> plan_trainings(const Definition& definition, const StudyOp
   const int64_t seeds = options.seeds > 0 ? options.seeds : definition.seeds;
   const int64_t epochs = options.epochs > 0 ? options.epochs : base_epochs(definition.base);
   std::vector<Training> trainings;
-  for (int64_t seed = 1; seed <= seeds; ++seed) {
+  FLATENN_CHECK(options.first_seed <= seeds, "study: the first seed, ", options.first_seed,
+                ", is beyond the last, ", seeds);
+  for (int64_t seed = options.first_seed; seed <= seeds; ++seed) {
     for (const std::string& name : names) {
       FLATENN_CHECK(std::count(names.begin(), names.end(), name) == 1, "study ", definition.name,
                     ": arm '", name, "' stands twice");

@@ -65,7 +65,7 @@ class Tuning {
 
   bool run() {
     StudyOptions first_seed = options_;
-    first_seed.seeds = 1;
+    first_seed.seeds = first_seed.first_seed = 1;
     for (const Training& training : plan_trainings(definition_, first_seed, {})) {
       const auto candidates = definition_.tune_candidates.find(training.arm.recipe);
       if (candidates == definition_.tune_candidates.end()) continue;

@@ -19,6 +19,7 @@ struct StudyOptions {
   int64_t warm_epochs = 0;        ///< Of the network all start from; 0: as its configuration says.
   int64_t trials = 0;             ///< Fault maps a cell; 0: as the definition says.
   int64_t seeds = 0;              ///< Training seeds; 0: as the definition says.
+  int64_t first_seed = 1;         ///< Those before it are left to another call, side by side.
   std::vector<std::string> arms;  ///< Empty: the definition's.
   double rho = -1;                ///< Radius of sam and saq; negative: as the definition says.
   /// Choose settings on held-out images first (tune.json); a choice made earlier is used again.
@@ -33,7 +34,7 @@ struct StudyOptions {
   bool deterministic = false;              ///< See train::TrainRequest.
   /// Trainings side by side on the CPU; 0: as many as cores, divided by the threads of one.
   int64_t jobs = 0;
-  double time_limit_s = 0;                 ///< Ends the study as stop_requested does; 0: none.
+  double time_limit_s = 0;  ///< Ends the study as stop_requested does; 0: none.
   bool quiet = false;
   std::string command;  ///< As typed, for the report.
   /// Asked after every step of a training and every batch of trials; true ends the study there, to
