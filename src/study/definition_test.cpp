@@ -105,7 +105,7 @@ TEST(TrainingCommand, SaysTheSameSettings) {
 
 TEST(PlanTrainings, StartsAllArmsOfASeedFromOneNetwork) {
   const Definition definition = brought("resnet18");
-  StudyOptions options{.out = "out", .warm_epochs = 3, .seeds = 2};
+  StudyOptions options{.out = "out", .warm_epochs = 5, .seeds = 2};
   options.arms = {"sgd-standard", "saq-sparse"};
   const auto trainings = plan_trainings(definition, options, {});
   ASSERT_EQ(trainings.size(), 4u);
@@ -118,7 +118,7 @@ TEST(PlanTrainings, StartsAllArmsOfASeedFromOneNetwork) {
   const train::TrainConfig config = train::read_train_config(start);
   EXPECT_FALSE(config.model.quant.enabled);
   EXPECT_EQ(config.seed, 2u);
-  EXPECT_EQ(config.epochs, 3);
+  EXPECT_EQ(config.epochs, 5);
 }
 
 TEST(Definition, HasABriefAnalysisWithoutHessianAndAFullOne) {

@@ -24,9 +24,11 @@ std::vector<ArmStatus> train_side_by_side(ArmTrainer& trainer, std::span<const T
   std::vector<ArmStatus> statuses(trainings.size(), ArmStatus::kStopped);
   int64_t images = 0;
   for (const Training& training : trainings) {
+    const int64_t left = trainer.images_left(training, runs / training.name);
+    if (left == 0) continue;
     const ArmStatus status = trainer.prepare(training, runs / training.name);
     if (status != ArmStatus::kFinished) return statuses;
-    images += trainer.images_left(training, runs / training.name);
+    images += left;
   }
   Progress progress({.title = "training " + std::to_string(count) + " networks, " +
                               std::to_string(std::min(jobs, count)) + " at once",

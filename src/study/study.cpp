@@ -85,8 +85,11 @@ class StudyRun {
       statuses =
           train_side_by_side(trainer_, trainings, options_.out / "runs", jobs, options_.quiet);
     } else {
-      for (const Training& training : trainings)
+      for (const Training& training : trainings) {
+        log::info("network ", &training - trainings_.data() + 1, " of ", trainings_.size(), ": ",
+                  training.name);
         statuses.push_back(trainer_.train(training, folder_of(training)));
+      }
     }
     for (size_t i = 0; i < trainings.size(); ++i) {
       if (!inject_into(trainings[i], statuses[i])) return false;

@@ -51,6 +51,7 @@ class MiniatureStudy : public ::testing::Test {
                 .arms = {"sgd-standard", "saq-sparse"},
                 .analysis = "off",
                 .settings = {"data.train_images=1280", "data.test_images=500"},
+                .jobs = 1,
                 .quiet = true,
                 .command = "flatenn study lenet5"};
   }
@@ -120,6 +121,25 @@ TEST_F(MiniatureStudy, RefusesAnAnalysisThatIsNotThereBeforeItTrains) {
     EXPECT_THAT(error.what(), HasSubstr("analysis: expected one of off, brief, got 'long'"));
   }
   EXPECT_FALSE(fs::exists(folder_ / "runs/sgd-standard-seed1"));
+}
+
+TEST_F(MiniatureStudy, TrainsTheSameNetworksSideBySide) {
+  options_.settings.emplace_back("train.threads=1");
+  run_study(definition_, options_);
+  std::vector<std::string> alone;
+  for (const char* name : {"sgd-standard-seed1", "saq-sparse-seed1"})
+    alone.push_back(read_file(folder_ / "runs" / name / "model.onnx"));
+  fs::remove_all(folder_);
+  options_.jobs = 2;
+  EXPECT_TRUE(run_study(definition_, options_).finished());
+  for (size_t i = 0; const char* name : {"sgd-standard-seed1", "saq-sparse-seed1"})
+    EXPECT_EQ(read_file(folder_ / "runs" / name / "model.onnx"), alone[i++]) << name;
+}
+
+TEST_F(MiniatureStudy, RefusesTrainingsSideBySideOnAGpu) {
+  options_.device = "cuda";
+  options_.jobs = 2;
+  EXPECT_THROW(run_study(definition_, options_), Error);
 }
 
 TEST_F(MiniatureStudy, StopsWhereItIsAskedTo) {
@@ -228,7 +248,7 @@ TEST_F(WarmStudy, RefusesAFolderTrainedWithOtherSettings) {
 }
 
 TEST_F(WarmStudy, GoesOnWithoutANetworkThatDiverges) {
-  definition_.recipes["saq"].settings.push_back("optimizer.learning_rate=1e9");
+  definition_.activations["sparse"].settings.push_back("optimizer.learning_rate=1e9");
   const StudyOutcome outcome = run_study(definition_, options_);
   EXPECT_TRUE(outcome.finished());
   EXPECT_EQ(outcome.trainings[1].status, "diverged");
