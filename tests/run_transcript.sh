@@ -44,6 +44,7 @@ matches() {
   pattern+=$(escaped "$rest")'$'
   [[ $2 =~ $pattern ]]
 }
+# shellcheck disable=SC2001  # a pattern, not a string
 escaped() { sed 's/[][(){}.*+?^$|\\]/\\&/g' <<<"$1"; }
 
 # Puts expected lines with expressions in the place of got ones that match them.
