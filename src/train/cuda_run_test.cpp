@@ -19,37 +19,14 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// Everything that keeps state between steps.
-const char* const kEverything = R"(
-seed = 5
-[data]
-name = "mnist"
-[augment]
-crop = 1
-cutout = 5
+/// Everything that keeps state between steps, and what the device draws by itself.
+const std::string kEverything = std::string(testing::kEveryState) + R"(
 [model]
 architecture = "lenet5"
-[quant]
-first_last_bits = 0
-[optimizer]
-kind = "saq"
-learning_rate = 0.02
-weight_decay = 1e-4
-[sharpness]
-rho = 0.05
-from_epoch = 0.5
-[schedule]
-warmup_epochs = 1
-[sparsity]
-penalty = "l1"
-target = 0.6
-update_every = 3
-[train]
-epochs = 3
-batch_size = 40
-label_smoothing = 0.1
-ema = 0.9
 )";
+const std::vector<std::string> kOnTheDevice = {"augment.flip=false", "augment.cutout=5",
+                                               "optimizer.learning_rate=0.02", "train.accumulate=1",
+                                               "train.label_smoothing=0.1"};
 constexpr int64_t kStepsPerEpoch = 400 / 40;
 
 class CudaTraining : public ::testing::Test {
@@ -63,7 +40,8 @@ class CudaTraining : public ::testing::Test {
   TrainOutcome train(const std::string& out, const std::vector<std::string>& assignments = {},
                      bool resume = false, int64_t stop_after = -1) {
     Config config = Config::from_string(kEverything, "test.toml");
-    for (const std::string& assignment : assignments) config.set(assignment);
+    for (const auto& some : {kOnTheDevice, assignments})
+      for (const std::string& assignment : some) config.set(assignment);
     TrainRequest request{.out = folder_ / out,
                          .data_root = (folder_ / "data").string(),
                          .resume = resume,

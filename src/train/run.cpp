@@ -91,11 +91,6 @@ class Session {
     load_data();
     config_.model = model_options_for(config_, data_->train);
     train::steps_per_epoch(config_, data_->train.count);
-    batches_ = make_batch_source(
-        data_->train,
-        {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
-        device_);
-    evaluator_.emplace(data_->test, device_);
     start_record();
     for (;;) {
       try {
@@ -110,6 +105,7 @@ class Session {
 
  private:
   TrainOutcome attempt() {
+    if (!evaluator_) move_data();
     resuming() ? resume() : start();
     record_.status = RunStatus::kRunning;
     write_record();
@@ -177,6 +173,14 @@ class Session {
     if (data_) return;
     data_ = std::make_shared<const RunData>(
         load_run_data(config_.data, data::resolve_data_root(request_.data_root)));
+  }
+
+  void move_data() {
+    batches_ = make_batch_source(
+        data_->train,
+        {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
+        device_);
+    evaluator_.emplace(data_->test, device_);
   }
 
   void start_record() {

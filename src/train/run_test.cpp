@@ -23,37 +23,10 @@ constexpr int64_t kTrainImages = 400;
 constexpr int64_t kTestImages = 200;
 
 /// Everything that keeps state between steps, in a network that trains in a second.
-const char* const kEverything = R"(
-seed = 5
-[data]
-name = "mnist"
-[augment]
-crop = 1
-flip = true
+const std::string kEverything = std::string(testing::kEveryState) + R"(
 [model]
 architecture = "mlp"
 hidden = [24, 16]
-[quant]
-first_last_bits = 0
-[optimizer]
-kind = "saq"
-learning_rate = 0.05
-weight_decay = 1e-4
-[sharpness]
-rho = 0.05
-from_epoch = 0.5
-[schedule]
-warmup_epochs = 1
-[sparsity]
-penalty = "l1"
-target = 0.6
-update_every = 3
-[train]
-epochs = 3
-batch_size = 40
-accumulate = 2
-ema = 0.9
-threads = 1
 )";
 /// A mirrored easy image shows another class.
 const char* const kNoFlip = "augment.flip=false";
