@@ -2,10 +2,12 @@
 """The same fault campaign in PyTorch and in flatenn, one after the other, and their ratio.
 
     python3 bench/fault_campaign.py build/release/flatenn [--model lenet5|resnet18] [--images N] [--threads N]
+    python3 bench/fault_campaign.py build/release/flatenn --device cuda [--compile]
 
 A trial flips each stored weight bit with probability RATE and runs every image. The PyTorch side is
 what a careful user writes: integer codes flipped with whole-tensor bit operations, dequantized into
-the layers in place, activations fake-quantized, inference mode, large batches, all threads. Images
+the layers in place, activations fake-quantized, inference mode, large batches, all threads; on a GPU
+faults drawn and images kept there, channels last, TF32 or bfloat16, as it is or compiled. Images
 are random, since only time is compared here; flatenn's bits are checked by its tests.
 """
 import argparse
@@ -75,7 +77,7 @@ class Campaign:
         for weight, scale, code in zip(self.weights, self.scales, self.codes):
             flips = torch.zeros_like(code)
             for bit in range(BITS):
-                hit = torch.rand(code.shape) < RATE
+                hit = torch.rand(code.shape, device=code.device) < RATE
                 flips |= hit.to(torch.int8) << bit
             word = (code ^ flips) & (2**BITS - 1)
             signed = torch.where(word >= 2 ** (BITS - 1), word - 2**BITS, word)
@@ -83,37 +85,67 @@ class Campaign:
 
 
 class TorchTrials:
-    """Trials in PyTorch, one at a time; the first one, which warms up, has been run."""
+    """Trials in PyTorch, one at a time; the first two, which warm up and compile, have been run."""
 
-    def __init__(self, name, images):
+    def __init__(self, options, bfloat16=False, compiled=False):
         torch.manual_seed(0)
-        self.model = (lenet5() if name == "lenet5" else resnet18()).eval()
-        shape = (1, 28, 28) if name == "lenet5" else (3, 32, 32)
-        self.data = torch.randn(images, *shape)
-        self.batch = 1000 if name == "lenet5" else 250
+        self.device = torch.device(options.device)
+        small = options.model == "lenet5"
+        model = (lenet5() if small else resnet18()).eval()
+        shape = (1, 28, 28) if small else (3, 32, 32)
+        layout = torch.channels_last if self.on_gpu() else torch.contiguous_format
+        model = model.to(self.device, memory_format=layout)
+        self.data = torch.randn(options.images, *shape, device=self.device).to(memory_format=layout)
+        self.batch = 1000 if small or self.on_gpu() else 250
+        self.bfloat16 = bfloat16
         with torch.inference_mode():
-            self.campaign = Campaign(self.model)
+            self.campaign = Campaign(model)
+        self.model = torch.compile(model) if compiled else model
         self.run()
+        self.run()
+
+    def on_gpu(self):
+        return self.device.type == "cuda"
 
     def run(self):
         """One trial: its seconds on the clock and of processor time, all threads."""
         start, start_cpu = time.perf_counter(), time.process_time()
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16,
+                                                    enabled=self.bfloat16):
             self.campaign.inject()
-            for at in range(0, len(self.data), self.batch):
-                self.model(self.data[at:at + self.batch]).argmax(1)
+            classes = [self.model(self.data[at:at + self.batch]).argmax(1)
+                       for at in range(0, len(self.data), self.batch)]
+            torch.cat(classes).cpu()
         return time.perf_counter() - start, time.process_time() - start_cpu
 
 
 def flatenn_trial(options):
     """The median trial of one run of flatenn bench, likewise, and the engine's name."""
+    engine = ["--engine", "cuda", "--trials", "256" if options.model == "lenet5" else "8"]
     share = 1 - (1 - RATE) ** BITS
     command = [options.flatenn, "bench", "--model", options.model, "--bits", str(BITS),
                "--images", str(options.images), "--threads", str(options.threads),
                "--repetitions", "3", "--share", str(share), "--json"]
+    command += engine if options.device == "cuda" else []
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return (report["trial_seconds"]["median"], report["trial_cpu_seconds"]["median"],
             report["engine"])
+
+
+def compare(options, name, trials):
+    theirs, ours = [], []
+    for _ in range(options.rounds):  # in turn, so that other load meets both
+        theirs.append(trials.run())
+        ours.append(flatenn_trial(options))
+    names = (f"PyTorch {torch.__version__}{name}", f"flatenn {ours[0][2]}")
+    for column, clock in enumerate(("clock", "CPU time")):
+        for side, rows in zip(names, (theirs, ours)):
+            seconds = [row[column] for row in rows]
+            print(f"  {clock:8} {side:32} {1e3 * statistics.median(seconds):10.2f} ms"
+                  f"  ({1e3 * min(seconds):.2f} to {1e3 * max(seconds):.2f})")
+        ratios = [their[column] / our[column] for their, our in zip(theirs, ours)]
+        print(f"  {clock:8} ratio {statistics.median(ratios):.1f}"
+              f"  ({min(ratios):.1f} to {max(ratios):.1f})", flush=True)
 
 
 def main():
@@ -123,27 +155,24 @@ def main():
     parser.add_argument("--images", type=int, default=10000)
     parser.add_argument("--rounds", type=int, default=5, help="of both, in turn")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--compile", action="store_true", help="also under torch.compile (a GPU)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    trials = TorchTrials(options.model, options.images)
-    theirs, ours = [], []
-    for _ in range(options.rounds):  # in turn, so that other load meets both
-        theirs.append(trials.run())
-        ours.append(flatenn_trial(options))
-    print(f"{options.model}, {options.images} images, {options.threads} threads, one trial,"
+    on = f"{options.threads} threads"
+    variants = [("", {})]
+    if options.device == "cuda":
+        on = torch.cuda.get_device_name()
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+        variants = [(" TF32", {}), (" bfloat16", {"bfloat16": True})]
+        if options.compile:
+            variants.append((" bfloat16, compiled", {"bfloat16": True, "compiled": True}))
+    print(f"{options.model}, {options.images} images, {on}, one trial,"
           f" median of {options.rounds} rounds in turn (fastest to slowest):")
-    names = (f"PyTorch {torch.__version__}", f"flatenn {ours[0][2]}")
-    for column, clock in enumerate(("clock", "CPU time")):
-        medians = []
-        for name, rows in zip(names, (theirs, ours)):
-            seconds = [row[column] for row in rows]
-            medians.append(statistics.median(seconds))
-            print(f"  {clock:8} {name:28} {1e3 * medians[-1]:10.1f} ms"
-                  f"  ({1e3 * min(seconds):.1f} to {1e3 * max(seconds):.1f})")
-        ratios = [their[column] / our[column] for their, our in zip(theirs, ours)]
-        print(f"  {clock:8} ratio {statistics.median(ratios):.1f}"
-              f"  ({min(ratios):.1f} to {max(ratios):.1f})")
+    for name, how in variants:
+        compare(options, name, TorchTrials(options, **how))
 
 
 if __name__ == "__main__":
