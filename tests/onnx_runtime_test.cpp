@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/temporary_folder.h"
 #include "engine/testing.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -33,9 +34,7 @@ TEST_P(OnnxRuntimeAgrees, WithGraphOptimizationsOff) {
   if (std::system("node --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "node is missing";
   if (node_modules().empty()) GTEST_SKIP() << "onnxruntime-node is missing (./dev setup)";
   const net::Network& network = GetParam().network;
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("flatenn_ort_" + GetParam().name + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder folder;
   const auto images = engine::testing::random_images(network, kImages, 3);
   std::string pixels;
   for (const int8_t code : images->codes) {
@@ -52,7 +51,6 @@ TEST_P(OnnxRuntimeAgrees, WithGraphOptimizationsOff) {
                      shape.height, " ", shape.width);
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   const std::string bytes = read_file(folder / "logits");
-  std::filesystem::remove_all(folder);
 
   const auto shared = std::make_shared<net::Network>(network);
   const auto engine = engine::make_engine(shared, images, {.threads = 1});

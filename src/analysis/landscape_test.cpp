@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 
@@ -25,9 +26,8 @@ class Bowl : public Surface {
 
 class TraceLandscape : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::remove(file_); }
-  std::filesystem::path file_ = std::filesystem::temp_directory_path() /
-                                ("flatenn_landscape_" + std::to_string(::getpid()) + ".csv");
+  const TemporaryFolder folder_;
+  const std::filesystem::path file_ = folder_ / "landscape.csv";
 };
 
 TEST_F(TraceLandscape, WalksTheAscentDirectionOfABowl) {

@@ -1,6 +1,8 @@
 #include "flatenn/base/file.h"
 
 #include <fcntl.h>
+#include <ftw.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,5 +73,23 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   file.write(content);
   file.publish();
 }
+
+void remove_folder(const std::filesystem::path& path) {
+  constexpr int kOpenFolders = 16;
+  const auto remove = [](const char* name, const struct stat*, int, FTW*) {
+    ::remove(name);
+    return 0;
+  };
+  ::nftw(path.c_str(), remove, kOpenFolders, FTW_DEPTH | FTW_PHYS);
+}
+
+FileLock::FileLock(const std::filesystem::path& path)
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  FLATENN_CHECK(descriptor_ >= 0, path.string(), ": cannot be opened: ", std::strerror(errno));
+}
+
+FileLock::~FileLock() { ::close(descriptor_); }
+
+bool FileLock::try_lock() { return ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0; }
 
 }  // namespace flatenn

@@ -43,7 +43,7 @@ TEST(Plan, ReadsAPlan) {
 }
 
 TEST(Plan, TakesVoltagesFromATable) {
-  const store::TemporaryFolder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "sram.csv") << "voltage,rate\n0.6,0.01\n0.8,0.0001\n";
   Config config = Config::from_string(
       kModel + "voltage_table = \"sram.csv\"\nvoltages = [0.8, 0.7, 0.6]\n", "plan.toml");

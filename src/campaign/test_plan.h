@@ -87,10 +87,10 @@ class SmallCampaign {
     return run_campaign(plan, store, options_, quiet);
   }
   CampaignOptions& options() { return options_; }
-  const store::TemporaryFolder& folder() const { return folder_; }
+  const TemporaryFolder& folder() const { return folder_; }
 
  private:
-  store::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   CampaignOptions options_;
 };
 

@@ -25,7 +25,7 @@ class Download : public ::testing::Test {
   }
 
   std::string content_ = testing::idx_images(100);
-  testing::TempFolder folder_;
+  TemporaryFolder folder_;
   std::filesystem::path part_ = folder_ / "part";
 };
 

@@ -4,6 +4,7 @@
 #include "data/archive_file.h"
 #include "data/cifar_png.h"
 #include "data/fetch.h"
+#include "flatenn/base/file.h"
 
 namespace flatenn::data {
 namespace {
@@ -14,19 +15,15 @@ constexpr int64_t kBatchImages = 10000;
 class ScratchFolder {
  public:
   explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {
-    remove();
+    remove_folder(path_);
     std::filesystem::create_directories(path_);
   }
-  ~ScratchFolder() { remove(); }
+  ~ScratchFolder() { remove_folder(path_); }
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  void remove() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
   std::filesystem::path path_;
 };
 

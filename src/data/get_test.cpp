@@ -52,7 +52,7 @@ class GetIdx : public ::testing::Test {
   const std::string images_ = testing::idx_images(20);
   const std::string labels_ = testing::idx_labels(testing::cycling_labels(20));
   DataSet set_ = find_data_set("mnist");
-  testing::TempFolder root_;
+  TemporaryFolder root_;
   const std::filesystem::path folder_ = root_ / "mnist";
 };
 
@@ -196,7 +196,7 @@ class GetCifar : public ::testing::Test {
 
   const std::string records_ = testing::cifar_records({7, 0, 9});
   DataSet set_ = find_data_set("cifar10");
-  testing::TempFolder root_;
+  TemporaryFolder root_;
   const std::filesystem::path folder_ = root_ / "cifar-10-batches-bin";
 };
 

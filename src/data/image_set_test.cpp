@@ -17,7 +17,6 @@ namespace {
 using ::testing::AllOf;
 using testing::error_of;
 using ::testing::HasSubstr;
-using testing::TempFolder;
 using testing::write_file;
 
 std::string load_error(const std::string& name, const std::filesystem::path& root,
@@ -26,7 +25,7 @@ std::string load_error(const std::string& name, const std::filesystem::path& roo
 }
 
 TEST(LoadImageSet, ReadsIdxRawAndGzAlike) {
-  const TempFolder raw, gz;
+  const TemporaryFolder raw, gz;
   testing::write_idx_set(raw / "mnist", 12);
   write_file(gz / "mnist" / "t10k-images-idx3-ubyte.gz",
              testing::pack(testing::idx_images(12), testing::Packing::kGzip));
@@ -42,7 +41,7 @@ TEST(LoadImageSet, ReadsIdxRawAndGzAlike) {
 }
 
 TEST(LoadImageSet, ReadsCifarBatchesInOrderRawAndXzAlike) {
-  const TempFolder raw, xz;
+  const TemporaryFolder raw, xz;
   testing::write_cifar_set(raw / "cifar-10-batches-bin", 3);
   const auto last = raw / "cifar-10-batches-bin" / "data_batch_5.bin";
   write_file(last, testing::cifar_records({9, 8}));
@@ -61,7 +60,7 @@ TEST(LoadImageSet, ReadsCifarBatchesInOrderRawAndXzAlike) {
 }
 
 TEST(LoadImageSet, FindsAFolderByNameAtTheRootItself) {
-  const TempFolder root;
+  const TemporaryFolder root;
   testing::write_idx_set(root / "fmnist-2k", 10);
   EXPECT_EQ(load_image_set("fashion-mnist", Split::kTrain, root / "fmnist-2k").count, 10);
   EXPECT_EQ(load_image_set("fashion-mnist", Split::kTrain, root.path()).count, 10);
@@ -69,7 +68,7 @@ TEST(LoadImageSet, FindsAFolderByNameAtTheRootItself) {
 }
 
 TEST(LoadImageSet, SaysHowToGetWhatIsMissing) {
-  const TempFolder root;
+  const TemporaryFolder root;
   EXPECT_THAT(load_error("cifar10", root.path()),
               AllOf(HasSubstr("cifar-10-batches-bin"), HasSubstr("flatenn data get cifar10")));
   EXPECT_THAT(load_error("cifar", root.path()), HasSubstr("did you mean cifar10?"));
@@ -96,7 +95,7 @@ class BadIdx : public ::testing::Test {
     return content;
   }
 
-  TempFolder root_;
+  TemporaryFolder root_;
   const std::string images_ = "t10k-images-idx3-ubyte";
   const std::string labels_ = "t10k-labels-idx1-ubyte";
 };
@@ -153,7 +152,7 @@ TEST_F(BadIdx, CorruptGzip) {
 }
 
 TEST(LoadImageSet, RefusesBadCifarBatches) {
-  const TempFolder root;
+  const TemporaryFolder root;
   const auto file = root / "cifar-10-batches-bin" / "test_batch.bin";
   write_file(file, testing::cifar_records({1, 2}) + "x");
   EXPECT_THAT(load_error("cifar10", root.path()),
@@ -169,7 +168,7 @@ TEST(LoadImageSet, RefusesBadCifarBatches) {
 }
 
 TEST(TakeFirst, KeepsTheFirstImagesAndAllWhereAskedForNone) {
-  const TempFolder root;
+  const TemporaryFolder root;
   testing::write_idx_set(root / "mnist", 12);
   const ImageSet all = load_image_set("mnist", Split::kTest, root.path());
   const ImageSet few = take_first(all, 3);

@@ -56,7 +56,7 @@ TEST(DrawSheet, LeavesPlacesEmptyWhereAClassHasFewImages) {
 }
 
 TEST(WritePng, WritesWhatCanBeReadBack) {
-  const testing::TempFolder folder;
+  const TemporaryFolder folder;
   const Picture sheet = draw_sheet(little_set(), {});
   write_png(folder / "sheet.png", sheet);
   const std::string bytes = read_file(folder / "sheet.png");

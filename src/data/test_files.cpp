@@ -2,7 +2,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <stdlib.h>
 
 #include <fstream>
 
@@ -20,17 +19,6 @@ std::string big_endian(int64_t word) {
 char pattern(int64_t image, int64_t element) { return static_cast<char>(image * 31 + element); }
 
 }  // namespace
-
-TempFolder::TempFolder() {
-  std::string name = std::filesystem::temp_directory_path() / "flatenn_data_XXXXXX";
-  FLATENN_ASSERT(::mkdtemp(name.data()), "mkdtemp failed");
-  path_ = name;
-}
-
-TempFolder::~TempFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 void write_file(const std::filesystem::path& path, const std::string& content) {
   std::filesystem::create_directories(path.parent_path());

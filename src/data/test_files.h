@@ -7,22 +7,10 @@
 #include <utility>
 #include <vector>
 
-/// Small data files for tests, and folders to put them in.
+#include "base/temporary_folder.h"
+
+/// Small data files for tests.
 namespace flatenn::data::testing {
-
-/// An empty folder of its own for the running test, removed at the end.
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void write_file(const std::filesystem::path& path, const std::string& content);
 

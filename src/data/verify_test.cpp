@@ -12,7 +12,7 @@ namespace {
 using State = FileCheck::State;
 
 TEST(VerifyDataSet, TellsGoodFromMissingWrongAndUnreadable) {
-  const testing::TempFolder root;
+  const TemporaryFolder root;
   const std::string content = testing::idx_images(2);
   DataSet set = find_data_set("mnist");
   set.files = {{"good", sha256_hex(content), 0},
@@ -34,7 +34,7 @@ TEST(VerifyDataSet, TellsGoodFromMissingWrongAndUnreadable) {
 }
 
 TEST(FindPresence, CountsTheFilesOfBothSplits) {
-  const testing::TempFolder root;
+  const TemporaryFolder root;
   const DataSet& set = find_data_set("cifar10");
   EXPECT_EQ(find_presence(set, root.path()).folder, root / "cifar-10-batches-bin");
   EXPECT_FALSE(find_presence(set, root.path()).complete);

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "net/testing.h"
@@ -14,20 +15,6 @@ namespace flatenn::net {
 namespace {
 
 using ::testing::HasSubstr;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("flatenn_onnx_test" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void expect_equal(const Network& got, const Network& expected) {
   EXPECT_EQ(got.name, expected.name);

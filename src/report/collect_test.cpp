@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/findings.h"
@@ -14,15 +15,6 @@ using ::testing::HasSubstr;
 
 class Collect : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("flatenn_collect_" +
-               std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& name, const std::string& content) const {
     fs::create_directories((folder_ / name).parent_path());
     write_file_atomically(folder_ / name, content);
@@ -37,7 +29,8 @@ class Collect : public ::testing::Test {
     return "no error";
   }
 
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  const fs::path& folder_ = temporary_.path();
 };
 
 TEST_F(Collect, FindsRunsBelowAFolderInOrder) {

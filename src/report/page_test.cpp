@@ -3,6 +3,7 @@
 
 #include <regex>
 
+#include "base/temporary_folder.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/report.h"
 #include "report/assets.h"
@@ -192,8 +193,8 @@ TEST(MergePlans, KeepsCampaignsApartThatAskSomethingElse) {
 }
 
 TEST(Exports, WriteEveryTableAndFigure) {
-  const auto folder = std::filesystem::temp_directory_path() / "flatenn_report_exports";
-  std::filesystem::remove_all(folder);
+  const TemporaryFolder temporary;
+  const std::filesystem::path& folder = temporary.path();
   const Findings findings = testing::test_findings();
   const int64_t files = write_tables(findings, folder) + write_figures(findings, folder);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), files);

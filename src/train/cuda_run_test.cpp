@@ -61,7 +61,7 @@ class CudaTraining : public ::testing::Test {
     for (const auto& [name, tensor] : one) EXPECT_TRUE(torch::equal(tensor, two.at(name))) << name;
   }
 
-  testing::TempFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(CudaTraining, ADeterministicOneGivesTheSameBitsTwice) {

@@ -1,12 +1,11 @@
 #include "flatenn/train/records.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 
@@ -15,13 +14,7 @@ namespace {
 
 class Records : public testing::Test {
  protected:
-  Records()
-      : folder_(std::filesystem::temp_directory_path() /
-                ("flatenn_records_" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(folder_);
-  }
-  ~Records() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
@@ -58,7 +51,7 @@ TEST_F(Records, AResumeKeepsTheEpochsItStandsOnAndNoLaterOnes) {
 
 TEST_F(Records, AFullOrMissingFolderIsAnErrorThatNamesTheFile) {
   MetricsLog log(folder_ / "metrics.jsonl", 0);
-  std::filesystem::remove_all(folder_);
+  remove_folder(folder_.path());
   try {
     log.append({.epoch = 1});
     FAIL() << "expected an Error";

@@ -73,7 +73,7 @@ class RunTraining : public ::testing::Test {
     return net::content_hash(net::read_onnx(folder_ / out / "model.onnx"));
   }
 
-  testing::TempFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(RunTraining, LearnsFreezesAndFillsItsFolder) {
@@ -285,7 +285,7 @@ TEST(RunTrainingOnMnist, LearnsDigitsInTwoEpochs) {
   const char* root = std::getenv("FLATENN_DATA");
   if (root == nullptr || !std::filesystem::exists(std::filesystem::path(root) / "mnist"))
     GTEST_SKIP() << "FLATENN_DATA names no folder with mnist";
-  testing::TempFolder folder;
+  TemporaryFolder folder;
   Config config = Config::from_string(
       "[data]\nname = \"mnist\"\ntrain_images = 6000\ntest_images = 1000\n"
       "[quant]\nfirst_last_bits = 0\n[train]\nepochs = 2\nbatch_size = 64\n",

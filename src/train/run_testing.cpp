@@ -1,7 +1,5 @@
 #include "train/run_testing.h"
 
-#include <unistd.h>
-
 #include <fstream>
 
 #include "flatenn/base/error.h"
@@ -37,18 +35,6 @@ void write_split(const std::filesystem::path& folder, const std::string& prefix,
 }
 
 }  // namespace
-
-TempFolder::TempFolder() {
-  static int made = 0;
-  path_ = std::filesystem::temp_directory_path() /
-          detail::concat("flatenn_train_test_", ::getpid(), "_", made++);
-  std::filesystem::create_directories(path_);
-}
-
-TempFolder::~TempFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 data::ImageSet easy_images(int64_t count, uint64_t seed) {
   data::ImageSet images{.name = "mnist",

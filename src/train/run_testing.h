@@ -5,24 +5,11 @@
 #include <functional>
 #include <string>
 
+#include "base/temporary_folder.h"
 #include "flatenn/data/image_set.h"
 
 /// What the tests of this folder share.
 namespace flatenn::train::testing {
-
-/// An empty folder of its own, removed at the end.
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A training on easy images that uses everything which keeps state between steps; its [model] is
 /// left to the test.

@@ -14,4 +14,26 @@ std::string read_file(const std::filesystem::path& path);
 /// reason.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Deletes a folder and all in it, links not followed. What cannot be deleted, or is not there, is
+/// passed over. (Not by std::filesystem::remove_all: LibTorch builds may export a copy of it of
+/// their own, compiled against another standard library.)
+void remove_folder(const std::filesystem::path& path);
+
+/// A lock that threads and processes can hold on a file, one at a time. The file is made where
+/// there is none, and stays; the lock ends with this object or its process. Throws Error naming the
+/// file.
+class FileLock {
+ public:
+  explicit FileLock(const std::filesystem::path& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+  /// False where another holds it.
+  bool try_lock();
+
+ private:
+  int descriptor_ = -1;
+};
+
 }  // namespace flatenn
