@@ -78,6 +78,7 @@ void read_encodings(Config& config, Definition& definition) {
 
 void read_tuning(Config& config, Definition& definition) {
   definition.tune_hold_out = config.get_int("tune.hold_out", 5000, {.min = 1});
+  definition.tune_epochs = config.get_int("tune.epochs", 0, {.min = 0});
   definition.tune_rate = config.get_double("tune.rate", 0.01, kRate);
   definition.tune_trials = config.get_int("tune.trials", 10, {.min = 1});
   definition.tune_seed = static_cast<uint64_t>(config.get_int("tune.seed", 1, {.min = 0}));

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/campaign/results.h"
@@ -29,8 +31,6 @@ class MiniatureStudy : public ::testing::Test {
     } catch (const Error& error) {
       GTEST_SKIP() << "needs MNIST (flatenn data get mnist): " << error.what();
     }
-    folder_ = fs::temp_directory_path() / "flatenn_miniature_study";
-    fs::remove_all(folder_);
     Config config = Config::from_string(definition_toml("lenet5"), "study-lenet5.toml");
     definition_ = read_definition(config, "lenet5");
     definition_.campaign.rates = {0.01, 0.05};
@@ -55,8 +55,6 @@ class MiniatureStudy : public ::testing::Test {
                 .quiet = true,
                 .command = "flatenn study lenet5"};
   }
-  void TearDown() override { fs::remove_all(folder_); }
-
   int64_t trials() const {
     int64_t count = 0;
     for (const campaign::PlanResult& plan : campaign::load_results(folder_ / "campaign.db")) {
@@ -75,7 +73,8 @@ class MiniatureStudy : public ::testing::Test {
     return times;
   }
 
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path() / "study";
   Definition definition_;
   StudyOptions options_;
 };
@@ -129,7 +128,7 @@ TEST_F(MiniatureStudy, TrainsTheSameNetworksSideBySide) {
   std::vector<std::string> alone;
   for (const char* name : {"sgd-standard-seed1", "saq-sparse-seed1"})
     alone.push_back(read_file(folder_ / "runs" / name / "model.onnx"));
-  fs::remove_all(folder_);
+  remove_folder(folder_);
   options_.jobs = 2;
   EXPECT_TRUE(run_study(definition_, options_).finished());
   for (size_t i = 0; const char* name : {"sgd-standard-seed1", "saq-sparse-seed1"})
@@ -204,8 +203,7 @@ TEST_F(WarmStudy, TrainsTheStartOnceAndCountsItsEpochs) {
 
 TEST_F(WarmStudy, GoesOnElsewhereWithoutTheCheckpointsOfFinishedTrainings) {
   ASSERT_TRUE(run_study(definition_, options_).finished());
-  const fs::path elsewhere = folder_.string() + "_moved";
-  fs::remove_all(elsewhere);
+  const fs::path elsewhere = temporary_ / "moved";
   fs::rename(folder_, elsewhere);
   for (const char* run : {"warm-start-seed1", "sgd-standard-seed1", "saq-sparse-seed1"})
     fs::remove(elsewhere / "runs" / run / "checkpoint.pt");
@@ -233,6 +231,26 @@ TEST_F(WarmStudy, TunesFromAStartThatHasNotSeenTheHeldOutImages) {
   };
   EXPECT_EQ(hold_out("tune/warm-start-seed1/run.json"), 500);
   EXPECT_EQ(hold_out("runs/warm-start-seed1/run.json"), 0);
+}
+
+TEST_F(WarmStudy, CallsAtOnceShareAStartACampaignAndATuning) {
+  definition_.tune_candidates = {{"sgd", {"optimizer.learning_rate=0.01"}},
+                                 {"saq", {"sharpness.rho=0.1", "sharpness.rho=0.2"}}};
+  options_.tune = true;
+  const auto study_of = [this](const std::string& arm) {
+    StudyOptions options = options_;
+    options.arms = {arm};
+    return run_study(definition_, options).finished();
+  };
+  std::future<bool> other = std::async(std::launch::async, study_of, "saq-sparse");
+  EXPECT_TRUE(study_of("sgd-standard"));
+  EXPECT_TRUE(other.get());
+  const StudyOutcome outcome = run_study(definition_, options_);
+  EXPECT_THAT(outcome.not_run, IsEmpty());
+  EXPECT_EQ(outcome.trainings[0].warm_start_hash, outcome.trainings[1].warm_start_hash);
+  const auto record = nlohmann::json::parse(read_file(folder_ / "tune.json"));
+  EXPECT_EQ(record.at("candidates").size(), 3U);
+  EXPECT_EQ(record.at("chosen").size(), 2U);
 }
 
 TEST_F(WarmStudy, RefusesAFolderTrainedWithOtherSettings) {

@@ -1,9 +1,11 @@
 #include "study/train_arm.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -17,6 +19,16 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr std::chrono::milliseconds kLockPause(200);
+constexpr int64_t kPausesBeforeTelling = 10;
+
+/// Held while a network is trained, so that processes on one study do not train it twice. Makes the
+/// folder that run folders stand in.
+fs::path lock_file(const fs::path& run) {
+  fs::create_directories(run.parent_path());
+  return run.parent_path() / ("." + run.filename().string() + ".lock");
+}
 
 /// run.json, or null where there is none that can be read.
 json read_record(const fs::path& folder) {
@@ -62,7 +74,18 @@ train::TrainConfig read_config(const Training& training) {
 
 }  // namespace
 
+bool ArmTrainer::wait_for(FileLock& lock, const std::string& name) const {
+  for (int64_t pauses = 0; !lock.try_lock(); ++pauses) {
+    if (options_.stop_requested && options_.stop_requested()) return false;
+    if (pauses == kPausesBeforeTelling) log::info(name, ": another process trains it; waiting");
+    std::this_thread::sleep_for(kLockPause);
+  }
+  return true;
+}
+
 ArmStatus ArmTrainer::train(const Training& training, const fs::path& folder) {
+  FileLock lock(lock_file(folder));
+  if (!wait_for(lock, training.name)) return ArmStatus::kStopped;
   const std::string before = status_in(training, folder);
   if (before == "diverged") return ArmStatus::kDiverged;
   if (before != "finished" || !fs::exists(folder / "model.onnx")) {
@@ -92,6 +115,8 @@ int64_t ArmTrainer::images_left(const Training& training, const fs::path& folder
 }
 
 ArmStatus ArmTrainer::prepare_warm_start(const Training& warm_start, const fs::path& folder) {
+  FileLock lock(lock_file(folder));
+  if (!wait_for(lock, warm_start.name)) return ArmStatus::kStopped;
   const std::string before = status_in(warm_start, folder);
   if (before == "diverged") return ArmStatus::kDiverged;
   if (before == "finished") {

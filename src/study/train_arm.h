@@ -3,6 +3,7 @@
 #include <functional>
 #include <mutex>
 
+#include "flatenn/base/file.h"
 #include "study/plan_arms.h"
 #include "train/run_data.h"
 
@@ -25,8 +26,8 @@ class ArmTrainer {
   void tell_images(std::function<void(int64_t)> on_images) { on_images_ = std::move(on_images); }
 
   /// What `folder` holds finished under these settings is not done again; else the network that it
-  /// starts from is trained first, beside `folder`. Throws Error where `folder` holds another
-  /// training.
+  /// starts from is trained first, beside `folder`. Waits while another process trains it. Throws
+  /// Error where `folder` holds another training.
   ArmStatus train(const Training& training, const std::filesystem::path& folder);
 
   /// Trains what `training` starts from, if anything, beside `folder`.
@@ -39,6 +40,8 @@ class ArmTrainer {
   std::shared_ptr<const train::RunData> data_of(const Training& training);
 
  private:
+  /// False where it was asked to stop meanwhile.
+  bool wait_for(FileLock& lock, const std::string& name) const;
   ArmStatus prepare_warm_start(const Training& warm_start, const std::filesystem::path& folder);
   ArmStatus run(const Training& training, const std::filesystem::path& folder);
 

@@ -1,6 +1,7 @@
 #include "study/tuning.h"
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "flatenn/base/error.h"
@@ -12,21 +13,13 @@
 #include "flatenn/fault/injector.h"
 #include "flatenn/net/onnx.h"
 #include "study/run_campaigns.h"
+#include "study/side_by_side.h"
 
 namespace flatenn::study {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-json read_record(const fs::path& out) {
-  const fs::path path = out / "tune.json";
-  if (!fs::exists(path)) return {{"candidates", json::array()}, {"chosen", json::object()}};
-  json record = json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  FLATENN_CHECK(record.is_object() && record.contains("candidates") && record.contains("chosen"),
-                path.string(), ": is not the record of a tuning; move it away to tune again");
-  return record;
-}
 
 /// Mean accuracy of a network on images over fault maps, averaged over kinds.
 double faulty_accuracy(const Definition& definition, const StudyOptions& options,
@@ -54,100 +47,162 @@ double faulty_accuracy(const Definition& definition, const StudyOptions& options
   return campaign::summarize(accuracies).mean;
 }
 
-/// Tries the candidates of all arms and keeps tune.json current.
+/// A setting to try for an arm.
+struct Candidate {
+  Training training;
+  std::string setting;
+};
+
+/// "tune-sgd-standard-optimizer.learning_rate=0.05": the same in every call, whatever else is
+/// tried.
+std::string candidate_name(const std::string& arm, const std::string& setting) {
+  std::string name = "tune-" + arm + "-" + setting;
+  const std::string kept = "._=-+";
+  for (char& letter : name) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) == 0 && kept.find(letter) == kept.npos)
+      letter = '_';
+  }
+  return name;
+}
+
+/// Tries the candidates of all arms. Each leaves its score in its own folder, so that several
+/// processes can share the work by arms; tune.json is made of all scores there are.
 class Tuning {
  public:
   Tuning(const Definition& definition, const StudyOptions& options, ArmTrainer& trainer)
-      : definition_(definition),
-        options_(options),
-        trainer_(trainer),
-        record_(read_record(options.out)) {}
+      : definition_(definition), options_(options), trainer_(trainer) {}
 
   bool run() {
-    StudyOptions first_seed = options_;
-    first_seed.seeds = first_seed.first_seed = 1;
-    for (const Training& training : plan_trainings(definition_, first_seed, {})) {
-      const auto candidates = definition_.tune_candidates.find(training.arm.recipe);
-      if (candidates == definition_.tune_candidates.end()) continue;
-      for (const std::string& candidate : candidates->second) {
-        if (!tried(training.arm.name, candidate) && !attempt(training, candidate)) return false;
-      }
-      choose(training.arm.name);
+    std::vector<Candidate> open;
+    for (Candidate& candidate : candidates(options_.arms)) {
+      if (!fs::exists(score_file(candidate))) open.push_back(std::move(candidate));
     }
-    return true;
+    const bool finished = open.empty() || attempt(open);
+    write_record();
+    return finished;
   }
 
  private:
-  bool tried(const std::string& arm, const std::string& candidate) const {
-    return std::any_of(record_["candidates"].begin(), record_["candidates"].end(),
-                       [&](const json& entry) {
-                         return entry.at("arm") == arm && entry.at("setting") == candidate;
-                       });
+  fs::path folder() const { return options_.out / "tune"; }
+  fs::path score_file(const Candidate& candidate) const {
+    return folder() / candidate.training.name / "score.json";
   }
 
-  bool attempt(Training training, const std::string& candidate) {
-    const auto number = std::to_string(record_["candidates"].size() + 1);
+  /// Of the arms named (none: the definition's), in their order, for the first seed.
+  std::vector<Candidate> candidates(const std::vector<std::string>& arms) const {
+    StudyOptions first_seed = options_;
+    first_seed.seeds = first_seed.first_seed = 1;
+    first_seed.arms = arms;
+    if (first_seed.epochs == 0) first_seed.epochs = definition_.tune_epochs;
+    std::vector<Candidate> planned;
+    for (const Training& training : plan_trainings(definition_, first_seed, {})) {
+      const auto settings = definition_.tune_candidates.find(training.arm.recipe);
+      if (settings == definition_.tune_candidates.end()) continue;
+      for (const std::string& setting : settings->second)
+        planned.push_back({held_out(training, setting), setting});
+    }
+    return planned;
+  }
+
+  Training held_out(Training training, const std::string& setting) const {
     const std::string hold_out = "data.hold_out=" + std::to_string(definition_.tune_hold_out);
-    const fs::path folder = options_.out / "tune";
-    training.name = "tune-" + training.arm.name + "-" + number;
+    training.name = candidate_name(training.arm.name, setting);
     training.settings.push_back("name=\"" + training.name + "\"");
     training.settings.push_back(hold_out);
-    training.settings.push_back(candidate);
+    training.settings.push_back(setting);
     if (training.warm_start) {
       Training warm_start = *training.warm_start;
       warm_start.settings.push_back(hold_out);
-      start_from(training, warm_start, folder);
+      start_from(training, warm_start, folder());
     }
-    log::info("tuning ", training.arm.name, ": ", candidate);
-    const ArmStatus status = trainer_.train(training, folder / training.name);
-    if (status == ArmStatus::kStopped) return false;
-    keep(training, candidate, status);
+    return training;
+  }
+
+  /// False where it was asked to stop.
+  bool attempt(const std::vector<Candidate>& open) {
+    const int64_t jobs = side_by_side(options_, open.front().training);
+    if (jobs > 1) {
+      std::vector<Training> trainings;
+      for (const Candidate& candidate : open) trainings.push_back(candidate.training);
+      train_side_by_side(trainer_, trainings, folder(), jobs, options_.quiet);
+    }
+    for (const Candidate& candidate : open) {
+      log::info("tuning ", candidate.training.arm.name, ": ", candidate.setting);
+      const ArmStatus status =
+          trainer_.train(candidate.training, folder() / candidate.training.name);
+      if (status == ArmStatus::kStopped) return false;
+      keep_score(candidate, status);
+    }
     return true;
   }
 
-  /// A candidate that diverges has no score.
-  void keep(const Training& training, const std::string& candidate, ArmStatus status) {
-    const fs::path folder = options_.out / "tune" / training.name;
-    const TrainingRecord trained = describe_training(training, folder);
+  /// A candidate that diverges scores 0.
+  void keep_score(const Candidate& candidate, ArmStatus status) const {
+    const fs::path run = folder() / candidate.training.name;
+    const TrainingRecord trained = describe_training(candidate.training, run);
     double score = 0;
     if (status == ArmStatus::kFinished) {
-      score = faulty_accuracy(definition_, options_, net::read_onnx(folder / "model.onnx"),
-                              trainer_.data_of(training)->test);
+      score = faulty_accuracy(definition_, options_, net::read_onnx(run / "model.onnx"),
+                              trainer_.data_of(candidate.training)->test);
     }
-    record_["candidates"].push_back({{"arm", training.arm.name},
-                                     {"setting", candidate},
-                                     {"faulty_accuracy", score},
-                                     {"accuracy", trained.accuracy},
-                                     {"sparsity", trained.sparsity}});
-    save();
+    const json entry = {{"arm", candidate.training.arm.name},
+                        {"setting", candidate.setting},
+                        {"faulty_accuracy", score},
+                        {"accuracy", trained.accuracy},
+                        {"sparsity", trained.sparsity}};
+    write_file_atomically(score_file(candidate), entry.dump(2) + "\n");
   }
 
-  void choose(const std::string& arm) {
-    const json* best = nullptr;
-    for (const json& entry : record_["candidates"]) {
-      if (entry.at("arm") != arm) continue;
-      if (best == nullptr || entry.at("faulty_accuracy") > best->at("faulty_accuracy"))
-        best = &entry;
+  /// The arms of this call and of the definition, which another process may have tried.
+  std::vector<std::string> all_arms() const {
+    std::vector<std::string> arms = definition_.arms;
+    for (const std::string& arm : options_.arms) {
+      if (std::find(arms.begin(), arms.end(), arm) == arms.end()) arms.push_back(arm);
     }
-    if (best == nullptr) return;
-    record_["chosen"][arm] = json::array({best->at("setting")});
-    save();
+    return arms;
   }
 
-  void save() {
-    record_["flatenn_result"] = "tuning";
-    record_["hold_out"] = definition_.tune_hold_out;
-    record_["rate"] = definition_.tune_rate;
-    record_["trials"] = definition_.tune_trials;
-    record_["seed"] = definition_.tune_seed;
-    record_["kinds"] = definition_.campaign.kinds;
-    write_file_atomically(options_.out / "tune.json", record_.dump(2) + "\n");
+  void write_record() const {
+    json record = {{"flatenn_result", "tuning"},
+                   {"hold_out", definition_.tune_hold_out},
+                   {"epochs", definition_.tune_epochs},
+                   {"rate", definition_.tune_rate},
+                   {"trials", definition_.tune_trials},
+                   {"seed", definition_.tune_seed},
+                   {"kinds", definition_.campaign.kinds},
+                   {"candidates", json::array()},
+                   {"chosen", json::object()}};
+    for (const std::string& arm : all_arms()) {
+      const std::vector<Candidate> tried = candidates({arm});
+      json scores = json::array();
+      for (const Candidate& candidate : tried) {
+        if (fs::exists(score_file(candidate))) scores.push_back(read_score(score_file(candidate)));
+      }
+      for (const json& score : scores) record["candidates"].push_back(score);
+      if (!scores.empty() && scores.size() == tried.size())
+        record["chosen"][arm] = json::array({best_of(scores).at("setting")});
+    }
+    write_file_atomically(options_.out / "tune.json", record.dump(2) + "\n");
+  }
+
+  static json read_score(const fs::path& file) {
+    json score = json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    FLATENN_CHECK(
+        score.is_object() && score.contains("setting") && score.contains("faulty_accuracy"),
+        file.string(), ": is not the score of a tuning; delete it to try again");
+    return score;
+  }
+
+  /// The first of equals.
+  static const json& best_of(const json& scores) {
+    return *std::max_element(scores.begin(), scores.end(), [](const json& a, const json& b) {
+      return a.at("faulty_accuracy") < b.at("faulty_accuracy");
+    });
   }
 
   const Definition& definition_;
   const StudyOptions& options_;
   ArmTrainer& trainer_;
-  json record_;
 };
 
 }  // namespace
@@ -157,8 +212,12 @@ bool tune_settings(const Definition& definition, const StudyOptions& options, Ar
 }
 
 TunedSettings read_tuned_settings(const fs::path& out) {
-  const json record = read_record(out);
   TunedSettings settings;
+  const fs::path path = out / "tune.json";
+  if (!fs::exists(path)) return settings;
+  const json record = json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  FLATENN_CHECK(record.is_object() && record.contains("chosen"), path.string(),
+                ": is not the record of a tuning; move it away to tune again");
   for (const auto& [arm, chosen] : record.at("chosen").items())
     settings[arm] = chosen.get<std::vector<std::string>>();
   return settings;

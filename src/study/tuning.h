@@ -5,11 +5,12 @@
 
 namespace flatenn::study {
 
-/// For each arm, trains every candidate of its recipe without the held-out training images, and
-/// chooses the one with the highest mean accuracy on these under the tuning's fault maps, over the
-/// campaign's kinds. What they start from is trained without those images too. Writes out/tune.json
-/// with every candidate and its score; candidates finished there are not tried again. False where
-/// it was asked to stop.
+/// For each arm, trains every candidate of its recipe without the held-out training images (side
+/// by side where the study is), and chooses the one with the highest mean accuracy on these under
+/// the tuning's fault maps, over the campaign's kinds. What they start from is trained without
+/// those images too. Leaves each score as out/tune/NAME/score.json, and all, with the choice for
+/// every arm whose candidates are scored, as out/tune.json. Candidates scored there are not tried
+/// again, so calls for other arms may run beside this one. False where it was asked to stop.
 bool tune_settings(const Definition& definition, const StudyOptions& options, ArmTrainer& trainer);
 
 /// The settings chosen in out/tune.json; empty where there is none.

@@ -64,6 +64,7 @@ struct Definition {
   AnalysisLevels analysis;
 
   int64_t tune_hold_out = 0;
+  int64_t tune_epochs = 0;  ///< Of a candidate, before the recipe's factor; 0: as many as an arm.
   double tune_rate = 0;
   int64_t tune_trials = 0;
   uint64_t tune_seed = 0;
