@@ -15,3 +15,4 @@ cmake --build "$scratch/build" >>"$scratch/log" || { cat "$scratch/log"; exit 1;
 read -r bits _ _ faults _ changed _ < <(tr -d , <"$scratch/said")
 ((bits == 245880 && faults > 2209 && faults < 2709 && changed > 0 && changed < faults))
 "$scratch/prefix/bin/flatenn" version
+"$scratch/prefix/bin/flatenn" --help >"$scratch/help"  # by flatenn-torch, where there is one

@@ -17,7 +17,9 @@ struct GlobalOptions {
 /// A subcommand declares its options on the parser and sets `callback`, which does the work.
 /// commands.inc lists them; each has a file of its own.
 #define FLATENN_COMMAND(name) void add_##name##_command(CLI::App& app, const GlobalOptions& global);
+#define FLATENN_TORCH_COMMAND FLATENN_COMMAND
 #include "cli/commands.inc"
+#undef FLATENN_TORCH_COMMAND
 #undef FLATENN_COMMAND
 
 }  // namespace flatenn::cli

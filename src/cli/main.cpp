@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
-#include "cli/omp_environment.h"
+#include "cli/torch_program.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
@@ -70,12 +70,29 @@ void set_up_log(const flatenn::cli::GlobalOptions& options) {
                                          : Level::kInfo);
 }
 
+void add_commands(CLI::App& app, const flatenn::cli::GlobalOptions& global) {
+#define FLATENN_COMMAND(name) flatenn::cli::add_##name##_command(app, global);
+#ifdef FLATENN_HOLDS_TORCH_COMMANDS
+#define FLATENN_TORCH_COMMAND FLATENN_COMMAND
+#else
+#define FLATENN_TORCH_COMMAND(name)
+#endif
+#include "cli/commands.inc"
+#undef FLATENN_TORCH_COMMAND
+#undef FLATENN_COMMAND
+}
+
+#ifdef FLATENN_HAS_TORCH_PROGRAM
+bool holds_command(const CLI::App& app, std::string_view word) {
+  const auto commands =
+      app.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
+  return !commands.empty();
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
-#ifdef FLATENN_WITH_TORCH
-  flatenn::cli::limit_openmp_spinning(argc, argv);
-#endif
   CLI::App app{
       "flatenn: trains quantized networks that keep their accuracy on faulty hardware, and "
       "measures what faults cost"};
@@ -88,10 +105,12 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] { set_up_log(global); });
   app.fallthrough();
   app.failure_message(usage_message);
-#define FLATENN_COMMAND(name) flatenn::cli::add_##name##_command(app, global);
-#include "cli/commands.inc"
-#undef FLATENN_COMMAND
+  add_commands(app, global);
   try {
+#ifdef FLATENN_HAS_TORCH_PROGRAM
+    if (!holds_command(app, flatenn::cli::command_word(argc, argv)))
+      flatenn::cli::become_torch_program(argv);
+#endif
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::RuntimeError& stopped) {
