@@ -192,6 +192,8 @@ void Config::set(const std::string& assignment) {
   table->insert_or_assign(parts.back(), *parsed.get("value"));
 }
 
+void Config::remove(const std::string& key) { impl_->root.erase(key); }
+
 bool Config::has(const std::string& key) const { return find(impl_->root, key) != nullptr; }
 
 void Config::fail(const std::string& key, const std::string& message) const {
@@ -332,8 +334,16 @@ std::vector<std::string> Config::child_names(const std::string& table) const {
 }
 
 void Config::check_all_read() const {
+  std::vector<std::string> tables;
+  for (const auto& [key, node] : impl_->root) tables.emplace_back(key.str());
+  check_all_read(tables);
+}
+
+void Config::check_all_read(const std::vector<std::string>& tables) const {
   std::vector<std::pair<std::string, const toml::node*>> leaves;
-  collect_leaves(impl_->root, "", leaves);
+  for (const std::string& table : tables) {
+    if (const toml::node* node = impl_->root.get(table)) collect_leaves(*node, table, leaves);
+  }
   std::vector<std::string> valid;
   for (const auto& entry : impl_->used) valid.push_back(entry.first);
   for (const auto& [key, node] : leaves) {

@@ -39,6 +39,16 @@ TEST(Config, NamesAnUnknownKeyWithLineAndNearestKey) {
             "a.toml:3: unknown key 'quant.wieght_bits'; did you mean 'quant.weight_bits'?");
 }
 
+TEST(Config, LooksForUnknownKeysInSomeTablesAlone) {
+  Config config = Config::from_string("trials = 3\n[faults]\nraet = 0.1\n", "a.toml");
+  config.get_double("faults.rate", 0);
+  config.check_all_read({"memory"});
+  EXPECT_EQ(message_of([&] {
+              config.check_all_read({"memory", "faults"});
+            }),
+            "a.toml:3: unknown key 'faults.raet'; did you mean 'faults.rate'?");
+}
+
 TEST(Config, NamesPlaceRangeAndTypeOfABadValue) {
   Config config = Config::from_string("bits = 9\nrate = \"x\"\nkind = \"flip\"\n", "a.toml");
   EXPECT_EQ(message_of([&] {
@@ -67,6 +77,14 @@ TEST(Config, SetOverridesTheFileAndMakesTables) {
   EXPECT_EQ(config.get_string("optimizer.name", ""), "saq");
   EXPECT_EQ(config.get_doubles("rates", {}), (std::vector<double>{0.1, 0.2}));
   EXPECT_THROW(config.set("no equals sign"), Error);
+}
+
+TEST(Config, ForgetsARemovedKey) {
+  Config config = Config::from_string("rates = [0.1]\n", "a.toml");
+  config.remove("rates");
+  config.remove("absent");
+  EXPECT_FALSE(config.has("rates"));
+  config.check_all_read();
 }
 
 TEST(Config, ListsChildrenInFileOrder) {

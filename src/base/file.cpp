@@ -15,13 +15,26 @@
 namespace flatenn {
 namespace {
 
+[[noreturn]] void fail(const std::filesystem::path& path, const char* what) {
+  throw Error(detail::concat(path.string(), ": ", what, ": ", std::strerror(errno)));
+}
+
+void write_all(int descriptor, std::string_view content, const std::filesystem::path& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(descriptor, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path, "write failed");
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 /// A file under construction: removed unless it was published.
 class TemporaryFile {
  public:
   explicit TemporaryFile(std::filesystem::path target)
       : target_(std::move(target)), path_(target_.string() + ".tmp" + std::to_string(::getpid())) {
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) fail("cannot be created");
+    if (descriptor_ < 0) fail(target_, "cannot be created");
   }
   ~TemporaryFile() {
     if (descriptor_ >= 0) ::close(descriptor_);
@@ -30,31 +43,43 @@ class TemporaryFile {
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-  void write(std::string_view content) {
-    while (!content.empty()) {
-      const ssize_t written = ::write(descriptor_, content.data(), content.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail("write failed");
-      content.remove_prefix(static_cast<size_t>(written));
-    }
-  }
+  void write(std::string_view content) { write_all(descriptor_, content, target_); }
 
   void publish() {
-    if (::fsync(descriptor_) != 0) fail("fsync failed");
-    if (::rename(path_.c_str(), target_.c_str()) != 0) fail("rename failed");
+    if (::fsync(descriptor_) != 0) fail(target_, "fsync failed");
+    if (::rename(path_.c_str(), target_.c_str()) != 0) fail(target_, "rename failed");
     published_ = true;
   }
 
  private:
-  [[noreturn]] void fail(const char* what) const {
-    throw Error(detail::concat(target_.string(), ": ", what, ": ", std::strerror(errno)));
-  }
-
   std::filesystem::path target_;
   std::string path_;
   int descriptor_ = -1;
   bool published_ = false;
 };
+
+/// What a symbolic link leads to, which need not exist; other paths as they are.
+std::filesystem::path behind_links(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // as Linux follows
+  std::error_code none;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(path, none); ++i) {
+    path = path.parent_path() / std::filesystem::read_symlink(path);
+  }
+  return path;
+}
+
+/// A device or pipe: there is nothing to replace, and a file in its place would be wrong.
+void write_through(const std::filesystem::path& path, std::string_view content) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(path, "cannot be opened");
+  try {
+    write_all(descriptor, content, path);
+  } catch (...) {
+    ::close(descriptor);
+    throw;
+  }
+  if (::close(descriptor) != 0) fail(path, "write failed");
+}
 
 }  // namespace
 
@@ -69,7 +94,13 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
-  TemporaryFile file(path);
+  std::error_code none;
+  FLATENN_CHECK(!std::filesystem::is_directory(path, none), path.string(),
+                ": is a folder, not a file");
+  if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none)) {
+    return write_through(path, content);
+  }
+  TemporaryFile file(behind_links(path));
   file.write(content);
   file.publish();
 }

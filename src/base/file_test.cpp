@@ -1,7 +1,10 @@
 #include "flatenn/base/file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
@@ -17,10 +20,46 @@ TEST(WriteFileAtomically, ReplacesTheContentAndLeavesNothingElse) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
-TEST(WriteFileAtomically, ReportsAFullDisk) {
+TEST(WriteFileAtomically, KeepsSymbolicLinks) {
+  const auto folder = std::filesystem::temp_directory_path() / "flatenn_link_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::filesystem::create_symlink("target", folder / "link");
+  for (const std::string content : {"made", "replaced"}) {
+    write_file_atomically(folder / "link", content);
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+    EXPECT_EQ(read_file(folder / "target"), content);
+  }
+}
+
+TEST(WriteFileAtomically, WritesIntoPipesAndDevicesInsteadOfReplacingThem) {
+  const auto pipe = std::filesystem::temp_directory_path() / "flatenn_pipe_test";
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  write_file_atomically(pipe, "content");
+  char got[16] = {};
+  EXPECT_EQ(::read(reader, got, sizeof got), 7);
+  EXPECT_STREQ(got, "content");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  ::close(reader);
+  std::filesystem::remove(pipe);
+}
+
+TEST(WriteFileAtomically, NamesWhatCannotBeWritten) {
+  const auto message = [](const char* path) -> std::string {
+    try {
+      write_file_atomically(path, "content");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(message("/no/such/folder/x"), testing::HasSubstr("/no/such/folder/x: cannot be"));
+  EXPECT_THAT(message("/tmp"), testing::HasSubstr("/tmp: is a folder"));
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
-  EXPECT_THROW(write_file_atomically("/dev/full/x", "content"), Error);
-  EXPECT_THROW(write_file_atomically("/no/such/folder/x", "content"), Error);
+  EXPECT_THAT(message("/dev/full"), testing::HasSubstr("/dev/full: write failed: No space left"));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
 }
 
 TEST(RemoveFolder, TakesAllInItAndFollowsNoLink) {

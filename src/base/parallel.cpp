@@ -14,7 +14,9 @@
 namespace flatenn {
 
 int64_t resolve_threads(int64_t wanted) {
-  FLATENN_CHECK(wanted >= 0, "threads: must be 0 (all cores) or positive, got ", wanted);
+  constexpr int64_t kMost = 1024;
+  FLATENN_CHECK(wanted >= 0 && wanted <= kMost, "threads: must be in [0, ", kMost,
+                "] (0: all cores), got ", wanted);
   if (wanted > 0) return wanted;
   cpu_set_t usable;
   if (::sched_getaffinity(0, sizeof usable, &usable) == 0) return CPU_COUNT(&usable);

@@ -23,10 +23,11 @@ TEST(ParallelFor, RethrowsAFailure) {
   EXPECT_THROW(parallel_for(50, 3, [](int64_t i) { FLATENN_CHECK(i != 20, "twenty"); }), Error);
 }
 
-TEST(ResolveThreads, KeepsAWishAndRefusesNegatives) {
+TEST(ResolveThreads, KeepsAWishAndRefusesWhatNoMachineHas) {
   EXPECT_EQ(resolve_threads(3), 3);
   EXPECT_GE(resolve_threads(0), 1);
   EXPECT_THROW(resolve_threads(-1), Error);
+  EXPECT_THROW(resolve_threads(100'000), Error);
 }
 
 }  // namespace

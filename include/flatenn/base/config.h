@@ -45,6 +45,9 @@ class Config {
   /// not.
   void set(const std::string& assignment);
 
+  /// Forgets a top-level key of the file, where it is there.
+  void remove(const std::string& key);
+
   bool has(const std::string& key) const;
   int64_t get_int(const std::string& key, int64_t fallback, IntRange range = {});
   double get_double(const std::string& key, double fallback, std::optional<DoubleRange> range = {});
@@ -66,6 +69,8 @@ class Config {
   std::vector<std::string> child_names(const std::string& table) const;
 
   void check_all_read() const;
+  /// The same for keys below these tables alone, where a command reads a part of a file.
+  void check_all_read(const std::vector<std::string>& tables) const;
 
   /// An Error about this key: "file:line: key: message"; without line where the key is not in the
   /// file.

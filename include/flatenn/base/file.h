@@ -10,8 +10,9 @@ namespace flatenn {
 std::string read_file(const std::filesystem::path& path);
 
 /// Replaces the file in one step (temporary file beside it, fsync, rename), so that a crash or a
-/// full disk leaves the old content or the new, never a part. Throws Error naming the path and
-/// reason.
+/// full disk leaves the old content or the new, never a part. A symbolic link stays one: its target
+/// is replaced. Devices and pipes ("/dev/stdout") are written to as they are. Throws Error naming
+/// the path and reason.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// Deletes a folder and all in it, links not followed. What cannot be deleted, or is not there, is

@@ -6,6 +6,7 @@
 namespace flatenn {
 
 /// The threads to use: `wanted`, or the machine's number of usable cores where `wanted` is 0.
+/// Throws Error for negative numbers and beyond 1024.
 int64_t resolve_threads(int64_t wanted);
 
 /// Calls body(index) for every index in [0, count) on up to `threads` threads, the caller's among
