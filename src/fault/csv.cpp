@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 #include "flatenn/base/error.h"
 
@@ -37,8 +38,9 @@ bool read_whole(const std::string& field, Number& value) {
 }  // namespace
 
 std::vector<CsvLine> split_csv(const std::string& text, const std::string& name) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // as spreadsheets write it
   std::vector<CsvLine> lines;
-  size_t start = 0;
+  size_t start = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
   for (int64_t line = 1; start < text.size(); ++line) {
     const size_t end = std::min(text.find('\n', start), text.size());
     const std::string content = text.substr(start, end - start);

@@ -28,9 +28,9 @@ class Row {
   int64_t number(const std::string& column) const {
     return csv_integer(text(column), column, place_);
   }
-  /// -1 where the column is not there or the field is empty.
-  int64_t optional_number(const std::string& column) const {
-    return columns_.contains(column) && !text(column).empty() ? number(column) : -1;
+  /// Whether the column is there and its field not empty.
+  bool has(const std::string& column) const {
+    return columns_.contains(column) && !text(column).empty();
   }
   FaultKind kind() const {
     try {
@@ -69,16 +69,18 @@ std::map<std::string, size_t> read_header(const CsvLine& line) {
   return columns;
 }
 
-ListedFault read_site(const Row& row, const std::map<std::string, size_t>& columns) {
+ListedFault read_site(const Row& row) {
   ListedFault fault{.tensor = row.text("layer"),
-                    .element = row.optional_number("element"),
-                    .bit = static_cast<int32_t>(row.number("bit")),
+                    .bit = checked_bit(row.number("bit"), row.place()),
                     .kind = row.kind(),
                     .place = row.place()};
-  if (!columns.contains("out") || row.text("out").empty()) return fault;
-  for (const std::string& name : kIndexColumns) {
-    fault.index.push_back(std::max<int64_t>(0, row.optional_number(name)));
+  if (row.has("element")) fault.element = checked_element(row.number("element"), row.place());
+  if (row.has("out")) {
+    for (const std::string& name : kIndexColumns) {
+      fault.index.push_back(row.has(name) ? row.number(name) : 0);
+    }
   }
+  FLATENN_CHECK(fault.element >= 0 || !fault.index.empty(), row.place(), ": names no element");
   return fault;
 }
 
@@ -97,7 +99,7 @@ FaultList parse_fault_csv(const std::string& text, const std::string& name) {
       const Cell cell{row.number("array"), row.number("row"), row.number("column")};
       list.cells.push_back({cell, row.kind(), row.place()});
     } else {
-      list.faults.push_back(read_site(row, columns));
+      list.faults.push_back(read_site(row));
     }
   }
   FLATENN_CHECK(!columns.empty(), name, ": holds no faults, not even a line of column names");

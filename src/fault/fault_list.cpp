@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fault/fault_list_file.h"
 #include "flatenn/base/error.h"
 
 namespace flatenn::fault {
@@ -59,6 +60,17 @@ void place_cell(const ListedCell& listed, const ArrayMap* arrays, std::vector<Pl
 }
 
 }  // namespace
+
+int32_t checked_bit(int64_t value, const std::string& place) {
+  FLATENN_CHECK(value >= 0 && value < kBiasBits, place, ": bit must be in [0, ", kBiasBits - 1,
+                "], got ", value);
+  return static_cast<int32_t>(value);
+}
+
+int64_t checked_element(int64_t value, const std::string& place) {
+  FLATENN_CHECK(value >= 0, place, ": element must be at least 0, got ", value);
+  return value;
+}
 
 FaultMap resolve(const FaultList& list, const MemoryLayout& layout, const ArrayMap* arrays) {
   std::vector<Placed> placed;

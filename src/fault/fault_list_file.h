@@ -11,4 +11,8 @@ namespace flatenn::fault {
 FaultList parse_fault_csv(const std::string& text, const std::string& name);
 FaultList parse_fault_json(const std::string& text, const std::string& name);
 
+/// Numbers of a file where no stored word and no tensor can have others. Throw Error naming place.
+int32_t checked_bit(int64_t value, const std::string& place);
+int64_t checked_element(int64_t value, const std::string& place);
+
 }  // namespace flatenn::fault

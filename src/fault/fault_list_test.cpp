@@ -83,6 +83,39 @@ TEST(FaultList, IsTheSameInEveryTrial) {
   EXPECT_EQ(injector.inject(0, 1, 1).weights.size(), 1u);
 }
 
+TEST(FaultList, ReadsWhatSpreadsheetsWrite) {
+  const std::string csv = "layer,element,bit,kind\r\n\"conv\",23,1,stuck_at_1\r\n";
+  EXPECT_EQ(read("bom.csv", "\xef\xbb\xbf" + csv), read("plain.csv", csv));
+}
+
+TEST(FaultList, RefusesNumbersThatNoSiteHas) {
+  const std::string head = "layer,element,out,in,kernel_row,kernel_column,bit,kind\n";
+  EXPECT_THAT(error_of(head + "conv,,1,-2,0,0,1,bit_flip\n"),
+              HasSubstr("list.csv:2: index -2 of dimension 1 is outside the memory"));
+  EXPECT_THAT(error_of(head + "conv,-1,,,,,1,bit_flip\n"),
+              HasSubstr("list.csv:2: element must be at least 0, got -1"));
+  EXPECT_THAT(error_of(head + "conv,,,,,,1,bit_flip\n"), HasSubstr("list.csv:2: names no element"));
+  for (const char* bit : {"-1", "32", "4294967297"}) {
+    EXPECT_THAT(error_of(head + "conv,1,,,,," + bit + ",bit_flip\n"),
+                HasSubstr("list.csv:2: bit must be in [0, 31], got " + std::string(bit)));
+    EXPECT_THAT(error_of(R"([{"layer": "conv", "element": 1, "kind": "bit_flip", "bit": )" +
+                             std::string(bit) + "}]",
+                         "list.json"),
+                HasSubstr("list.json: faults[0]: bit must be in [0, 31], got "));
+  }
+  EXPECT_THAT(
+      error_of(R"([{"layer": "conv", "element": -3, "bit": 0, "kind": "bit_flip"}])", "list.json"),
+      HasSubstr("list.json: faults[0]: element must be at least 0, got -3"));
+}
+
+TEST(FaultList, KnowsTheEncodingThatAMapWasDrawnFor) {
+  const Injector injector(network(), FaultModel::of_kind(FaultKind::kBitFlip, Encoding::kGray));
+  const std::string json =
+      fault_map_json(injector.draw(0.01, 1, 1), injector.layout(), {.encoding = "gray"});
+  EXPECT_EQ(read_fault_list(file_with("gray.json", json)).encoding, "gray");
+  EXPECT_EQ(read_fault_list(file_with("none.json", "[]")).encoding, "");
+}
+
 TEST(FaultList, NamesTheLineOfWhatIsWrong) {
   const std::string head = "layer,element,bit,kind\n";
   EXPECT_THAT(error_of(head + "conv,72,0,bit_flip\n"), HasSubstr("list.csv:2: "));

@@ -42,7 +42,9 @@ void read_entry(const json& entry, const std::string& place, FaultList& list) {
     return;
   }
   ListedFault fault{.tensor = word(entry, "layer", place), .kind = kind, .place = place};
-  if (entry.contains("element")) fault.element = number(entry, "element", place);
+  if (entry.contains("element")) {
+    fault.element = checked_element(number(entry, "element", place), place);
+  }
   if (entry.contains("index")) {
     FLATENN_CHECK(entry["index"].is_array() && entry["index"].size() <= 4, place,
                   ": 'index' must be an array of up to 4 integers");
@@ -52,15 +54,15 @@ void read_entry(const json& entry, const std::string& place, FaultList& list) {
     }
   }
   FLATENN_CHECK(fault.element >= 0 || !fault.index.empty(), place, ": needs 'element' or 'index'");
-  fault.bit = static_cast<int32_t>(number(entry, "bit", place));
+  fault.bit = checked_bit(number(entry, "bit", place), place);
   list.faults.push_back(std::move(fault));
 }
 
 void read_check(const json& entry, const std::string& place, FaultList& list) {
   FLATENN_CHECK(entry.is_object(), place, ": expected an object");
   list.check_faults.push_back({.tensor = word(entry, "layer", place),
-                               .element = number(entry, "unit", place),
-                               .bit = static_cast<int32_t>(number(entry, "bit", place)),
+                               .element = checked_element(number(entry, "unit", place), place),
+                               .bit = checked_bit(number(entry, "bit", place), place),
                                .kind = read_kind(entry, place),
                                .place = place});
 }
@@ -108,6 +110,7 @@ FaultList parse_fault_json(const std::string& text, const std::string& name) {
   }
   FaultList list;
   FLATENN_CHECK(root.is_array() || root.contains("faults"), name, ": has no 'faults'");
+  if (root.contains("encoding")) list.encoding = word(root, "encoding", name);
   for_entries(root.is_array() ? root : root["faults"], name + ": faults",
               [&](const json& entry, const std::string& place) { read_entry(entry, place, list); });
   if (root.is_object() && root.contains("check_faults")) {
@@ -121,7 +124,7 @@ FaultList parse_fault_json(const std::string& text, const std::string& name) {
 FaultList read_fault_list(const std::filesystem::path& path) {
   const std::string text = read_file(path);
   const std::string name = path.filename().string();
-  const size_t first = text.find_first_not_of(" \t\r\n");
+  const size_t first = text.find_first_not_of("\xef\xbb\xbf \t\r\n");
   const bool is_json = first != std::string::npos && (text[first] == '{' || text[first] == '[');
   return is_json ? parse_fault_json(text, name) : parse_fault_csv(text, name);
 }

@@ -30,13 +30,14 @@ struct ListedCell {
 /// An exact list of faults from a file: a map drawn earlier, or a chip's defect map, by stored bit
 /// or by cell of the memory arrays.
 struct FaultList {
+  std::string encoding;  ///< Of the memory it was drawn for; empty where the file does not say.
   std::vector<ListedFault> faults;
   std::vector<ListedCell> cells;
   std::vector<ListedFault> check_faults;  ///< `element` is the protected word or block.
 };
 
 /// Reads CSV (first line names the columns: layer, bit, kind and element or out, in, kernel_row,
-/// kernel_column; or array, row, column, kind) or JSON as write_fault_map makes it
+/// kernel_column; or array, row, column, kind) or JSON as fault_map_json makes it
 /// (docs/faults.md). Throws Error naming file and line.
 FaultList read_fault_list(const std::filesystem::path& path);
 
@@ -54,8 +55,8 @@ struct FaultMapOrigin {
   uint64_t trial = 0;
 };
 
-/// The text of a file: "csv" (layer,element,out,in,kernel_row,kernel_column,bit,kind; check bits
-/// are not part of it) or "json". Reading it back gives the same map.
+/// The text of a file that read_fault_list turns into the same map. CSV
+/// (layer,element,out,in,kernel_row,kernel_column,bit,kind) leaves out faults of check bits.
 std::string fault_map_csv(const FaultMap& map, const MemoryLayout& layout);
 std::string fault_map_json(const FaultMap& map, const MemoryLayout& layout,
                            const FaultMapOrigin& origin);
