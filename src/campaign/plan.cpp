@@ -30,30 +30,6 @@ std::vector<std::filesystem::path> read_models(Config& config,
   return paths;
 }
 
-/// [memory], [[faults]] and [protection]; without [[faults]], the plan's own choice of bits.
-fault::FaultModel read_faults(Config& config, const std::filesystem::path& folder) {
-  fault::FaultModel model = fault::read_fault_model(config, folder);
-  if (!config.child_names("faults").empty()) {
-    for (const char* const key : {"layers", "spare", "bits", "biases"}) {
-      if (config.has(key)) config.fail(key, "contradicts [[faults]]; say it there");
-    }
-    return model;
-  }
-  fault::FaultSource& weights = model.sources.front();
-  weights.layers = config.get_strings("layers", {});
-  weights.spare = config.get_strings("spare", {});
-  if (config.has("bits")) {
-    for (const int64_t bit : config.get_ints("bits", {}, {.min = -32, .max = 31})) {
-      weights.bits.push_back(static_cast<int>(bit));
-    }
-  }
-  if (config.get_bool("biases", false)) {
-    fault::FaultSource biases{.target = fault::FaultTarget::kBiases, .follows_kind = true};
-    model.sources.push_back(biases);
-  }
-  return model;
-}
-
 std::vector<FaultCase> cases_of(Config& config, const fault::FaultModel& base) {
   if (!base.follows_kind()) {
     if (config.has("kinds")) config.fail("kinds", "every one of [[faults]] has a kind of its own");
@@ -81,12 +57,15 @@ std::vector<Level> rate_levels(Config& config) {
   return levels;
 }
 
-std::vector<Level> count_levels(Config& config) {
+std::vector<Level> count_levels(Config& config, const fault::FaultModel& base) {
+  const auto followers =
+      std::count_if(base.sources.begin(), base.sources.end(),
+                    [](const fault::FaultSource& source) { return source.follows_rate(); });
+  if (followers != 1) config.fail("counts", "are for one source of faults; biases are another one");
   std::vector<Level> levels;
   for (const int64_t count : config.get_ints("counts", {}, {.min = 0})) {
-    levels.push_back({.rate = static_cast<double>(count),
-                      .count = count,
-                      .label = std::to_string(count) + (count == 1 ? " fault" : " faults")});
+    levels.push_back(
+        {.count = count, .label = std::to_string(count) + (count == 1 ? " fault" : " faults")});
   }
   return levels;
 }
@@ -111,9 +90,10 @@ std::vector<Level> voltage_levels(Config& config, const std::filesystem::path& f
 
 void sort_levels(Config& config, const std::string& key, std::vector<Level>& levels) {
   std::sort(levels.begin(), levels.end(),
-            [](const Level& a, const Level& b) { return a.rate < b.rate; });
+            [](const Level& a, const Level& b) { return a.place() < b.place(); });
   for (size_t i = 1; i < levels.size(); ++i) {
-    if (levels[i - 1].rate == levels[i].rate) config.fail(key, levels[i].label + " stands twice");
+    if (levels[i - 1].place() != levels[i].place()) continue;
+    config.fail(key, levels[i].label + " stands twice");
   }
 }
 
@@ -139,7 +119,7 @@ std::vector<Level> read_levels(Config& config, const fault::FaultModel& base, bo
     if (config.has(key)) config.fail(key, "contradicts [[faults]], which all have their own");
     return {{.label = "as given"}};
   }
-  std::vector<Level> levels = key == "counts"     ? count_levels(config)
+  std::vector<Level> levels = key == "counts"     ? count_levels(config, base)
                               : key == "voltages" ? voltage_levels(config, folder)
                                                   : rate_levels(config);
   sort_levels(config, key, levels);
@@ -193,7 +173,11 @@ Plan read_plan(Config& config, const std::filesystem::path& folder) {
   plan.single_fault_confidence =
       config.get_double("single_fault_confidence", 0.95, DoubleRange{0.5, 0.9999});
   const bool single = plan.single_fault != SingleFault::kOff;
-  const fault::FaultModel base = read_faults(config, folder);
+  for (const char* const key : {"faults", "biases"}) {
+    if (!single || !config.has(key)) continue;
+    config.fail(key, "contradicts single_fault, which tries single bits of weights");
+  }
+  const fault::FaultModel base = fault::read_fault_model(config, folder);
   plan.kinds = cases_of(config, base);
   plan.levels = read_levels(config, base, single, folder);
   plan.seed = static_cast<uint64_t>(config.get_int("seed", 0, {.min = 0}));

@@ -24,7 +24,7 @@ PairResult compare(const CellResult& a, const CellResult& b) {
 }
 
 struct Point {
-  double rate;
+  double rate;  ///< Or count: where the level stands.
   double accuracy;
 };
 
@@ -53,7 +53,7 @@ Crossing crossing_of(const PlanResult& plan, int64_t model, int64_t kind, Accura
   for (size_t level = 0; level < plan.levels.size(); ++level) {
     const CellResult* const cell = plan.cell(model, kind, static_cast<int64_t>(level));
     if (cell != nullptr && cell->accuracy.count > 0) {
-      curve.push_back({plan.levels[level].rate, accuracy(*cell)});
+      curve.push_back({plan.levels[level].place(), accuracy(*cell)});
     }
   }
   const double golden = plan.models[static_cast<size_t>(model)].golden_accuracy;

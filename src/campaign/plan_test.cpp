@@ -54,6 +54,16 @@ TEST(Plan, TakesVoltagesFromATable) {
   EXPECT_EQ(plan.levels[2].voltage, 0.6);
 }
 
+TEST(Plan, SortsExactCountsAndGivesThemNoRate) {
+  const Plan plan = read(kModel + "counts = [100, 0, 1]\n");
+  ASSERT_EQ(plan.levels.size(), 3U);
+  EXPECT_EQ(plan.levels[1].count, 1);
+  EXPECT_EQ(plan.levels[1].label, "1 fault");
+  EXPECT_EQ(plan.levels[2].label, "100 faults");
+  EXPECT_EQ(plan.levels[2].place(), 100);
+  EXPECT_EQ(plan.levels[2].rate, 0);
+}
+
 TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
   EXPECT_THAT(error_in("rates = [0.1]\n"), HasSubstr("models: name at least one model"));
   EXPECT_THAT(error_in(kModel + "rates = [0.1, 1.5]"),
@@ -70,6 +80,13 @@ TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
               HasSubstr("contradicts images"));
   EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\nrates = [0.1]"),
               HasSubstr("rates: contradicts single_fault"));
+  EXPECT_THAT(error_in(kModel + "counts = [3, 3]"), HasSubstr("3 faults stands twice"));
+  EXPECT_THAT(error_in(kModel + "counts = [3]\nbiases = true"),
+              HasSubstr("plan.toml:2: counts: are for one source of faults"));
+  EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\nbiases = true"),
+              HasSubstr("plan.toml:3: biases: contradicts single_fault"));
+  EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\n[[faults]]\nunit = \"word\"\n"),
+              HasSubstr("plan.toml:3: faults: contradicts single_fault"));
   EXPECT_THAT(error_in(kModel + "voltages = [0.7]"), HasSubstr("voltages: need a voltage_table"));
   EXPECT_THAT(error_in(kModel + "rates = [0.1]\n[[faults]]\nkind = \"bit_flip\"\nrate = 0.01\n"),
               HasSubstr("rates: contradicts [[faults]]"));
@@ -83,6 +100,9 @@ TEST(Difference, NamesTheFirstPlaceAndBothValues) {
   EXPECT_EQ(describe_difference(stored, now), "");
   now["models"][0]["hash"] = "2";
   EXPECT_EQ(describe_difference(stored, now), "models[0].hash: \"1\" in the database, \"2\" now");
+  now["models"][0]["name"] = "b";
+  EXPECT_EQ(describe_difference(stored, now), "models[0].name: \"a\" in the database, \"b\" now")
+      << "a hash says less than any other key";
   now = stored;
   now["models"].push_back("b");
   EXPECT_EQ(describe_difference(stored, now), "models[1]: nothing in the database, \"b\" now");

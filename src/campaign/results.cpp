@@ -18,7 +18,7 @@ std::vector<Level> read_levels(const json& settings, const json& layout) {
   for (const json& entry : settings.at("levels")) {
     Level level;
     if (entry.contains("count")) level.count = entry.at("count").get<int64_t>();
-    level.rate = level.count ? static_cast<double>(*level.count) : entry.at("rate").get<double>();
+    if (entry.contains("rate")) level.rate = entry.at("rate").get<double>();
     if (entry.contains("voltage")) level.voltage = entry.at("voltage").get<double>();
     level.label = layout.at("levels").at(levels.size());
     levels.push_back(level);
@@ -178,6 +178,8 @@ double PlanResult::yield_accuracy(int64_t model) const {
                                   tolerated_drop);
 }
 
+bool PlanResult::by_counts() const { return !levels.empty() && levels.front().count.has_value(); }
+
 const CellResult* PlanResult::cell(int64_t model, int64_t kind, int64_t level) const {
   const auto found = std::find_if(cells.begin(), cells.end(), [&](const CellResult& cell) {
     return cell.model == model && cell.kind == kind && cell.level == level;
@@ -187,7 +189,14 @@ const CellResult* PlanResult::cell(int64_t model, int64_t kind, int64_t level) c
 
 std::vector<PlanResult> load_results(const store::Store& store) {
   std::vector<PlanResult> results;
-  for (const store::PlanRow& row : store.plans()) results.push_back(read_plan_result(store, row));
+  for (const store::PlanRow& row : store.plans()) {
+    try {
+      results.push_back(read_plan_result(store, row));
+    } catch (const json::exception&) {
+      throw Error(store.path().string() + ": plan '" + row.name +
+                  "' is damaged: its settings are not as flatenn wrote them");
+    }
+  }
   return results;
 }
 

@@ -47,7 +47,7 @@ std::string choose_dataset(const std::string& wanted, const std::vector<PlanMode
 
 fault::FaultModel at_level(fault::FaultModel model, const Level& level) {
   for (fault::FaultSource& source : model.sources) {
-    if (!source.rate && !source.count) source.count = level.count;
+    if (source.follows_rate()) source.count = level.count;
   }
   return model;
 }

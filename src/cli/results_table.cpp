@@ -62,17 +62,32 @@ void print_skewed(const PlanResult& plan) {
   }
 }
 
+/// A rate that is 0 lies below the lowest one measured.
+std::string tolerable_text(double rate, bool beyond, double lowest) {
+  char text[32];
+  const bool below = rate == 0 && lowest > 0;
+  std::snprintf(text, sizeof text, "%s%.3g",
+                below    ? "< "
+                : beyond ? ">= "
+                         : "",
+                below ? lowest : rate);
+  return text;
+}
+
 void print_tolerances(const PlanResult& plan) {
   if (plan.tolerances.empty()) return;
-  std::printf("\ntolerable bit error rate (mean accuracy at most %.2f points below fault-free)\n",
-              100 * plan.tolerated_drop);
+  std::printf("\ntolerable %s (mean accuracy at most %.2f points below fault-free)\n",
+              plan.by_counts() ? "number of faults" : "bit error rate", 100 * plan.tolerated_drop);
   const int name_width = width_of(model_names(plan), 5);
   const int kind_width = width_of(plan.kinds, 4);
   for (const ToleranceResult& item : plan.tolerances) {
-    std::printf("%-*s  %-*s  %s%.3g  [%.3g, %s%.3g]\n", name_width,
+    const double lowest = plan.levels.front().place();
+    std::printf("%-*s  %-*s  %s  [%s, %s]\n", name_width,
                 plan.models[static_cast<size_t>(item.model)].name.c_str(), kind_width,
-                plan.kinds[static_cast<size_t>(item.kind)].c_str(), item.beyond ? ">= " : "",
-                item.rate, item.ci.low, item.high_beyond ? ">= " : "", item.ci.high);
+                plan.kinds[static_cast<size_t>(item.kind)].c_str(),
+                tolerable_text(item.rate, item.beyond, lowest).c_str(),
+                tolerable_text(item.ci.low, false, lowest).c_str(),
+                tolerable_text(item.ci.high, item.high_beyond, lowest).c_str());
   }
 }
 
@@ -90,12 +105,18 @@ void print_pairs(const PlanResult& plan) {
 }
 
 void print_strata(const PlanResult& plan) {
-  std::printf("%-14s  %-10s  %-12s  %4s  %10s  %7s  %8s  %10s  %16s\n", "model", "kind", "layer",
-              "bit", "faults", "tried", "critical", "critical %", "95 % interval");
+  const int name_width = width_of(model_names(plan), 5);
+  const int kind_width = width_of(plan.kinds, 4);
+  std::vector<std::string> layers;
+  for (const StratumResult& s : plan.strata) layers.push_back(s.layer_name);
+  const int layer_width = width_of(layers, 5);
+  std::printf("%-*s  %-*s  %-*s  %4s  %10s  %7s  %8s  %10s  %16s\n", name_width, "model",
+              kind_width, "kind", layer_width, "layer", "bit", "faults", "tried", "critical",
+              "critical %", "95 % interval");
   for (const StratumResult& s : plan.strata) {
-    std::printf("%-14s  %-10s  %-12s  %4s  %10ld  %7ld  %8ld  %10.2f  %16s\n",
-                plan.models[static_cast<size_t>(s.model)].name.c_str(),
-                plan.kinds[static_cast<size_t>(s.kind)].c_str(), s.layer_name.c_str(),
+    std::printf("%-*s  %-*s  %-*s  %4s  %10ld  %7ld  %8ld  %10.2f  %16s\n", name_width,
+                plan.models[static_cast<size_t>(s.model)].name.c_str(), kind_width,
+                plan.kinds[static_cast<size_t>(s.kind)].c_str(), layer_width, s.layer_name.c_str(),
                 s.bit < 0 ? "all" : std::to_string(s.bit).c_str(), s.population, s.tried,
                 s.critical, 100 * s.share, interval_text(s.ci).c_str());
   }

@@ -61,6 +61,11 @@ void read_rates(Config& config, const std::string& table, FaultSource& source) {
   source.bit_factors = rates;
 }
 
+std::vector<int> read_bits(Config& config, const std::string& key) {
+  const std::vector<int64_t> bits = config.get_ints(key, {}, {.min = -32, .max = 31});
+  return {bits.begin(), bits.end()};
+}
+
 void read_list(Config& config, const std::string& table, const std::filesystem::path& folder,
                FaultSource& source) {
   if (source.unit != FaultUnit::kList) return;
@@ -78,9 +83,7 @@ FaultSource read_source(Config& config, const std::string& table,
   read_rates(config, table, source);
   source.layers = config.get_strings(table + "layers", {});
   source.spare = config.get_strings(table + "spare", {});
-  for (const int64_t bit : config.get_ints(table + "bits", {}, {.min = -32, .max = 31})) {
-    source.bits.push_back(static_cast<int>(bit));
-  }
+  source.bits = read_bits(config, table + "bits");
   const bool several = source.unit == FaultUnit::kWord || source.unit == FaultUnit::kBurst;
   if (several) {
     source.length = static_cast<int>(
@@ -94,6 +97,33 @@ FaultSource read_source(Config& config, const std::string& table,
   }
   read_list(config, table, folder, source);
   return source;
+}
+
+/// [[faults]], each a source of its own.
+std::vector<FaultSource> read_sources(Config& config, const std::vector<std::string>& tables,
+                                      const std::filesystem::path& folder) {
+  for (const char* const key : {"layers", "spare", "bits", "biases"}) {
+    if (config.has(key)) config.fail(key, "contradicts [[faults]]; say it there");
+  }
+  std::vector<FaultSource> sources;
+  for (const std::string& name : tables) {
+    sources.push_back(read_source(config, "faults." + name + ".", folder));
+  }
+  return sources;
+}
+
+/// What there is without [[faults]]: single bits of the plan's kind and rate, as its own keys
+/// choose.
+std::vector<FaultSource> read_plain_sources(Config& config) {
+  FaultSource weights{.follows_kind = true};
+  weights.layers = config.get_strings("layers", {});
+  weights.spare = config.get_strings("spare", {});
+  weights.bits = read_bits(config, "bits");
+  std::vector<FaultSource> sources = {weights};
+  if (config.get_bool("biases", false)) {
+    sources.push_back({.target = FaultTarget::kBiases, .follows_kind = true});
+  }
+  return sources;
 }
 
 std::optional<ArrayGeometry> read_array(Config& config) {
@@ -123,16 +153,19 @@ Protection read_protection(Config& config) {
 
 }  // namespace
 
+const std::vector<std::string>& fault_tables() {
+  static const std::vector<std::string> tables = {"memory", "faults", "protection"};
+  return tables;
+}
+
 FaultModel read_fault_model(Config& config, const std::filesystem::path& folder) {
   FaultModel model;
   model.encoding = choose<Encoding>(config, "memory.encoding", encoding_names());
   model.array = read_array(config);
   model.protection = read_protection(config);
   const std::vector<std::string> tables = config.child_names("faults");
-  for (const std::string& name : tables) {
-    model.sources.push_back(read_source(config, "faults." + name + ".", folder));
-  }
-  if (tables.empty()) model.sources.push_back({.follows_kind = true});
+  model.sources =
+      tables.empty() ? read_plain_sources(config) : read_sources(config, tables, folder);
   try {
     check_protection(model.protection);
     for (size_t i = 0; i < model.sources.size(); ++i) {

@@ -42,6 +42,20 @@ TEST(FaultConfig, WithoutTablesFollowsThePlansKindAndRate) {
   EXPECT_EQ(stuck.sources[0].kinds, KindShares::only(FaultKind::kStuckAt1));
 }
 
+TEST(FaultConfig, WithoutTablesTakesThePlansOwnChoiceOfBits) {
+  const FaultModel model =
+      read("layers = [\"a\"]\nspare = [\"b\"]\nbits = [-1, 0]\nbiases = true\n");
+  ASSERT_EQ(model.sources.size(), 2u);
+  EXPECT_EQ(model.sources[0].layers, std::vector<std::string>{"a"});
+  EXPECT_EQ(model.sources[0].spare, std::vector<std::string>{"b"});
+  EXPECT_EQ(model.sources[0].bits, (std::vector<int>{-1, 0}));
+  EXPECT_EQ(model.sources[1].target, FaultTarget::kBiases);
+  EXPECT_TRUE(model.sources[1].follows_kind);
+  for (const std::string key : {"layers = \"a\"", "spare = \"a\"", "bits = 1", "biases = true"}) {
+    EXPECT_THAT(error_of(key + "\n[[faults]]\n"), HasSubstr("contradicts [[faults]]"));
+  }
+}
+
 TEST(FaultConfig, ReadsEveryKey) {
   const FaultModel model = read(R"(
 [memory]

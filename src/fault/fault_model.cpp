@@ -37,9 +37,8 @@ FaultModel FaultModel::with_kind(FaultKind kind) const {
 }
 
 bool FaultModel::follows_rate() const {
-  return std::any_of(sources.begin(), sources.end(), [](const FaultSource& source) {
-    return source.unit != FaultUnit::kList && !source.rate && !source.count;
-  });
+  return std::any_of(sources.begin(), sources.end(),
+                     [](const FaultSource& source) { return source.follows_rate(); });
 }
 
 bool FaultModel::follows_kind() const {

@@ -16,4 +16,8 @@ std::vector<Section> build_sections(const Findings& findings) {
   return sections;
 }
 
+Axis level_axis(const campaign::PlanResult& plan) {
+  return {.title = plan.by_counts() ? "Faulty bits" : "Bit error rate", .log = true};
+}
+
 }  // namespace flatenn::report

@@ -15,6 +15,9 @@ std::string plan_prefix(const Findings& findings, const campaign::PlanResult& pl
 std::string plan_id(const Findings& findings, const campaign::PlanResult& plan,
                     const std::string& base);
 
+/// The axis of the plan's levels: bit error rates, or numbers of faults.
+Axis level_axis(const campaign::PlanResult& plan);
+
 /// The paired difference accuracy(better) - accuracy(worse) of two models in one cell; none where
 /// they share no finished trial.
 std::optional<campaign::PairResult> oriented_pair(const campaign::PlanResult& plan, int64_t better,

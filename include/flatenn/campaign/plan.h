@@ -15,10 +15,12 @@ namespace flatenn::campaign {
 
 /// One position on the campaign's fault axis.
 struct Level {
-  double rate = 0;                ///< Bit error rate; count / bits for exact counts.
+  double rate = 0;                ///< Bit error rate; 0 for exact counts.
   std::optional<int64_t> count;   ///< Exactly so many faults instead of a rate.
   std::optional<double> voltage;  ///< Supply voltage in V that gave the rate.
   std::string label;              ///< As shown: "0.01", "5 faults", "0.62 V".
+  /// Where the level stands on the axis: the count, else the rate.
+  double place() const { return count ? static_cast<double>(*count) : rate; }
   bool operator==(const Level&) const = default;
 };
 

@@ -74,8 +74,8 @@ struct PairResult {
   double holm_p_value = 1;  ///< Adjusted over all pairs and cells of the plan.
 };
 
-/// The largest rate that costs at most `tolerated_drop` of mean accuracy, between the plan's rates
-/// by linear interpolation in log10(rate).
+/// The largest rate (or number of faults, in a plan of counts) that costs at most `tolerated_drop`
+/// of mean accuracy, between the plan's rates by linear interpolation in log10(rate).
 struct ToleranceResult {
   int64_t model = 0;
   int64_t kind = 0;
@@ -129,6 +129,7 @@ struct PlanResult {
   std::vector<StratumResult> strata;  ///< Single-fault campaigns only.
 
   double yield_accuracy(int64_t model) const;
+  bool by_counts() const;  ///< Levels are exact numbers of faults, not rates.
   /// The cell, or null where the plan has none.
   const CellResult* cell(int64_t model, int64_t kind, int64_t level) const;
   /// The command that runs this cell again, alone, into repro.db.

@@ -68,6 +68,9 @@ struct FaultSource {
   /// Stuck-at faults of activations: one buffer serves all layers, each tensor from its address 0;
   /// else every tensor has memory of its own.
   bool shared_buffer = true;
+
+  /// Whether it takes the rate (or number of faults) that a trial is run at.
+  bool follows_rate() const { return unit != FaultUnit::kList && !rate && !count; }
 };
 
 /// Everything that decides which faults a stored network meets, but rate, seed and trial.

@@ -18,7 +18,7 @@ Series model_series(const campaign::PlanResult& plan, const Arm& arm, int64_t mo
   for (size_t level = 0; level < plan.levels.size(); ++level) {
     const campaign::CellResult* cell = used_cell(plan, model, kind, level);
     if (cell == nullptr) continue;
-    series.x.push_back(plan.levels[level].rate);
+    series.x.push_back(plan.levels[level].place());
     series.y.push_back(kPercent * cell->accuracy.mean);
     series.low.push_back(kPercent * cell->ci.low);
     series.high.push_back(kPercent * cell->ci.high);
@@ -39,7 +39,7 @@ Series arm_series(const campaign::PlanResult& plan, const Arm& arm, int64_t kind
     }
     if (means.size() < 2) continue;
     const Estimate estimate = over_models(means, {});
-    series.x.push_back(plan.levels[level].rate);
+    series.x.push_back(plan.levels[level].place());
     series.y.push_back(estimate.mean);
     series.low.push_back(estimate.interval.low);
     series.high.push_back(estimate.interval.high);
@@ -70,7 +70,7 @@ Figure accuracy_figure(const Findings& findings, const campaign::PlanResult& pla
   const std::string& name = plan.kinds[static_cast<size_t>(kind)];
   Figure figure{.id = plan_id(findings, plan, "accuracy-" + slug(name)),
                 .title = plan_prefix(findings, plan) + "Accuracy under " + kind_title(name),
-                .x = {.title = "Bit error rate", .log = true},
+                .x = level_axis(plan),
                 .y = {.title = "Accuracy (%)"}};
   bool seeds = false;
   for (const Arm& arm : arms_of(plan)) {

@@ -45,7 +45,7 @@ Series comparison_series(const campaign::PlanResult& plan, const Comparison& com
     const auto pairs = pairs_of(plan, comparison, kind, level);
     if (pairs.empty()) continue;
     const Estimate estimate = estimate_of(pairs);
-    series.x.push_back(plan.levels[level].rate);
+    series.x.push_back(plan.levels[level].place());
     series.y.push_back(kPoints * estimate.mean);
     series.low.push_back(kPoints * estimate.interval.low);
     series.high.push_back(kPoints * estimate.interval.high);
@@ -62,8 +62,7 @@ bool over_seeds(const std::vector<Comparison>& comparisons) {
 
 Figure difference_figure(const campaign::PlanResult& plan, int64_t kind,
                          const std::vector<Comparison>& comparisons) {
-  Figure figure{.x = {.title = "Bit error rate", .log = true},
-                .y = {.title = "Difference of accuracy (points)"}};
+  Figure figure{.x = level_axis(plan), .y = {.title = "Difference of accuracy (points)"}};
   for (const Comparison& comparison : comparisons) {
     Series series = comparison_series(plan, comparison, kind);
     if (!series.x.empty()) figure.series.push_back(std::move(series));

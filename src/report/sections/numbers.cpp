@@ -68,9 +68,10 @@ Table stratum_table(const Findings& findings, const campaign::PlanResult& plan) 
     table.rows.push_back(
         {plan.models[static_cast<size_t>(stratum.model)].name,
          kind_title(plan.kinds[static_cast<size_t>(stratum.kind)]), stratum.layer_name,
-         static_cast<double>(stratum.bit), static_cast<double>(stratum.population),
-         static_cast<double>(stratum.tried), kPercent * stratum.share, kPercent * stratum.ci.low,
-         kPercent * stratum.ci.high, kPercent * stratum.mean_sdc1});
+         stratum.bit < 0 ? Field("all") : Field(static_cast<double>(stratum.bit)),
+         static_cast<double>(stratum.population), static_cast<double>(stratum.tried),
+         kPercent * stratum.share, kPercent * stratum.ci.low, kPercent * stratum.ci.high,
+         kPercent * stratum.mean_sdc1});
   }
   return table;
 }

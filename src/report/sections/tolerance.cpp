@@ -35,7 +35,7 @@ Figure yield_figure(const Findings& findings, const campaign::PlanResult& plan, 
   Figure figure{
       .id = plan_id(findings, plan, "yield-" + slug(plan.kinds[kind])),
       .title = plan_prefix(findings, plan) + "Yield under " + kind_title(plan.kinds[kind]),
-      .x = {.title = "Bit error rate", .log = true},
+      .x = level_axis(plan),
       .y = {.title = "Maps that keep the accuracy (%)", .min = -3, .max = 103}};
   figure.caption =
       "Share of fault maps after which a network still has " +
@@ -50,7 +50,7 @@ Figure yield_figure(const Findings& findings, const campaign::PlanResult& plan, 
         const auto* cell =
             plan.cell(model, static_cast<int64_t>(kind), static_cast<int64_t>(level));
         if (cell == nullptr || cell->accuracy.count == 0) continue;
-        series.x.push_back(plan.levels[level].rate);
+        series.x.push_back(plan.levels[level].place());
         series.y.push_back(kPercent * cell->yield);
         series.low.push_back(kPercent * cell->yield_ci.low);
         series.high.push_back(kPercent * cell->yield_ci.high);
