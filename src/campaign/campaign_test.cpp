@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "campaign/analysis.h"
 #include "campaign/test_plan.h"
 #include "flatenn/campaign/results.h"
 
@@ -63,6 +65,38 @@ TEST(Campaign, NoFaultsGiveTheGoldenAccuracyAndAllGiveTheSameMap) {
   EXPECT_EQ(plan.cells.at(0).mean_loss, plan.models.at(0).golden_loss);
   EXPECT_EQ(plan.cells.at(1).accuracy.sd, 0);
   EXPECT_EQ(plan.cells.at(1).drawn, static_cast<double>(plan.models.at(0).weight_bits));
+}
+
+TEST(Campaign, AnExactNumberOfFaultsIsDrawnInEveryTrial) {
+  SmallCampaign small;
+  small.run(small.plan("counts = [20, 0, 3]\ntrials = 5\nspare = [\"fc2\"]\n"), "a.db");
+  const PlanResult plan = load_results(small.folder() / "a.db").at(0);
+  EXPECT_TRUE(plan.by_counts());
+  for (const CellResult& cell : plan.cells) {
+    const Level& level = plan.levels.at(static_cast<size_t>(cell.level));
+    EXPECT_EQ(cell.drawn, static_cast<double>(level.count.value())) << level.label;
+  }
+  EXPECT_LE(plan.tolerances.at(0).rate, 20);
+}
+
+TEST(Campaign, MapsOfTheWantedAccuracyCountForTheYield) {
+  for (const double golden : {0.93, 0.58, 0.0102, 0.69}) {
+    const double wanted = golden - 0.01;
+    const auto right = static_cast<int64_t>(std::llround(wanted * 10'000));
+    const store::TrialRow row{.images = 10'000, .correct = right, .golden_correct = right + 100};
+    const CellResult cell = analyse_cell({row}, {.max_trials = 1}, {}, wanted, 1);
+    EXPECT_EQ(cell.yield, 1) << golden;
+  }
+}
+
+TEST(Campaign, IntervalsOfAccuraciesLieInTheirRange) {
+  const auto row = [](int64_t trial, int64_t correct) {
+    return store::TrialRow{.trial = trial, .images = 100, .correct = correct};
+  };
+  const CellResult cell = analyse_cell({row(0, 99), row(1, 80)}, {.max_trials = 2}, {}, 0.9, 1);
+  EXPECT_EQ(cell.ci.high, 1);
+  EXPECT_EQ(cell.ci.low, 0);
+  EXPECT_FALSE(cell.skew_ci.has_value()) << "two trials tell nothing of skewness";
 }
 
 TEST(Campaign, GivesTheSameBitsAtAnyThreadCount) {

@@ -11,6 +11,10 @@ constexpr double kSkewed = 1;
 /// Beyond this one Hall's does; the level pays for the looks of a half-width rule
 /// (docs/statistics.md and stop_rule_test.cpp).
 constexpr double kAskew = 0.5;
+/// Of fewer trials the skewness says little; the coverage was simulated from here on.
+constexpr int64_t kFewestForSkew = 20;
+/// Far below one image's share: 0.92 must pass for 0.93 - 0.01, whose double is larger.
+constexpr double kRounding = 1e-9;
 constexpr double kLevel = 0.95;
 constexpr double kLevelAfterLooks = 0.97;
 
@@ -43,6 +47,11 @@ void add_outcomes(std::span<const store::TrialRow> rows, CellResult& cell) {
   if (!rows.empty()) cell.images = rows.front().images;
 }
 
+/// A mean accuracy lies in [0, 1], so what an interval holds beyond says nothing.
+Interval cut_to_shares(const Interval& interval) {
+  return {std::clamp(interval.low, 0.0, 1.0), std::clamp(interval.high, 0.0, 1.0)};
+}
+
 }  // namespace
 
 CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRule& rule,
@@ -58,15 +67,17 @@ CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRu
   cell.accuracies.assign(values.begin(), values.end());
   cell.accuracy = summarize(values);
   cell.ci = student_interval(cell.accuracy.mean, cell.accuracy.sd, cell.accuracy.count);
-  if (std::abs(cell.accuracy.skew) > kAskew) {
-    cell.skew_ci = skew_interval(cell.accuracy,
-                                 cell.stop == StopReason::kHalfWidth ? kLevelAfterLooks : kLevel);
+  if (cell.accuracy.count >= 2) cell.ci = cut_to_shares(cell.ci);
+  if (std::abs(cell.accuracy.skew) > kAskew && cell.accuracy.count >= kFewestForSkew) {
+    const bool looked = cell.stop == StopReason::kHalfWidth;
+    cell.skew_ci = cut_to_shares(skew_interval(cell.accuracy, looked ? kLevelAfterLooks : kLevel));
   }
   if (std::abs(cell.accuracy.skew) > kSkewed) {
     cell.bootstrap_ci = bootstrap_interval(values, seed);
   }
-  const auto good = std::count_if(values.begin(), values.end(),
-                                  [&](double value) { return value >= yield_accuracy; });
+  const auto good = std::count_if(values.begin(), values.end(), [&](double value) {
+    return value >= yield_accuracy - kRounding;
+  });
   const auto count = static_cast<int64_t>(used);
   cell.yield = count == 0 ? 0 : static_cast<double>(good) / static_cast<double>(count);
   cell.yield_ci = clopper_pearson(good, count);

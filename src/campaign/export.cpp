@@ -177,44 +177,6 @@ std::string stratum_line(const PlanResult& plan, const StratumResult& stratum) {
   return line.line();
 }
 
-std::string joined(const json& list) {
-  std::string text;
-  for (const json& item : list) {
-    text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
-  }
-  return text;
-}
-
-/// The flags that choose which stored bits can be faulty.
-std::string selection_flags(const json& faults) {
-  std::string flags = " --encoding " + faults.at("encoding").get<std::string>();
-  const json& sources = faults.at("sources");
-  for (const char* const key : {"layers", "spare", "bits"}) {
-    if (!sources.empty() && sources.front().contains(key)) {
-      flags += std::string(" --") + key + " " + joined(sources.front().at(key));
-    }
-  }
-  return sources.size() > 1 ? flags + " --biases" : flags;
-}
-
-json faults_of(const PlanResult& plan, int64_t kind) {
-  return json::parse(plan.settings_json).at("kinds").at(static_cast<size_t>(kind)).at("faults");
-}
-
-/// Model, images and kind of a command that runs a part of the plan again.
-std::string command_of_kind(const PlanResult& plan, int64_t model, int64_t kind) {
-  std::ostringstream out;
-  out << "flatenn campaign";
-  if (!plan.plan_file.empty()) out << " " << plan.plan_file;
-  out << " --db repro.db --model " << plan.models[static_cast<size_t>(model)].path << " --data "
-      << plan.dataset;
-  if (plan.split != "test") out << " --split " << plan.split;
-  out << " --first-images " << plan.dataset_images;
-  const std::string& name = plan.kinds.at(static_cast<size_t>(kind));
-  if (name != "faults") out << " --kinds " << name;
-  return out.str();
-}
-
 constexpr const char* kCellHeader =
     "plan,model,kind,level,rate,count,voltage,trials,images,stop,golden_accuracy,mean,sd,median,"
     "min,p5,ci_low,ci_high,skew_low,skew_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,"
@@ -256,42 +218,6 @@ std::string to_csv(const std::vector<PlanResult>& plans) {
   if (!cells.empty() || strata.empty()) cells = kCellHeader + cells;
   if (!strata.empty()) strata = (cells.empty() ? "" : "\n") + (kStratumHeader + strata);
   return cells + strata;
-}
-
-std::string PlanResult::reproduce_command(const CellResult& cell) const {
-  const Level& level = levels[static_cast<size_t>(cell.level)];
-  std::ostringstream out;
-  out << command_of_kind(*this, cell.model, cell.kind);
-  if (plan_file.empty()) out << selection_flags(faults_of(*this, cell.kind));
-  if (level.count) {
-    out << " --counts " << *level.count;
-  } else {
-    out << " --rates " << json(level.rate).dump();
-  }
-  out << " --seed " << seed << " --trials " << cell.accuracy.count;
-  if (cell.images > 0 && cell.images < dataset_images) out << " --images " << cell.images;
-  return out.str();
-}
-
-std::string PlanResult::reproduce_command(const StratumResult& stratum) const {
-  const json settings = json::parse(settings_json);
-  const json& mode = settings.at("single_fault");
-  std::ostringstream out;
-  out << command_of_kind(*this, stratum.model, stratum.kind);
-  if (stratum.bit >= 0) {
-    const std::string encoding = faults_of(*this, stratum.kind).at("encoding");
-    out << " --encoding " << encoding << " --layers " << stratum.layer_name << " --bits "
-        << stratum.bit;
-  } else if (plan_file.empty()) {
-    out << selection_flags(faults_of(*this, stratum.kind));
-  }
-  out << " --single-fault " << (mode.is_string() ? mode.get<std::string>() : "sampled");
-  if (mode.is_object()) {
-    out << " --set single_fault_error=" << mode.at("error").dump()
-        << " --set single_fault_confidence=" << mode.at("confidence").dump();
-  }
-  out << " --seed " << seed;
-  return out.str();
 }
 
 }  // namespace flatenn::campaign
