@@ -4,6 +4,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/findings.h"
+#include "flatenn/report/report.h"
 #include "report/merge_plans.h"
 
 namespace flatenn::report {
@@ -12,14 +13,26 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int kDepth = 3;
 
+/// Without what the library puts in brackets before its message, which is for programmers.
+std::string reason(const nlohmann::json::exception& error) {
+  const std::string what = error.what();
+  return what.substr(std::min(what.size(), what.find("] ") + 2));
+}
+
 nlohmann::ordered_json parse_json(const fs::path& path, const std::string& text) {
   try {
     return nlohmann::ordered_json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    // What the library puts in brackets before its message is for programmers.
-    const std::string what = error.what();
-    throw Error(detail::concat(path.string(), ": not valid JSON: ",
-                               what.substr(std::min(what.size(), what.find("] ") + 2))));
+    throw Error(detail::concat(path.string(), ": not valid JSON: ", reason(error)));
+  }
+}
+
+/// Lets the sections read what a file says, so that one which flatenn did not write is named.
+void check_readable(const fs::path& path, const Findings& alone) {
+  try {
+    build_sections(alone);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(detail::concat(path.string(), ": is not as flatenn writes it: ", reason(error)));
   }
 }
 
@@ -50,8 +63,13 @@ Run read_run(const fs::path& folder) {
   Run run;
   run.record = parse_json(path, read_file(path));
   FLATENN_CHECK(run.record.is_object(), path.string(), ": expected a JSON object");
-  run.name = run.record.value("name", folder.filename().string());
+  const auto name = run.record.find("name");
+  const bool named = name != run.record.end() && name->is_string();
+  run.name = named ? name->get<std::string>() : folder.filename().string();
   run.epochs = read_epochs(folder / "metrics.jsonl");
+  Findings alone;
+  alone.runs = {run};
+  check_readable(folder, alone);
   return run;
 }
 
@@ -118,13 +136,17 @@ class Collector {
       return;
     }
     if (!content.is_object() || !content.contains("flatenn_result")) return;
+    FLATENN_CHECK(content["flatenn_result"].is_string(), path.string(),
+                  ": 'flatenn_result' must be a string, the kind of result");
     const std::string kind = content["flatenn_result"].get<std::string>();
     ++found_;
     if (kind == "study") {
       add_study(path, content);
     } else {
-      findings_.artifacts.push_back(
-          {kind, path.parent_path().filename().string(), std::move(content)});
+      Findings alone;
+      alone.artifacts = {{kind, path.parent_path().filename().string(), std::move(content)}};
+      check_readable(path, alone);
+      findings_.artifacts.push_back(std::move(alone.artifacts.front()));
     }
   }
 
@@ -136,7 +158,7 @@ class Collector {
         findings_.commands.push_back(command);
       findings_.title = study.at("title");
     } catch (const nlohmann::json::exception& error) {
-      throw Error(detail::concat(path.string(), ": not a study's result: ", error.what()));
+      throw Error(detail::concat(path.string(), ": not a study's result: ", reason(error)));
     }
   }
 

@@ -66,6 +66,23 @@ TEST_F(Collect, ReadsBackTheClaimsOfAStudy) {
   EXPECT_EQ(findings.commands, (std::vector<std::string>{"flatenn study"}));
 }
 
+TEST_F(Collect, NamesAFileThatFlatennDidNotWrite) {
+  for (const std::string kind : {"cost", "landscape", "sensitivity", "sharpness"}) {
+    for (const std::string result : {"[1]", "\"x\"", "3", "{\"radii\": 3}", "[{\"layers\": 3}]"}) {
+      const std::string text = "{\"flatenn_result\": \"" + kind + "\", \"result\": " + result + "}";
+      EXPECT_THAT(message(write("a.json", text)),
+                  ::testing::AnyOf("no error", HasSubstr("a.json: is not as flatenn writes it: ")))
+          << text;
+    }
+  }
+  EXPECT_THAT(message(write("a.json", R"({"flatenn_result": "cost", "result": [1]})")),
+              HasSubstr("a.json: is not as flatenn writes it: "));
+  EXPECT_THAT(message(write("a.json", R"({"flatenn_result": 3})")),
+              HasSubstr("a.json: 'flatenn_result' must be a string"));
+  EXPECT_THAT(message(write("run/run.json", R"({"name": 3, "status": 4})")),
+              HasSubstr("run: is not as flatenn writes it: "));
+}
+
 TEST_F(Collect, PassesOverALineThatACrashCutShort) {
   write("run.json", "{}");
   write("metrics.jsonl", "{\"epoch\": 1}\n{\"epo");
