@@ -103,12 +103,12 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
       "bench", "Measure an engine: trials/s, images/s, GMAC/s and share of the machine's peak");
   command
       ->add_option("--model", options->model,
-                   "ONNX file, or lenet5, resnet20 or resnet18 with random weights")
+                   "ONNX file or run folder, or lenet5, resnet20 or resnet18 with random weights")
       ->capture_default_str();
   command
       ->add_option("--engine", options->engine,
                    "reference, cpu (the faster of the next two), lanes, onednn or cuda")
-      ->check(CLI::IsMember({"reference", "cpu", "lanes", "onednn", "cuda"}))
+      ->check(CLI::IsMember(engine::engine_kind_names()))
       ->capture_default_str();
   command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")
       ->check(CLI::Range(2, 8))

@@ -37,9 +37,9 @@ void add_texts(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
 }
 
 /// Numbers are passed on as written; the plan's reader checks and names them.
-void add_numbers(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
-                 const std::string& flag, const std::string& key, const std::string& help) {
-  command
+CLI::Option* add_numbers(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
+                         const std::string& flag, const std::string& key, const std::string& help) {
+  return command
       .add_option_function<std::vector<std::string>>(
           flag,
           [options, key](const std::vector<std::string>& values) {
@@ -50,6 +50,15 @@ void add_numbers(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
           help)
       ->delimiter(',')
       ->type_name("NUMBER,...");
+}
+
+/// Numbers of one axis, in place of whichever the file has.
+void add_levels(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
+                const std::string& flag, const std::string& key, const std::string& help) {
+  add_numbers(command, options, flag, key, help)->each([options](const std::string&) {
+    options->replaced.insert(options->replaced.end(),
+                             {"rates", "counts", "voltages", "voltage_table"});
+  });
 }
 
 void add_number(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
@@ -69,6 +78,7 @@ void add_images(CLI::App& command, const std::shared_ptr<PlanOptions>& options) 
           [options](const std::string& value) {
             const bool number =
                 !value.empty() && std::all_of(value.begin(), value.end(), ::isdigit);
+            options->replaced.insert(options->replaced.end(), {"images", "images_per_trial"});
             options->sets.push_back(number ? "images_per_trial=" + value
                                            : "images=" + toml_text(value));
           },
@@ -79,8 +89,8 @@ void add_images(CLI::App& command, const std::shared_ptr<PlanOptions>& options) 
 
 void add_fault_options(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
   add_texts(command, options, "--kinds", "kinds", "bit_flip, stuck_at_0, stuck_at_1");
-  add_numbers(command, options, "--rates", "rates", "Bit error rates in [0, 1]");
-  add_numbers(command, options, "--counts,--count", "counts", "Exact numbers of faults instead");
+  add_levels(command, options, "--rates", "rates", "Bit error rates in [0, 1]");
+  add_levels(command, options, "--counts,--count", "counts", "Exact numbers of faults instead");
   add_text(command, options, "--encoding", "memory.encoding",
            "How codes are stored: twos_complement, offset_binary, gray, sign_magnitude, "
            "differential_pair");
@@ -101,7 +111,7 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
   command.add_option("--db", options->db, "Result file (SQLite); made where there is none")
       ->required();
   add_text(command, options, "--name", "name", "Name of the plan in the file (default: campaign)");
-  command.add_option("--model", options->models, "ONNX file; may be repeated");
+  command.add_option("--model", options->models, "ONNX file or run folder; may be repeated");
   add_text(command, options, "--data", "data", "Data set (default: the one the models name)");
   add_text(command, options, "--split", "split", "test or train");
   add_number(command, options, "--first-images", "first_images", "Only the first N images of it");
@@ -127,8 +137,11 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
   command
       .add_option("--engine", options->engine,
                   "reference, cpu (the faster of the next two), lanes, onednn or cuda")
+      ->check(CLI::IsMember(engine::engine_kind_names()))
       ->capture_default_str();
-  command.add_option("--threads", options->threads, "0: all cores")->capture_default_str();
+  command.add_option("--threads", options->threads, "Threads (0: all cores)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   return options;
 }
 
@@ -136,6 +149,7 @@ campaign::Plan read_plan(const PlanOptions& options) {
   const bool from_file = !options.file.empty();
   Config config =
       from_file ? Config::from_file(options.file) : Config::from_string("", "command line");
+  for (const std::string& key : options.replaced) config.remove(key);
   std::vector<std::string> models;
   for (const std::string& model : options.models) {
     models.push_back(from_file ? std::filesystem::absolute(model).string() : model);

@@ -13,7 +13,8 @@ namespace flatenn::cli {
 struct PlanOptions {
   std::string file;
   std::string db;
-  std::vector<std::string> sets;  ///< Flags as "key=value", then --set, in TOML.
+  std::vector<std::string> sets;      ///< Flags as "key=value", then --set, in TOML.
+  std::vector<std::string> replaced;  ///< Keys of the file that flags stand in for.
   std::vector<std::string> models;
   std::string data_root;
   std::string engine = "cpu";

@@ -1,7 +1,5 @@
 #include "cli/evaluation_inputs.h"
 
-#include <filesystem>
-
 #include "flatenn/base/error.h"
 #include "flatenn/net/onnx.h"
 
@@ -18,7 +16,7 @@ std::string dataset_name(const EvaluationOptions& options, const net::Network& n
 
 }  // namespace
 
-void EvaluationOptions::declare(CLI::App& command) {
+void EvaluationOptions::declare_inputs(CLI::App& command) {
   command.add_option("model", model, "Frozen network (.onnx), or a run folder")->required();
   command.add_option("--data", dataset, "Data set (default: the one the model was trained on)");
   command.add_option(
@@ -28,16 +26,20 @@ void EvaluationOptions::declare(CLI::App& command) {
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
   command.add_option("--images", images, "Only the first N images (0: all)")
-      ->check(CLI::NonNegativeNumber);
-  command.add_option("--engine", engine, "Engine that runs the network")->capture_default_str();
-  command.add_option("--threads", threads, "Threads (0: all cores)")->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--threads", threads, "Threads (0: all cores)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
-std::string model_file(const std::string& path) {
-  if (!std::filesystem::is_directory(path)) return path;
-  const std::filesystem::path file = std::filesystem::path(path) / "model.onnx";
-  FLATENN_CHECK(std::filesystem::exists(file), path, ": holds no model.onnx");
-  return file.string();
+void EvaluationOptions::declare(CLI::App& command) {
+  declare_inputs(command);
+  command
+      .add_option("--engine", engine,
+                  "reference, cpu (the faster of the next two), lanes, onednn or cuda")
+      ->check(CLI::IsMember(engine::engine_kind_names()))
+      ->capture_default_str();
 }
 
 data::ImageSet open_images(const EvaluationOptions& options, const net::Network& network) {
@@ -49,7 +51,7 @@ data::ImageSet open_images(const EvaluationOptions& options, const net::Network&
 
 EvaluationInputs open_inputs(const EvaluationOptions& options, fault::Encoding encoding) {
   EvaluationInputs inputs;
-  auto network = std::make_shared<net::Network>(net::read_onnx(model_file(options.model)));
+  auto network = std::make_shared<net::Network>(net::read_onnx(options.model));
   fault::saturate(*network, encoding);
   inputs.images = open_images(options, *network);
   inputs.codes = engine::quantize_images(inputs.images, *network);

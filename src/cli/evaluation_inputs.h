@@ -21,7 +21,9 @@ struct EvaluationOptions {
   int64_t images = 0;
   int64_t threads = 0;
 
-  /// Adds the positional MODEL and --data, --data-root, --split, --images, --engine, --threads.
+  /// Adds the positional MODEL and --data, --data-root, --split, --images, --threads.
+  void declare_inputs(CLI::App& command);
+  /// The same and --engine.
   void declare(CLI::App& command);
 };
 
@@ -33,10 +35,8 @@ struct EvaluationInputs {
   std::unique_ptr<engine::Engine> engine;
 };
 
-/// The model file of a path that may be a run folder. Throws Error where the folder has none.
-std::string model_file(const std::string& path);
-/// --data, else the model's own data set. Throws Error where neither is known.
-/// Codes without a word in `encoding` are saturated, as a memory would store them.
+/// The images are those of --data, else of the model's own data set; throws Error where neither is
+/// known. Codes without a word in `encoding` are saturated, as a memory would store them.
 EvaluationInputs open_inputs(const EvaluationOptions& options,
                              fault::Encoding encoding = fault::Encoding::kTwosComplement);
 /// The images alone, for commands that bring an engine of their own.

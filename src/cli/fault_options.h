@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,10 @@ struct FaultOptions {
   std::string model;
   std::string map;
   std::string config;
-  std::string kind = "bit_flip";
+  std::string kind;  ///< Empty: bit_flip.
   std::vector<double> shares;
-  double rate = -1;
-  int64_t count = -1;
+  std::optional<double> rate;
+  std::optional<int64_t> count;
   std::vector<std::string> layers;
   std::vector<std::string> spare;
   std::vector<int> bits;
@@ -31,9 +32,10 @@ struct FaultOptions {
 };
 
 void add_model_option(CLI::App& app, FaultOptions& options);
+/// --map; before add_draw_options, whose flags it then excludes.
+void add_map_option(CLI::App& app, FaultOptions& options);
 /// Everything but the map.
 void add_draw_options(CLI::App& app, FaultOptions& options);
-void add_map_option(CLI::App& app, FaultOptions& options);
 
 /// The faults of one trial with what they apply to.
 struct ChosenFaults {
@@ -45,7 +47,7 @@ struct ChosenFaults {
 /// "faults array", a subcommand of "faults".
 void add_faults_array_command(CLI::App& parent);
 
-/// From the plan's tables, else from the flags.
+/// From the plan's tables, else from the flags. Throws Error where both say the same thing.
 fault::FaultModel model_from(const FaultOptions& options, const net::Network& network);
 /// Reads the map, or draws it. Throws Error where neither is asked for.
 ChosenFaults choose_faults(const FaultOptions& options);

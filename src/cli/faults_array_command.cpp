@@ -75,19 +75,23 @@ void print_cell(const fault::MemoryLayout& layout, const fault::ArrayMap& arrays
               content->first_bit, content->first_bit + content->bits - 1);
 }
 
-int64_t to_integer(const std::string& text) {
+int64_t to_number(const std::string& text, const char* what, int64_t most) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  FLATENN_CHECK(error == std::errc() && end == text.data() + text.size(),
-                "--site: element and bit must be integers, got '", text, "'");
+  FLATENN_CHECK(
+      error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= most,
+      "--site: ", what, " must be an integer in [0, ", most, "], got '", text, "'");
   return value;
 }
 
 void print_site(const fault::MemoryLayout& layout, const fault::ArrayMap& arrays,
                 const std::vector<std::string>& site) {
-  const fault::Cell cell = arrays.cell_of({.tensor = layout.find(site.at(0)),
-                                           .bit = static_cast<int32_t>(to_integer(site.at(2))),
-                                           .element = to_integer(site.at(1))});
+  const int32_t tensor = layout.find(site.at(0));
+  const int64_t elements = layout.tensors[static_cast<size_t>(tensor)].elements;
+  const fault::Cell cell = arrays.cell_of(
+      {.tensor = tensor,
+       .bit = static_cast<int32_t>(to_number(site.at(2), "bit", fault::kBiasBits - 1)),
+       .element = to_number(site.at(1), "element", elements - 1)});
   std::printf("array %lld row %lld column %lld\n", static_cast<long long>(cell.array),
               static_cast<long long>(cell.row), static_cast<long long>(cell.column));
 }

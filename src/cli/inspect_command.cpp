@@ -162,7 +162,8 @@ void add_inspect_command(CLI::App& app, const GlobalOptions&) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand(
       "inspect", "Show a model's layers, shapes, bits, scales, MACs, weight memory and metadata");
-  command->add_option("model", options->model, "ONNX file of a frozen network")->required();
+  command->add_option("model", options->model, "Frozen network (.onnx), or a run folder")
+      ->required();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] {
     const Network network = net::read_onnx(options->model);

@@ -29,7 +29,7 @@ bool is_latent(const LandscapeCommand& options) { return options.question.space 
 
 torch::Tensor weights_of(const LandscapeCommand& options, const std::string& path) {
   if (is_latent(options)) return analysis::latent_weights(*train::load_run(path).model);
-  const auto network = std::make_shared<net::Network>(net::read_onnx(model_file(path)));
+  const auto network = std::make_shared<net::Network>(net::read_onnx(path));
   return analysis::TorchNetwork(network).flat_weights();
 }
 
@@ -58,8 +58,7 @@ std::unique_ptr<analysis::Surface> open_surface(const LandscapeCommand& options,
 
 void run(const LandscapeCommand& options, bool quiet) {
   nn::set_up_runtime(options.inputs.threads);
-  const auto network =
-      std::make_shared<net::Network>(net::read_onnx(model_file(options.inputs.model)));
+  const auto network = std::make_shared<net::Network>(net::read_onnx(options.inputs.model));
   const data::ImageSet images = open_images(options.inputs, *network);
   const auto codes = engine::quantize_images(images, *network);
   const analysis::LossSurface dequantized(

@@ -1,12 +1,18 @@
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <filesystem>
+#include <iostream>
+#include <new>
 
 #include "cli/command.h"
 #include "cli/torch_program.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
+#include "flatenn/base/shell.h"
+#include "flatenn/base/version.h"
 
 namespace {
 
@@ -51,16 +57,18 @@ std::string usage_message(const CLI::App* root, const CLI::Error& error) {
   return "flatenn: " + message + " (see " + words + " --help)\n";
 }
 
-/// Words joined by blanks, quoted where a shell would need it; the program is called by its name.
+/// The arguments as one would type them; the program is called by its name.
 std::string command_line(int argc, char** argv) {
   std::string line = "flatenn";
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const bool plain =
-        !word.empty() && word.find_first_of(" \"'[]$&;()<>|*?\\") == std::string::npos;
-    line += plain ? " " + word : " '" + word + "'";
-  }
+  for (int i = 1; i < argc; ++i) line += " " + flatenn::shell_word(argv[i]);
   return line;
+}
+
+/// A full disk or a closed terminal shows only when what was printed leaves the buffers.
+void check_output() {
+  std::cout.flush();
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+  FLATENN_CHECK(written, "standard output: cannot be written: ", std::strerror(errno));
 }
 
 void set_up_log(const flatenn::cli::GlobalOptions& options) {
@@ -90,6 +98,27 @@ bool holds_command(const CLI::App& app, std::string_view word) {
 }
 #endif
 
+/// Says what went wrong in one line, after what was printed, and gives the exit code.
+int fail(const std::string& message, int exit_code) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "flatenn: %s\n", message.c_str());
+  return exit_code;
+}
+
+/// Parses the arguments, which runs the command; the exit code of what CLI11 makes of them.
+int run(CLI::App& app, int argc, char** argv) {
+  int code = 0;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& stopped) {
+    code = stopped.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    code = app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  check_output();
+  return code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -98,6 +127,8 @@ int main(int argc, char** argv) {
       "measures what faults cost"};
   app.name("flatenn");
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("flatenn ") + flatenn::version(),
+                       "Print the version and exit");
   flatenn::cli::GlobalOptions global;
   global.command_line = command_line(argc, argv);
   app.add_flag("-q,--quiet", global.quiet, "No progress and no log lines but warnings");
@@ -111,22 +142,14 @@ int main(int argc, char** argv) {
     if (!holds_command(app, flatenn::cli::command_word(argc, argv)))
       flatenn::cli::become_torch_program(argv);
 #endif
-    app.parse(argc, argv);
-    return 0;
-  } catch (const CLI::RuntimeError& stopped) {
-    return stopped.get_exit_code();
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsageError;
+    return run(app, argc, argv);
   } catch (const flatenn::Error& error) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "flatenn: %s\n", error.what());
-    return kInputError;
+    return fail(error.what(), kInputError);
   } catch (const std::filesystem::filesystem_error& error) {
-    std::fprintf(stderr, "flatenn: %s: %s\n", error.path1().c_str(),
-                 error.code().message().c_str());
-    return kInputError;
+    return fail(error.path1().string() + ": " + error.code().message(), kInputError);
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory for what was asked", kInputError);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "flatenn: internal error: %s\n", first_line(error.what()).c_str());
-    return kInternalError;
+    return fail("internal error: " + first_line(error.what()), kInternalError);
   }
 }

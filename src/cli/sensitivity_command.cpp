@@ -101,9 +101,9 @@ nlohmann::json harden(const SensitivityCommand& options, const EvaluationInputs&
   const analysis::HardeningCurve curve = analysis::harden_greedily(
       inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, report, harden_options);
   if (!options.plan.empty()) {
-    write_file_atomically(options.plan, analysis::hardening_plan_toml(
-                                            *inputs.network, model_file(options.inputs.model),
-                                            inputs.images.name, curve, harden_options));
+    write_file_atomically(options.plan,
+                          analysis::hardening_plan_toml(*inputs.network, options.inputs.model,
+                                                        inputs.images.name, curve, harden_options));
   }
   nlohmann::json json = analysis::to_json(curve);
   json["rate"] = options.harden_rate;

@@ -20,6 +20,11 @@ void check_fit(const net::Network& network, const ImageCodes& images) {
 
 }  // namespace
 
+const std::vector<std::string>& engine_kind_names() {
+  static const std::vector<std::string> names = {"reference", "cpu", "lanes", "onednn", "cuda"};
+  return names;
+}
+
 EngineKind parse_engine_kind(const std::string& name) {
   if (name == "reference") return EngineKind::kReference;
   if (name == "cpu") return EngineKind::kCpu;

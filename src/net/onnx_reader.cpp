@@ -396,7 +396,10 @@ void drop_structural_metadata(Network& network) {
 
 }  // namespace
 
-Network read_onnx(const std::filesystem::path& path) {
+Network read_onnx(const std::filesystem::path& given) {
+  const bool folder = std::filesystem::is_directory(given);
+  const std::filesystem::path path = folder ? given / "model.onnx" : given;
+  FLATENN_CHECK(!folder || std::filesystem::exists(path), given.string(), ": holds no model.onnx");
   const std::string bytes = read_file(path);
   try {
     const onnx::ModelProto model = parse(bytes);

@@ -76,7 +76,9 @@ struct EngineOptions {
   int64_t threads = 0;  ///< 0: all cores.
 };
 
-/// "reference", "cpu", "lanes", "onednn", "cuda". Throws Error listing the choices.
+/// "reference", "cpu", "lanes", "onednn", "cuda".
+const std::vector<std::string>& engine_kind_names();
+/// Throws Error listing the choices.
 EngineKind parse_engine_kind(const std::string& name);
 
 /// Throws Error where the kind was not built in or this machine lacks what it needs.

@@ -8,8 +8,8 @@
 namespace flatenn::net {
 
 /// Reads a frozen network from an ONNX file in QDQ form (as write_onnx makes, or an equivalent made
-/// elsewhere). Throws Error naming the file, and the node with its operator or type where one is
-/// not supported.
+/// elsewhere), or from the model.onnx of a run folder. Throws Error naming the file, and the node
+/// with its operator or type where one is not supported.
 Network read_onnx(const std::filesystem::path& path);
 
 /// Writes opset 13: int8/uint8 QuantizeLinear and DequantizeLinear with Clip to the b-bit range,
