@@ -1,5 +1,6 @@
 #include "flatenn/base/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,7 +32,22 @@ std::string format_count(double value) {
   return text;
 }
 
+/// Of the terminal; 0 where it does not say.
+int64_t terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 }  // namespace
+
+std::string cut_to_columns(const std::string& line, int64_t columns) {
+  int64_t characters = 0;
+  for (size_t at = 0; at < line.size(); ++at) {
+    const bool continues = (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80;
+    if (!continues && ++characters > columns) return line.substr(0, at);
+  }
+  return line;
+}
 
 std::string format_duration(double seconds) {
   const auto whole = static_cast<int64_t>(std::llround(std::max(0.0, seconds)));
@@ -74,7 +90,9 @@ void Progress::draw(bool last) {
   const double interval = terminal_ ? kRedrawSeconds : kPlainLineSeconds;
   if (!last && seconds_between(drawn_, now) < interval) return;
   drawn_ = now;
-  const std::string text = line();
+  // A line that wraps could not be drawn over.
+  const int64_t columns = terminal_ ? terminal_columns() : 0;
+  const std::string text = columns > 0 ? cut_to_columns(line(), columns - 1) : line();
   std::fprintf(stderr, terminal_ ? (last ? "\r\033[K%s\n" : "\r\033[K%s") : "%s\n", text.c_str());
   std::fflush(stderr);
 }

@@ -277,6 +277,20 @@ TEST(Campaign, AnExhaustiveSingleFaultCampaignTriesEveryBitOnce) {
   EXPECT_EQ(critical, total.critical);
 }
 
+TEST(Campaign, SingleFaultsTakeTheBitsThatOtherCampaignsTake) {
+  SmallCampaign small(10);
+  small.run(
+      small.plan_of_one("single_fault = \"exhaustive\"\nlayers = [\"fc2\"]\nbits = [0, -2]\n"),
+      "a.db");
+  const PlanResult result = load_results(small.folder() / "a.db").at(0);
+  ASSERT_EQ(result.strata.size(), 3U) << "two and their total";
+  EXPECT_EQ(result.strata[0].bit, 0);
+  const net::Network network = testing::small_network(1);
+  for (const net::WeightTensor& tensor : net::weight_memory(network)) {
+    if (tensor.name == "fc2") EXPECT_EQ(result.strata[1].bit, tensor.bits - 2);
+  }
+}
+
 TEST(Campaign, ASampledSingleFaultCampaignHoldsTheExhaustiveShare) {
   SmallCampaign small(20);
   const std::string layer = "layers = [\"fc2\"]\nsingle_fault_error = 0.1\n";

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/csv_field.h"
 #include "flatenn/campaign/results.h"
 
 namespace flatenn::campaign {
@@ -118,14 +119,6 @@ json list_json(const Items& items, Convert convert) {
   return list;
 }
 
-/// A field as RFC 4180 wants it.
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + "\"";
-}
-
 class CsvLine {
  public:
   template <typename Value>
@@ -150,8 +143,8 @@ std::string cell_line(const PlanResult& plan, const CellResult& cell) {
   const Level& level = plan.levels[static_cast<size_t>(cell.level)];
   const ModelResult& model = plan.models[static_cast<size_t>(cell.model)];
   CsvLine line;
-  line.add(quoted(plan.name)).add(quoted(model.name));
-  line.add(quoted(plan.kinds[static_cast<size_t>(cell.kind)])).add(quoted(level.label));
+  line.add(csv_field(plan.name)).add(csv_field(model.name));
+  line.add(csv_field(plan.kinds[static_cast<size_t>(cell.kind)])).add(csv_field(level.label));
   line.add(level.count ? std::string() : json(level.rate).dump());
   line.add(level.count ? std::to_string(*level.count) : "");
   line.add(level.voltage ? json(*level.voltage).dump() : "");
@@ -169,8 +162,10 @@ std::string cell_line(const PlanResult& plan, const CellResult& cell) {
 
 std::string stratum_line(const PlanResult& plan, const StratumResult& stratum) {
   CsvLine line;
-  line.add(quoted(plan.name)).add(quoted(plan.models[static_cast<size_t>(stratum.model)].name));
-  line.add(quoted(plan.kinds[static_cast<size_t>(stratum.kind)])).add(quoted(stratum.layer_name));
+  line.add(csv_field(plan.name))
+      .add(csv_field(plan.models[static_cast<size_t>(stratum.model)].name));
+  line.add(csv_field(plan.kinds[static_cast<size_t>(stratum.kind)]))
+      .add(csv_field(stratum.layer_name));
   line.add(stratum.bit < 0 ? std::string("all") : std::to_string(stratum.bit));
   line.add(stratum.population).add(stratum.wanted).add(stratum.tried).add(stratum.critical);
   line.add(stratum.share).add(stratum.ci).add(stratum.mean_sdc1);

@@ -7,22 +7,6 @@
 namespace flatenn::campaign {
 namespace {
 
-PairResult compare(const CellResult& a, const CellResult& b) {
-  const size_t common = std::min(a.accuracies.size(), b.accuracies.size());
-  std::vector<double> differences(common);
-  for (size_t i = 0; i < common; ++i) differences[i] = b.accuracies[i] - a.accuracies[i];
-  const Summary summary = summarize(differences);
-  return {.model_a = a.model,
-          .model_b = b.model,
-          .kind = a.kind,
-          .level = a.level,
-          .trials = summary.count,
-          .difference = summary.mean,
-          .sd = summary.sd,
-          .ci = student_interval(summary.mean, summary.sd, summary.count),
-          .p_value = student_p_value(differences)};
-}
-
 struct Point {
   double rate;  ///< Or count: where the level stands.
   double accuracy;
@@ -62,19 +46,39 @@ Crossing crossing_of(const PlanResult& plan, int64_t model, int64_t kind, Accura
 
 }  // namespace
 
+PairResult compare_cells(const CellResult& a, const CellResult& b) {
+  const size_t common = std::min(a.accuracies.size(), b.accuracies.size());
+  std::vector<double> differences(common);
+  for (size_t i = 0; i < common; ++i) differences[i] = b.accuracies[i] - a.accuracies[i];
+  const Summary summary = summarize(differences);
+  return {.model_a = a.model,
+          .model_b = b.model,
+          .kind = a.kind,
+          .level = a.level,
+          .trials = summary.count,
+          .difference = summary.mean,
+          .sd = summary.sd,
+          .ci = student_interval(summary.mean, summary.sd, summary.count),
+          .p_value = student_p_value(differences)};
+}
+
+void adjust_pairs(std::vector<PairResult>& pairs) {
+  std::vector<double> p_values;
+  for (const PairResult& pair : pairs) p_values.push_back(pair.p_value);
+  const std::vector<double> adjusted = holm_adjusted(p_values);
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i].holm_p_value = adjusted[i];
+}
+
 std::vector<PairResult> compare_pairs(const PlanResult& plan) {
   std::vector<PairResult> pairs;
   for (const CellResult& a : plan.cells) {
     for (const CellResult& b : plan.cells) {
       if (a.model >= b.model || a.kind != b.kind || a.level != b.level) continue;
       if (a.accuracies.empty() || b.accuracies.empty()) continue;
-      pairs.push_back(compare(a, b));
+      pairs.push_back(compare_cells(a, b));
     }
   }
-  std::vector<double> p_values;
-  for (const PairResult& pair : pairs) p_values.push_back(pair.p_value);
-  const std::vector<double> adjusted = holm_adjusted(p_values);
-  for (size_t i = 0; i < pairs.size(); ++i) pairs[i].holm_p_value = adjusted[i];
+  adjust_pairs(pairs);
   return pairs;
 }
 

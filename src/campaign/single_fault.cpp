@@ -6,26 +6,11 @@
 #include <unordered_set>
 
 #include "campaign/distributions.h"
+#include "fault/selection.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/random.h"
 
 namespace flatenn::campaign {
-namespace {
-
-bool selects(const fault::FaultSource& selection, const fault::MemoryTensor& tensor, int bit) {
-  const auto names = [&](const std::vector<std::string>& list) {
-    return std::find(list.begin(), list.end(), tensor.name) != list.end();
-  };
-  const auto meets = [&](int wanted) {
-    return wanted == bit || (wanted == -1 && bit + 1 == tensor.bits);
-  };
-  return (selection.layers.empty() || names(selection.layers)) && !names(selection.spare) &&
-         (selection.bits.empty() ||
-          std::any_of(selection.bits.begin(), selection.bits.end(), meets));
-}
-
-}  // namespace
-
 int64_t sample_size(int64_t population, double error, double confidence) {
   FLATENN_CHECK(population > 0, "single faults: the population is empty");
   const double t = normal_quantile(1 - (1 - confidence) / 2);
@@ -37,15 +22,14 @@ int64_t sample_size(int64_t population, double error, double confidence) {
 std::vector<Stratum> make_strata(const fault::MemoryLayout& layout, const Plan& plan,
                                  const fault::FaultSource& selection) {
   std::vector<Stratum> strata;
-  for (int32_t index = 0; index < layout.weight_tensors; ++index) {
-    const fault::MemoryTensor& tensor = layout.tensors[static_cast<size_t>(index)];
-    for (int bit = 0; bit < tensor.bits; ++bit) {
-      if (!selects(selection, tensor, bit)) continue;
-      const int64_t wanted =
-          plan.single_fault == SingleFault::kExhaustive
-              ? tensor.elements
-              : sample_size(tensor.elements, plan.single_fault_error, plan.single_fault_confidence);
-      strata.push_back({.tensor = index,
+  for (const fault::SelectedTensor& selected : fault::select(selection, layout, "single faults")) {
+    const fault::MemoryTensor& tensor = layout.tensors[static_cast<size_t>(selected.tensor)];
+    const int64_t wanted =
+        plan.single_fault == SingleFault::kExhaustive
+            ? tensor.elements
+            : sample_size(tensor.elements, plan.single_fault_error, plan.single_fault_confidence);
+    for (const int32_t bit : selected.bits) {
+      strata.push_back({.tensor = selected.tensor,
                         .layer = tensor.layer,
                         .name = tensor.name,
                         .bit = bit,

@@ -45,12 +45,6 @@ double source_rate(const FaultSource& source, double rate) {
   return source.rate.value_or(rate * source.rate_factor);
 }
 
-bool bit_is_wanted(const FaultSource& source, int bit, int bits) {
-  return source.bits.empty() ||
-         std::any_of(source.bits.begin(), source.bits.end(),
-                     [&](int wanted) { return (wanted < 0 ? wanted + bits : wanted) == bit; });
-}
-
 /// Largest rate of any bit; also checks that none exceeds 1.
 double highest_rate(const FaultSource& source, double rate) {
   double highest = source.bit_factors.empty() ? rate : 0;
@@ -93,7 +87,7 @@ void add_hits(BandSampler& sampler, SiteStreams& streams, const FaultSource& sou
   const double highest = highest_rate(source, rate);
   for (const Hit& hit : sampler.sample(streams.sites, streams.marks(), words * bits, highest)) {
     const int bit = static_cast<int>(hit.index % bits);
-    if (!bit_is_wanted(source, bit, bits)) continue;
+    if (!source.wants_bit(bit, bits)) continue;
     if (!(hit.u < rate * bit_factor(source, bit, bits))) continue;
     CodeMask mask{.element = hit.index / bits};
     add_to_mask(mask, bit, source.kinds.pick(hit.kind));
@@ -128,7 +122,7 @@ ActivationSource select_activations(const FaultSource& source, uint64_t number,
                   place, ": ", source.bit_factors.size(), " bit factors, but ", activation.name,
                   " has ", activation.bits, " bits");
     for (int bit = 0; bit < activation.bits; ++bit) {
-      any = any || bit_is_wanted(source, bit, activation.bits);
+      any = any || source.wants_bit(bit, activation.bits);
     }
   }
   FLATENN_CHECK(any, place, ": no stored activation bits left to fault");

@@ -22,6 +22,12 @@ FaultKind KindShares::pick(double v) const {
 
 bool KindShares::is_mix() const { return bit_flip < 1 && stuck_at_0 < 1 && stuck_at_1 < 1; }
 
+bool FaultSource::wants_bit(int bit, int word_bits) const {
+  return bits.empty() || std::any_of(bits.begin(), bits.end(), [&](int position) {
+           return (position < 0 ? position + word_bits : position) == bit;
+         });
+}
+
 FaultModel FaultModel::of_kind(FaultKind kind, Encoding encoding) {
   return {.encoding = encoding, .sources = {{.kinds = KindShares::only(kind)}}};
 }

@@ -34,11 +34,7 @@ void check_names(const std::vector<std::string>& wanted, const MemoryLayout& lay
 std::vector<int32_t> selected_bits(const FaultSource& source, int bits) {
   std::vector<int32_t> selected;
   for (int32_t bit = 0; bit < bits; ++bit) {
-    const bool wanted = source.bits.empty() ||
-                        std::any_of(source.bits.begin(), source.bits.end(), [&](int position) {
-                          return (position < 0 ? position + bits : position) == bit;
-                        });
-    if (wanted) selected.push_back(bit);
+    if (source.wants_bit(bit, bits)) selected.push_back(bit);
   }
   return selected;
 }

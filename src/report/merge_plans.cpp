@@ -38,22 +38,6 @@ std::string common_name(const std::string& a, const std::string& b) {
   return last == std::string::npos ? a : name.substr(0, last + 1);
 }
 
-campaign::PairResult pair_of(const PlanResult& plan, int64_t a, int64_t b,
-                             const campaign::CellResult& first) {
-  campaign::PairResult pair{.model_a = a, .model_b = b, .kind = first.kind, .level = first.level};
-  const campaign::CellResult* second = plan.cell(b, first.kind, first.level);
-  std::vector<double> differences;
-  for (size_t i = 0; i < std::min(first.accuracies.size(), second->accuracies.size()); ++i)
-    differences.push_back(second->accuracies[i] - first.accuracies[i]);
-  const campaign::Summary summary = campaign::summarize(differences);
-  pair.trials = summary.count;
-  pair.difference = summary.mean;
-  pair.sd = summary.sd;
-  pair.ci = campaign::student_interval(summary.mean, summary.sd, summary.count);
-  pair.p_value = campaign::student_p_value(differences);
-  return pair;
-}
-
 void add_pairs_across(PlanResult& plan, int64_t first_new) {
   const auto models = static_cast<int64_t>(plan.models.size());
   const auto seed = [&](int64_t model) {
@@ -62,8 +46,9 @@ void add_pairs_across(PlanResult& plan, int64_t first_new) {
   for (const campaign::CellResult& cell : plan.cells) {
     if (cell.model >= first_new) continue;
     for (int64_t other = first_new; other < models; ++other) {
-      if (seed(cell.model) == seed(other) && plan.cell(other, cell.kind, cell.level) != nullptr)
-        plan.pairs.push_back(pair_of(plan, cell.model, other, cell));
+      const campaign::CellResult* second = plan.cell(other, cell.kind, cell.level);
+      if (seed(cell.model) == seed(other) && second != nullptr)
+        plan.pairs.push_back(campaign::compare_cells(cell, *second));
     }
   }
 }
@@ -88,14 +73,6 @@ void append(PlanResult& into, const PlanResult& plan) {
   add_pairs_across(into, first_new);
 }
 
-/// Holm's correction over all pairs and cells of the joined plan.
-void correct(PlanResult& plan) {
-  std::vector<double> p_values;
-  for (const campaign::PairResult& pair : plan.pairs) p_values.push_back(pair.p_value);
-  const std::vector<double> adjusted = campaign::holm_adjusted(p_values);
-  for (size_t i = 0; i < plan.pairs.size(); ++i) plan.pairs[i].holm_p_value = adjusted[i];
-}
-
 }  // namespace
 
 std::vector<PlanResult> merge_plans(std::vector<PlanResult> plans) {
@@ -108,7 +85,7 @@ std::vector<PlanResult> merge_plans(std::vector<PlanResult> plans) {
       merged.push_back(std::move(plan));
     } else {
       append(*partner, plan);
-      correct(*partner);
+      campaign::adjust_pairs(partner->pairs);
     }
   }
   return merged;

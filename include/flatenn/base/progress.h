@@ -43,6 +43,9 @@ class Progress {
   Clock::time_point drawn_;
 };
 
+/// The line's first characters (UTF-8), at most so many.
+std::string cut_to_columns(const std::string& line, int64_t columns);
+
 /// "1:07", "2:03:40": hours only where there are any.
 std::string format_duration(double seconds);
 

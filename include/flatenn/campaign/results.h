@@ -74,6 +74,11 @@ struct PairResult {
   double holm_p_value = 1;  ///< Adjusted over all pairs and cells of the plan.
 };
 
+/// b minus a on the trials that both have used; holm_p_value is as yet 1.
+PairResult compare_cells(const CellResult& a, const CellResult& b);
+/// Sets holm_p_value over all of them.
+void adjust_pairs(std::vector<PairResult>& pairs);
+
 /// The largest rate (or number of faults, in a plan of counts) that costs at most `tolerated_drop`
 /// of mean accuracy, between the plan's rates by linear interpolation in log10(rate).
 struct ToleranceResult {

@@ -58,7 +58,9 @@ struct FaultSource {
   std::optional<int64_t> count;
   std::vector<std::string> layers;  ///< Only these (empty: all), by layer name.
   std::vector<std::string> spare;   ///< Not these.
-  std::vector<int> bits;            ///< Only these positions (empty: all); -1: each word's top bit.
+  /// Only these positions (empty: all); negative ones count from the top: -1 is each word's top
+  /// bit.
+  std::vector<int> bits;
   /// Factor of the rate for each bit position (unit kBit), least significant first, the last one
   /// for each word's top bit: a shorter word takes the last entries. Empty: 1 each.
   std::vector<double> bit_factors;
@@ -69,6 +71,8 @@ struct FaultSource {
   /// else every tensor has memory of its own.
   bool shared_buffer = true;
 
+  /// Whether `bits` names this position of a word of `word_bits`.
+  bool wants_bit(int bit, int word_bits) const;
   /// Whether it takes the rate (or number of faults) that a trial is run at.
   bool follows_rate() const { return unit != FaultUnit::kList && !rate && !count; }
 };
