@@ -343,6 +343,19 @@ TEST(Campaign, RunsComposedFaultsWithAndWithoutProtection) {
   EXPECT_NE(bare.accuracies, guarded.accuracies);
 }
 
+TEST(Campaign, RefusesRatesThatFactorsTakeAboveOneBeforeItStoresAPlan) {
+  SmallCampaign small;
+  const std::string rates = "rates = [0.001, 0.3]\n[[faults]]\n";
+  for (const std::string faults :
+       {"rate_factor = 4", "bit_factors = [1, 1, 1, 1, 1, 1, 1, 4]",
+        "target = \"activations\"\nkind = \"bit_flip\"\nbit_factors = [1, 1, 1, 1, 1, 1, 1, 4]"}) {
+    EXPECT_THAT(error_of([&] { small.run(small.plan_of_one(rates + faults), "a.db"); }),
+                ::testing::AnyOf(HasSubstr("exceeds 1"), HasSubstr("is 1.2, above 1")))
+        << faults;
+  }
+  EXPECT_TRUE(small.open("a.db").plans().empty());
+}
+
 TEST(Campaign, NamesAModelThatDoesNotFitTheImages) {
   SmallCampaign small;
   auto other = std::make_shared<data::ImageSet>(*small.options().images);

@@ -100,6 +100,7 @@ void Workload::make_injectors(PlanModel& model) {
       injectors.emplace_back(model.network, at_level(kind.model, plan_.levels[level]));
     }
     const fault::Injector& injector = injectors.front();
+    for (const Level& level : plan_.levels) injector.check_rate(level.rate);
     if (injector.saturated() > 0) {
       log::info(model.name, ": ", injector.saturated(), " codes have no word in ",
                 fault::to_string(kind.model.encoding), " and were saturated");

@@ -106,6 +106,8 @@ BenchReport bench(Engine& engine, const net::Network& network, const ImageCodes&
                   int64_t threads, const BenchOptions& options) {
   FLATENN_CHECK(options.trials > 0 && options.repetitions > 0,
                 "bench: trials and repetitions must be positive");
+  FLATENN_CHECK(options.bit_error_share >= 0 && options.bit_error_share <= 1,
+                "bench: share of changed weights must be in [0, 1], got ", options.bit_error_share);
   BenchReport report{.engine = engine.name(), .images = images.count};
   for (const net::Layer& layer : network.layers) report.macs += net::macs(network, layer);
   report.peak_gmacs_per_second = measure_peak(threads);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "flatenn/base/error.h"
 
 namespace flatenn::engine {
@@ -19,6 +21,15 @@ TEST(Bench, ReportsEveryMultiplyingLayerAndConsistentRates) {
   EXPECT_NEAR(report.trials_per_second * report.trial_seconds.median, 1, 1e-9);
   EXPECT_GT(report.peak_gmacs_per_second, 0);
   for (const LayerBench& layer : report.layers) EXPECT_GT(layer.gmacs_per_second, 0) << layer.name;
+}
+
+TEST(Bench, RefusesAShareThatIsNone) {
+  const auto network = std::make_shared<net::Network>(bench_network("lenet5", 4));
+  const auto images = bench_images(*network, 16);
+  const auto engine = make_engine(network, images, {.threads = 1});
+  for (const double share : {-0.1, 1.5, std::nan("")}) {
+    EXPECT_THROW(bench(*engine, *network, *images, 1, {.bit_error_share = share}), Error);
+  }
 }
 
 TEST(BenchNetwork, KnowsThePapersNetworksAndListsThem) {

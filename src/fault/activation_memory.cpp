@@ -129,6 +129,10 @@ ActivationSource select_activations(const FaultSource& source, uint64_t number,
   return selected;
 }
 
+void check_rate(const ActivationSource& source, double rate) {
+  (void)highest_rate(source.source, source_rate(source.source, rate));
+}
+
 DrawnActivationFaults::DrawnActivationFaults(const std::vector<ActivationSource>& sources,
                                              const net::Network& network, double rate,
                                              uint64_t seed, uint64_t trial)

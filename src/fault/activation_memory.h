@@ -23,6 +23,9 @@ struct ActivationSource {
 ActivationSource select_activations(const FaultSource& source, uint64_t number,
                                     const net::Network& network, const std::string& place);
 
+/// Throws Error where a bit's factor takes the rate above 1.
+void check_rate(const ActivationSource& source, double rate);
+
 /// Faults of activation codes in one trial. Flips come from a stream of (seed, trial, source,
 /// activation, image); stuck-at cells from one of (seed, trial, source) for a shared buffer, or of
 /// (seed, trial, source, activation).

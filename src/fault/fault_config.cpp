@@ -102,6 +102,7 @@ FaultSource read_source(Config& config, const std::string& table,
 /// [[faults]], each a source of its own.
 std::vector<FaultSource> read_sources(Config& config, const std::vector<std::string>& tables,
                                       const std::filesystem::path& folder) {
+  if (tables.front() != "0") config.fail("faults", "is a list of tables: write [[faults]]");
   for (const char* const key : {"layers", "spare", "bits", "biases"}) {
     if (config.has(key)) config.fail(key, "contradicts [[faults]]; say it there");
   }

@@ -129,6 +129,7 @@ TEST(FaultConfig, NamesWhatIsWrongOrContradictory) {
   EXPECT_THAT(error_of("[[faults]]\nunit = \"row\""), HasSubstr("need the geometry"));
   EXPECT_THAT(error_of("[[faults]]\nunit = \"list\""), HasSubstr("needs the file"));
   EXPECT_THAT(error_of("[[faults]]\nrates = 0.1"), HasSubstr("did you mean 'faults.0.rate'"));
+  EXPECT_THAT(error_of("[faults]\nrate = 0.1"), HasSubstr("faults: is a list of tables"));
   EXPECT_THAT(error_of("[[faults]]\nlength = 3"), HasSubstr("unknown key 'faults.0.length'"));
   EXPECT_THAT(error_of("[protection]\ncode = \"ecc\""), HasSubstr("none, parity, secded"));
   EXPECT_THAT(error_of("[protection]\nzero_detected = true"), HasSubstr("is for secded"));

@@ -23,6 +23,14 @@ struct MemorySource {
   FaultMap fixed;       ///< Of lists.
 };
 
+double own_rate(const MemorySource& resolved, double rate) {
+  const FaultSource& source = resolved.source;
+  const double own = source.rate.value_or(rate * source.rate_factor);
+  FLATENN_CHECK(own <= 1, "faults[", resolved.number, "]: the plan's rate ", rate,
+                " times rate_factor ", source.rate_factor, " exceeds 1");
+  return own;
+}
+
 void check_fits(const MemorySource& resolved, const MemoryLayout& layout,
                 const std::string& place) {
   const FaultSource& source = resolved.source;
@@ -85,31 +93,29 @@ void Injector::State::add(const FaultSource& source, uint64_t number) {
 void Injector::State::draw(const MemorySource& resolved, double rate, const DrawKey& key,
                            FaultMap& map) const {
   const FaultSource& source = resolved.source;
-  const double own_rate = source.rate.value_or(rate * source.rate_factor);
-  FLATENN_CHECK(own_rate <= 1, "faults[", resolved.number, "]: the plan's rate ", rate,
-                " times rate_factor ", source.rate_factor, " exceeds 1");
+  const double own = own_rate(resolved, rate);
   switch (source.unit) {
     case FaultUnit::kBit:
       if (source.count) {
         draw_exact_count(source, resolved.selection, layout, key, map.faults);
         break;
       }
-      draw_bits(source, resolved.selection, layout, own_rate, key, map.faults);
+      draw_bits(source, resolved.selection, layout, own, key, map.faults);
       if (source.bits.empty()) {
-        draw_check_bits(source, resolved.selection, layout, model.protection.code, own_rate, key,
+        draw_check_bits(source, resolved.selection, layout, model.protection.code, own, key,
                         map.check_faults);
       }
       break;
     case FaultUnit::kWord:
-      draw_words(source, resolved.selection, layout, own_rate, key, map.faults);
+      draw_words(source, resolved.selection, layout, own, key, map.faults);
       break;
     case FaultUnit::kBurst:
-      draw_bursts(source, resolved.selection, layout, own_rate, key, map.faults);
+      draw_bursts(source, resolved.selection, layout, own, key, map.faults);
       break;
     case FaultUnit::kRow:
     case FaultUnit::kColumn:
     case FaultUnit::kCell:
-      draw_array(source, resolved.selection, *arrays, own_rate, key, map.faults);
+      draw_array(source, resolved.selection, *arrays, own, key, map.faults);
       break;
     case FaultUnit::kList:
       map.faults.insert(map.faults.end(), resolved.fixed.faults.begin(),
@@ -144,6 +150,17 @@ int64_t Injector::clipped() const { return state_->clipped; }
 const MemoryLayout& Injector::layout() const { return state_->layout; }
 const FaultModel& Injector::model() const { return state_->model; }
 const ArrayMap* Injector::arrays() const { return state_->arrays ? &*state_->arrays : nullptr; }
+
+void Injector::check_rate(double rate) const {
+  for (const MemorySource& resolved : state_->memory) {
+    const double own = own_rate(resolved, rate);
+    for (const SelectedTensor& selected : resolved.selection) {
+      const int bits = state_->layout.tensors[static_cast<size_t>(selected.tensor)].bits;
+      for (const int32_t bit : selected.bits) (void)bit_rate(resolved.source, own, bit, bits);
+    }
+  }
+  for (const ActivationSource& source : state_->activations) fault::check_rate(source, rate);
+}
 
 FaultMap Injector::draw(double rate, uint64_t seed, uint64_t trial) const {
   FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ", rate);

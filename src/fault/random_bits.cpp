@@ -59,6 +59,13 @@ double bit_factor(const FaultSource& source, int32_t bit, int bits) {
   return source.bit_factors[static_cast<size_t>(place)];
 }
 
+double bit_rate(const FaultSource& source, double rate, int32_t bit, int bits) {
+  const double own = rate * bit_factor(source, bit, bits);
+  FLATENN_CHECK(own <= 1, "faults: rate ", rate, " times the factor of bit ", bit, " is ", own,
+                ", above 1");
+  return own;
+}
+
 void draw_bits(const FaultSource& source, const Selection& selection, const MemoryLayout& layout,
                double rate, const DrawKey& key, std::vector<Fault>& faults) {
   BandSampler sampler;
@@ -71,11 +78,8 @@ void draw_bits(const FaultSource& source, const Selection& selection, const Memo
     for (const int32_t bit : selected.bits) {
       SiteStreams streams(key, purpose, static_cast<uint64_t>(tensor.ordinal),
                           static_cast<uint64_t>(bit), source.kinds);
-      const double bit_rate = rate * bit_factor(source, bit, tensor.bits);
-      FLATENN_CHECK(bit_rate <= 1, "faults: rate ", rate, " times the factor of bit ", bit, " is ",
-                    bit_rate, ", above 1");
-      for (const Hit& hit :
-           sampler.sample(streams.sites, streams.marks(), tensor.elements, bit_rate)) {
+      const double own = bit_rate(source, rate, bit, tensor.bits);
+      for (const Hit& hit : sampler.sample(streams.sites, streams.marks(), tensor.elements, own)) {
         faults.push_back({{selected.tensor, bit, hit.index}, source.kinds.pick(hit.kind)});
       }
       ends.push_back(faults.size());

@@ -33,5 +33,7 @@ int64_t count_bits(const Selection& selection, const MemoryLayout& layout);
 
 /// Factor of a bit position; `bits` is the word's length.
 double bit_factor(const FaultSource& source, int32_t bit, int bits);
+/// `rate` times that factor. Throws Error where this is no probability.
+double bit_rate(const FaultSource& source, double rate, int32_t bit, int bits);
 
 }  // namespace flatenn::fault

@@ -55,6 +55,8 @@ class Injector {
   const FaultModel& model() const;
   const ArrayMap* arrays() const;  ///< Null where the model has no array.
 
+  /// Throws Error where factors would give a bit a probability above 1 at this rate.
+  void check_rate(double rate) const;
   /// The map of one trial: faults of weights and biases (those of activations are in inject's
   /// result). `rate` in [0, 1] serves the sources that have none of their own.
   FaultMap draw(double rate, uint64_t seed, uint64_t trial) const;
