@@ -113,6 +113,37 @@ TEST(Page, KeepsLayersInTheNetworksOrder) {
             (std::vector<std::string>{"conv2", "conv10", "fc"}));
 }
 
+TEST(Page, CallsExactNumbersOfFaultsByTheirName) {
+  Findings findings = testing::test_findings();
+  findings.runs.clear();
+  for (campaign::Level& level : findings.plans[0].levels) {
+    level = {.count = static_cast<int64_t>(1000 * level.rate), .label = level.label};
+  }
+  findings.plans[0].tolerances[0].rate = 12;
+  const std::string page = own_part(render_page(findings));
+  EXPECT_THAT(page, HasSubstr("5 numbers of faults, "));
+  EXPECT_THAT(page, HasSubstr("Tolerable number of faults"));
+  EXPECT_THAT(page, HasSubstr("data-value=\"12\""));
+  const nlohmann::json figures = embedded(render_page(findings), "flatenn-figures");
+  EXPECT_THAT(figures.at("accuracy-bit-flip").dump(), HasSubstr("Faulty bits"));
+  EXPECT_THAT(figures.at("accuracy-bit-flip").dump(), Not(HasSubstr("Bit error rate")));
+}
+
+TEST(Page, TellsWhatSingleFaultsCameTo) {
+  Findings findings;
+  campaign::PlanResult plan = testing::test_plan();
+  plan.cells.clear();
+  plan.single_fault = true;
+  plan.strata = {{.layer_name = "fc", .bit = 0, .population = 9, .wanted = 9, .tried = 9},
+                 {.layer_name = "fc", .bit = 1, .population = 9, .wanted = 9, .tried = 4},
+                 {.layer = -1, .layer_name = "all", .bit = -1, .population = 18, .tried = 13}};
+  findings.plans = {plan};
+  const std::string page = own_part(render_page(findings));
+  EXPECT_THAT(page, HasSubstr("single faults by layer and bit, 13 trials over"));
+  EXPECT_THAT(page, HasSubstr("1 stratum unfinished."));
+  EXPECT_THAT(page, HasSubstr("<td>all</td>"));
+}
+
 TEST(Sections, HaveUniqueIds) {
   Findings findings = testing::test_findings();
   findings.plans.push_back(testing::test_plan());

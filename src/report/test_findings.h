@@ -56,20 +56,8 @@ inline void add_pairs(campaign::PlanResult& plan, int64_t kind, int64_t level) {
   const auto models = static_cast<int64_t>(plan.models.size());
   for (int64_t a = 0; a < models; ++a) {
     for (int64_t b = a + 1; b < models; ++b) {
-      std::vector<double> differences;
-      const auto& first = plan.cell(a, kind, level)->accuracies;
-      const auto& second = plan.cell(b, kind, level)->accuracies;
-      for (size_t i = 0; i < first.size(); ++i) differences.push_back(second[i] - first[i]);
-      const campaign::Summary summary = campaign::summarize(differences);
       plan.pairs.push_back(
-          {.model_a = a,
-           .model_b = b,
-           .kind = kind,
-           .level = level,
-           .trials = summary.count,
-           .difference = summary.mean,
-           .sd = summary.sd,
-           .ci = campaign::student_interval(summary.mean, summary.sd, summary.count)});
+          campaign::compare_cells(*plan.cell(a, kind, level), *plan.cell(b, kind, level)));
     }
   }
 }

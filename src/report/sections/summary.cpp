@@ -38,11 +38,12 @@ size_t telling_level(const campaign::PlanResult& plan) {
 
 Table summary_table(const Findings& findings, const campaign::PlanResult& plan) {
   const size_t level = telling_level(plan);
-  Table table{.id = plan_id(findings, plan, "summary"),
-              .title = plan_prefix(findings, plan) + "Networks at a glance",
-              .caption =
-                  "Accuracy without faults, and mean accuracy over fault maps at the bit "
-                  "error rate where the networks lie furthest apart."};
+  Table table{
+      .id = plan_id(findings, plan, "summary"),
+      .title = plan_prefix(findings, plan) + "Networks at a glance",
+      .caption =
+          "Accuracy without faults, and mean accuracy over fault maps where the networks lie "
+          "furthest apart."};
   table.columns = {{"Network", 0, "model"}, {"No faults (%)", 2, "golden_percent"}};
   for (const std::string& kind : plan.kinds)
     table.columns.push_back(
@@ -65,21 +66,49 @@ std::string count_of(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-Paragraph plan_paragraph(const campaign::PlanResult& plan) {
-  int64_t trials = 0, unfinished = 0;
+/// What a plan's cells or strata came to.
+struct Progress {
+  std::string levels;  ///< "7 rates"
+  int64_t trials = 0;
+  std::string unfinished;  ///< "2 cells", or "" where all are done.
+};
+
+Progress progress_of_cells(const campaign::PlanResult& plan) {
+  Progress progress{.levels = count_of(plan.levels.size(), plan.by_counts() ? "number" : "rate") +
+                              (plan.by_counts() ? " of faults" : "")};
+  size_t unfinished = 0;
   for (const campaign::CellResult& cell : plan.cells) {
-    trials += cell.accuracy.count;
+    progress.trials += cell.accuracy.count;
     unfinished += cell.stop == campaign::StopReason::kRunning ? 1 : 0;
   }
+  if (unfinished > 0) progress.unfinished = count_of(unfinished, "cell");
+  return progress;
+}
+
+Progress progress_of_strata(const campaign::PlanResult& plan) {
+  Progress progress{.levels = "single faults by layer and bit"};
+  size_t unfinished = 0;
+  for (const campaign::StratumResult& stratum : plan.strata) {
+    if (stratum.bit < 0) continue;  // all of a network together
+    progress.trials += stratum.tried;
+    unfinished += stratum.tried < stratum.wanted ? 1 : 0;
+  }
+  if (unfinished > 0) {
+    progress.unfinished = std::to_string(unfinished) + (unfinished == 1 ? " stratum" : " strata");
+  }
+  return progress;
+}
+
+Paragraph plan_paragraph(const campaign::PlanResult& plan) {
+  const Progress progress = plan.single_fault ? progress_of_strata(plan) : progress_of_cells(plan);
   std::string text = "Campaign \"" + plan.name + "\": " + count_of(plan.models.size(), "network") +
-                     ", " + count_of(plan.kinds.size(), "kind") + " of fault, " +
-                     count_of(plan.levels.size(), "rate") + ", " +
-                     count_of(static_cast<size_t>(trials), "trial") + " over " +
+                     ", " + count_of(plan.kinds.size(), "kind") + " of fault, " + progress.levels +
+                     ", " + count_of(static_cast<size_t>(progress.trials), "trial") + " over " +
                      std::to_string(plan.dataset_images) + " images of " + plan.dataset +
                      ", seed " + std::to_string(plan.seed) + ".";
-  if (unfinished > 0)
-    text += " " + count_of(static_cast<size_t>(unfinished), "cell") + " unfinished.";
-  return {.text = text, .warning = unfinished > 0};
+  const bool unfinished = !progress.unfinished.empty();
+  if (unfinished) text += " " + progress.unfinished + " unfinished.";
+  return {.text = text, .warning = unfinished};
 }
 
 }  // namespace

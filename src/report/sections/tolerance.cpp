@@ -6,27 +6,41 @@ namespace {
 
 constexpr double kPercent = 100;
 
+/// "Tolerable rate (%)", "low (%)", "high (%)", or numbers of faults.
+std::vector<Column> tolerance_columns(bool by_counts) {
+  std::vector<Column> columns = {{"Network", 0, "model"}, {"Faults", 0, "kind"}};
+  if (by_counts) {
+    columns.insert(columns.end(),
+                   {{"Tolerable faults", 1, "faults"}, {"low", 1, "low"}, {"high", 1, "high"}});
+  } else {
+    columns.insert(columns.end(), {{"Tolerable rate (%)", 3, "rate_percent"},
+                                   {"low (%)", 3, "low_percent"},
+                                   {"high (%)", 3, "high_percent"}});
+  }
+  columns.push_back({"Note", 0, "note"});
+  return columns;
+}
+
 Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan) {
-  const std::string points = short_number(kPercent * plan.tolerated_drop);
+  const bool counts = plan.by_counts();
+  const std::string what = counts ? "number of faults" : "rate";
   Table table{.id = plan_id(findings, plan, "tolerance"),
-              .title = plan_prefix(findings, plan) + "Tolerable bit error rate",
-              .caption = "The largest rate that costs at most " + points +
-                         " points of mean accuracy, interpolated in log10(rate) between the rates "
+              .title = plan_prefix(findings, plan) +
+                       (counts ? "Tolerable number of faults" : "Tolerable bit error rate"),
+              .caption = "The largest " + what + " that costs at most " +
+                         short_number(kPercent * plan.tolerated_drop) +
+                         " points of mean accuracy, interpolated in log10 of it between those "
                          "measured, with the range that the 95 % intervals of the curve allow.",
-              .columns = {{"Network", 0, "model"},
-                          {"Faults", 0, "kind"},
-                          {"Tolerable rate (%)", 3, "rate_percent"},
-                          {"low (%)", 3, "low_percent"},
-                          {"high (%)", 3, "high_percent"},
-                          {"Note", 0, "note"}}};
+              .columns = tolerance_columns(counts)};
+  const double factor = counts ? 1 : kPercent;
   for (const campaign::ToleranceResult& result : plan.tolerances) {
     std::string note;
-    if (result.beyond) note = "at least the highest rate measured";
-    if (result.rate == 0) note = "the lowest rate measured costs more";
+    if (result.beyond) note = "at least the highest " + what + " measured";
+    if (result.rate == 0) note = "the lowest " + what + " measured costs more";
     table.rows.push_back({plan.models[static_cast<size_t>(result.model)].name,
                           kind_title(plan.kinds[static_cast<size_t>(result.kind)]),
-                          kPercent * result.rate, kPercent * result.ci.low,
-                          kPercent * result.ci.high, note});
+                          factor * result.rate, factor * result.ci.low, factor * result.ci.high,
+                          note});
   }
   return table;
 }
