@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/validators.h"
 #include "flatenn/base/config.h"
 
 namespace flatenn::cli {
@@ -140,7 +141,7 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
       ->check(CLI::IsMember(engine::engine_kind_names()))
       ->capture_default_str();
   command.add_option("--threads", options->threads, "Threads (0: all cores)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
   return options;
 }

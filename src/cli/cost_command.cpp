@@ -63,6 +63,7 @@ void add_cost_command(CLI::App& app, const GlobalOptions&) {
   command
       ->add_option("--hardware", options->hardware,
                    "Hardware files (.toml), or dense, zero_skipping, in_memory")
+      ->delimiter(',')
       ->required();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
   command->add_flag("--json", options->json, "Machine-readable output");

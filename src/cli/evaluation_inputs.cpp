@@ -1,5 +1,6 @@
 #include "cli/evaluation_inputs.h"
 
+#include "cli/validators.h"
 #include "flatenn/base/error.h"
 #include "flatenn/net/onnx.h"
 
@@ -26,10 +27,10 @@ void EvaluationOptions::declare_inputs(CLI::App& command) {
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
   command.add_option("--images", images, "Only the first N images (0: all)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
   command.add_option("--threads", threads, "Threads (0: all cores)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
 }
 

@@ -1,5 +1,6 @@
 #include "cli/fault_options.h"
 
+#include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/fault/fault_config.h"
@@ -95,7 +96,7 @@ void add_draw_options(CLI::App& app, FaultOptions& options) {
           ->excludes(kind);
   auto* rate = app.add_option("--rate", options.rate, "Bit error rate in [0, 1]");
   auto* count = app.add_option("--count", options.count, "Exactly so many faulty bits")
-                    ->check(CLI::NonNegativeNumber)
+                    ->check(at_least(0))
                     ->excludes(rate);
   auto* table = app.add_option("--voltage-table", options.voltages,
                                "CSV with the columns voltage and rate; gives the rate at --voltage")
@@ -111,8 +112,12 @@ void add_draw_options(CLI::App& app, FaultOptions& options) {
   app.add_option("--encoding", options.encoding,
                  "twos_complement, offset_binary, gray, sign_magnitude or differential_pair "
                  "(default: the map's, else the model's)");
-  app.add_option("--seed", options.seed, "Seed of the maps")->capture_default_str();
-  app.add_option("--trial", options.trial, "Which map of the seed")->capture_default_str();
+  app.add_option("--seed", options.seed, "Seed of the maps")
+      ->check(at_least(0))
+      ->capture_default_str();
+  app.add_option("--trial", options.trial, "Which map of the seed")
+      ->check(at_least(0))
+      ->capture_default_str();
   for (CLI::Option* flag : {shares, count, layers, spare, bits}) flag->excludes(config);
   CLI::Option* const map = app.get_option_no_throw("--map");
   if (map == nullptr) return;

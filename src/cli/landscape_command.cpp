@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/validators.h"
 #include "flatenn/analysis/landscape_question.h"
 #include "flatenn/analysis/latent_surface.h"
 #include "flatenn/analysis/result_file.h"
@@ -114,6 +115,7 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--towards", options->question.towards,
                       "Second model: walk the straight path to it");
   command->add_option("--seed", options->question.seed, "Seed of random directions")
+      ->check(at_least(0))
       ->capture_default_str();
   command->add_option("--device", options->device, "Of LibTorch: cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))

@@ -7,7 +7,14 @@
 namespace flatenn::cli {
 namespace {
 
-using namespace campaign;
+using campaign::CellResult;
+using campaign::Interval;
+using campaign::ModelResult;
+using campaign::PairResult;
+using campaign::PlanResult;
+using campaign::StratumResult;
+using campaign::Summary;
+using campaign::ToleranceResult;
 
 int width_of(const std::vector<std::string>& texts, size_t at_least) {
   size_t width = at_least;

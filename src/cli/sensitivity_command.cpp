@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/validators.h"
 #include "flatenn/analysis/bit_search.h"
 #include "flatenn/analysis/flip_estimates.h"
 #include "flatenn/analysis/hardening.h"
@@ -207,19 +208,20 @@ void add_sensitivity_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--trials", options->cells.trials, "Fault maps a cell")
       ->capture_default_str();
   command->add_option("--seed", options->cells.seed, "Seed of every fault map")
+      ->check(at_least(0))
       ->capture_default_str();
   command->add_flag("--no-estimates", options->no_estimates, "Leave the gradient estimates out");
   command
       ->add_option("--gradient-images", options->gradient_images,
                    "Images of the other split that estimates see")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--attack", options->attack_flips, "Flips of a progressive bit search")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command
       ->add_option("--attack-images", options->attack_images,
                    "Images of the other split that the search sees")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--harden", options->harden_rate,
                       "Harden bits greedily against faults at this rate");

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/validators.h"
 #include "flatenn/analysis/fault_rise.h"
 #include "flatenn/analysis/result_file.h"
 #include "flatenn/analysis/sharpness.h"
@@ -87,7 +88,7 @@ void add_sharpness_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--rate", options->rate, "Bit error rate of the expected rise")
       ->capture_default_str();
   command->add_option("--trials", options->trials, "Fault maps of the expected rise")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("-m,--batch", measures.m, "Images a batch of m-sharpness")
       ->capture_default_str();
@@ -98,10 +99,11 @@ void add_sharpness_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--tolerance", measures.tolerance, "Relative, of eigenvalues and trace")
       ->capture_default_str();
   command->add_option("--products", measures.max_products, "Hessian products at most, each")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command->add_flag("--density", measures.density, "Spectral density of the Hessian too");
   command->add_option("--seed", measures.seed, "Seed of every random direction")
+      ->check(at_least(0))
       ->capture_default_str();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
   command->add_option("--device", options->device, "Of LibTorch: cpu or cuda")

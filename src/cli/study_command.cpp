@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/validators.h"
 #include "flatenn/base/log.h"
 #include "flatenn/study/claims.h"
 #include "flatenn/study/study.h"
@@ -62,20 +63,20 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->required();
   command.add_option("--data", options.data, "Data set in place of the study's");
   command.add_option("--epochs", options.epochs, "Epochs of a training (sgd-2x: twice)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command.add_option("--warm-epochs", options.warm_epochs, "Epochs of the network all start from")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command.add_option("--trials", options.trials, "Fault maps a cell")
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 31));
   command.add_option("--seeds", options.seeds, "Training seeds; verdicts need several")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command
       .add_option("--first-seed", options.first_seed,
                   "Leave the seeds before it to another call on the same folder")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command.add_option("--arms", options.arms, "Networks, as RECIPE-ACTIVATION: sgd-standard,...")
       ->delimiter(',');
-  command.add_option("--rho", options.rho, "Radius of sam and saq")->check(CLI::NonNegativeNumber);
+  command.add_option("--rho", options.rho, "Radius of sam and saq")->check(at_least(0));
   command.add_option("--analysis", options.analysis,
                      "Flatness, sensitivity and cost afterwards: off, brief (default), full");
   command.add_flag_callback(
@@ -92,11 +93,11 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command
       .add_option("--jobs", options.jobs,
                   "Trainings side by side on the CPU (default: cores / train.threads)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command
       .add_option("--time-limit", arguments.minutes,
                   "Minutes after which to stop; the same command goes on")
-      ->check(CLI::PositiveNumber);
+      ->check(above(0));
   command.add_option("--data-root", options.data_root, "Where data sets are");
   command.add_flag("--json", arguments.json, "The closing table as JSON");
 }

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace flatenn::cli {
+
+/// Numbers from `least` on. CLI11's own validators let NaN pass and name the largest double.
+CLI::Validator at_least(double least);
+/// Numbers above `bound`.
+CLI::Validator above(double bound);
+
+}  // namespace flatenn::cli
