@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -102,8 +103,11 @@ nlohmann::json harden(const SensitivityCommand& options, const EvaluationInputs&
   const analysis::HardeningCurve curve = analysis::harden_greedily(
       inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, report, harden_options);
   if (!options.plan.empty()) {
+    // A plan names models from its own folder.
+    const auto model = std::filesystem::proximate(
+        options.inputs.model, std::filesystem::absolute(options.plan).parent_path());
     write_file_atomically(options.plan,
-                          analysis::hardening_plan_toml(*inputs.network, options.inputs.model,
+                          analysis::hardening_plan_toml(*inputs.network, model.string(),
                                                         inputs.images.name, curve, harden_options));
   }
   nlohmann::json json = analysis::to_json(curve);
