@@ -356,6 +356,24 @@ TEST(Campaign, RefusesRatesThatFactorsTakeAboveOneBeforeItStoresAPlan) {
   EXPECT_TRUE(small.open("a.db").plans().empty());
 }
 
+TEST(Campaign, NamesADamagedPlan) {
+  SmallCampaign small;
+  small.run(small.plan(kTwoRates), "a.db");
+  for (const char* damage : {"UPDATE plans SET settings = '1'", "UPDATE plans SET layout = '{}'",
+                             "UPDATE plans SET settings = '{'", "DELETE FROM plan_models",
+                             "UPDATE cells SET model = 7 WHERE cell = 0"}) {
+    std::filesystem::copy_file(small.folder() / "a.db", small.folder() / "b.db",
+                               std::filesystem::copy_options::overwrite_existing);
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open((small.folder() / "b.db").c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+    EXPECT_THAT(error_of([&] { load_results(small.folder() / "b.db"); }),
+                HasSubstr("plan 'campaign' is damaged"))
+        << damage;
+  }
+}
+
 TEST(Campaign, NamesAModelThatDoesNotFitTheImages) {
   SmallCampaign small;
   auto other = std::make_shared<data::ImageSet>(*small.options().images);

@@ -162,6 +162,7 @@ void read_stop(Config& config, Plan& plan) {
 Plan read_plan(Config& config, const std::filesystem::path& folder) {
   Plan plan;
   plan.name = config.get_string("name", "campaign");
+  if (plan.name.empty()) config.fail("name", "must not be empty");
   plan.models = read_models(config, folder);
   plan.dataset = config.get_string("data", "");
   plan.split = config.get_choice("split", "test", {"test", "train"}) == "test"

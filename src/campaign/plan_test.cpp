@@ -80,6 +80,7 @@ TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
               HasSubstr("contradicts images"));
   EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\nrates = [0.1]"),
               HasSubstr("rates: contradicts single_fault"));
+  EXPECT_THAT(error_in(kModel + "name = \"\""), HasSubstr("plan.toml:2: name: must not be empty"));
   EXPECT_THAT(error_in(kModel + "counts = [3, 3]"), HasSubstr("3 faults stands twice"));
   EXPECT_THAT(error_in(kModel + "counts = [3]\nbiases = true"),
               HasSubstr("plan.toml:2: counts: are for one source of faults"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "campaign/analysis.h"
 #include "campaign/cell_state.h"
@@ -153,6 +154,11 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
   return plan;
 }
 
+[[noreturn]] void fail_damaged(const store::Store& store, const store::PlanRow& row) {
+  throw Error(store.path().string() + ": plan '" + row.name +
+              "' is damaged: its settings are not as flatenn wrote them");
+}
+
 }  // namespace
 
 std::string ModelResult::meta(const std::string& key) const {
@@ -193,8 +199,9 @@ std::vector<PlanResult> load_results(const store::Store& store) {
     try {
       results.push_back(read_plan_result(store, row));
     } catch (const json::exception&) {
-      throw Error(store.path().string() + ": plan '" + row.name +
-                  "' is damaged: its settings are not as flatenn wrote them");
+      fail_damaged(store, row);
+    } catch (const std::out_of_range&) {
+      fail_damaged(store, row);
     }
   }
   return results;

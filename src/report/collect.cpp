@@ -33,6 +33,8 @@ void check_readable(const fs::path& path, const Findings& alone) {
     build_sections(alone);
   } catch (const nlohmann::json::exception& error) {
     throw Error(detail::concat(path.string(), ": is not as flatenn writes it: ", reason(error)));
+  } catch (const Error& error) {
+    throw Error(detail::concat(path.string(), ": is not as flatenn writes it: ", error.what()));
   }
 }
 

@@ -77,6 +77,14 @@ TEST_F(Collect, NamesAFileThatFlatennDidNotWrite) {
   }
   EXPECT_THAT(message(write("a.json", R"({"flatenn_result": "cost", "result": [1]})")),
               HasSubstr("a.json: is not as flatenn writes it: "));
+  for (const std::string lists :
+       {R"("x": [0, 1], "y": [0, 0], "loss": [])", R"("x": [0], "y": [0], "loss": [0, 1, 2, 3])"}) {
+    const std::string plane =
+        R"({"flatenn_result": "landscape", "result": {"x_name": "a", "y_name": "b", )" + lists +
+        R"(, "settings": {"points": 2, "plane": true, "space": "after"}}})";
+    EXPECT_THAT(message(write("a.json", plane)),
+                HasSubstr("a.json: is not as flatenn writes it: 'x' holds "));
+  }
   EXPECT_THAT(message(write("a.json", R"({"flatenn_result": 3})")),
               HasSubstr("a.json: 'flatenn_result' must be a string"));
   EXPECT_THAT(message(write("run/run.json", R"({"name": 3, "status": 4})")),

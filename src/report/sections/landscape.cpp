@@ -1,11 +1,23 @@
 #include <map>
 
+#include "flatenn/base/error.h"
 #include "report/artifacts.h"
 #include "report/format.h"
 #include "report/sections.h"
 
 namespace flatenn::report {
 namespace {
+
+/// A list of as many numbers as the landscape has points.
+std::vector<double> numbers(const nlohmann::json& result, const char* key) {
+  const nlohmann::json& settings = result.at("settings");
+  const auto side = settings.at("points").get<int64_t>();
+  const int64_t points = settings.at("plane").get<bool>() ? side * side : side;
+  auto values = result.at(key).get<std::vector<double>>();
+  FLATENN_CHECK(side > 0 && static_cast<int64_t>(values.size()) == points, "'", key, "' holds ",
+                values.size(), " numbers, expected ", points);
+  return values;
+}
 
 bool is_plane(const nlohmann::json& result) {
   return result.at("settings").at("plane").get<bool>();
@@ -37,17 +49,17 @@ std::map<std::string, Figure> line_figures(const std::vector<ModelArtifact>& art
     figure.y = {.title = "Loss"};
     figure.series.push_back({.name = artifact.model,
                              .style = artifact.style,
-                             .x = result.at("x").get<std::vector<double>>(),
-                             .y = result.at("loss").get<std::vector<double>>()});
+                             .x = numbers(result, "x"),
+                             .y = numbers(result, "loss")});
   }
   return figures;
 }
 
 Contour plane(const ModelArtifact& artifact, size_t index) {
   const nlohmann::json& result = *artifact.result;
-  const auto x = result.at("x").get<std::vector<double>>();
-  const auto y = result.at("y").get<std::vector<double>>();
-  const auto loss = result.at("loss").get<std::vector<double>>();
+  const auto x = numbers(result, "x");
+  const auto y = numbers(result, "y");
+  const auto loss = numbers(result, "loss");
   const auto points = result.at("settings").at("points").get<size_t>();
   Contour contour{.id = "landscape-plane-" + std::to_string(index),
                   .title = "Loss over a plane: " + artifact.model,
