@@ -5,12 +5,26 @@
 
 #include "cli/validators.h"
 #include "flatenn/base/config.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/utf8.h"
 
 namespace flatenn::cli {
 namespace {
 
+void check_text(const std::string& text) {
+  FLATENN_CHECK(is_utf8(text), "command line: a name or path is not UTF-8 text");
+}
+
 /// TOML's basic strings and arrays are JSON's.
-std::string toml_text(const std::string& text) { return nlohmann::json(text).dump(); }
+std::string toml_text(const std::string& text) {
+  check_text(text);
+  return nlohmann::json(text).dump();
+}
+
+std::string toml_texts(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) check_text(text);
+  return nlohmann::json(texts).dump();
+}
 
 void add_text(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
               const std::string& flag, const std::string& key, const std::string& help) {
@@ -30,7 +44,7 @@ void add_texts(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
       .add_option_function<std::vector<std::string>>(
           flag,
           [options, key](const std::vector<std::string>& values) {
-            options->sets.push_back(key + "=" + nlohmann::json(values).dump());
+            options->sets.push_back(key + "=" + toml_texts(values));
           },
           help)
       ->delimiter(',')
@@ -148,6 +162,7 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
 
 campaign::Plan read_plan(const PlanOptions& options) {
   const bool from_file = !options.file.empty();
+  check_text(options.file);  // results tell it
   Config config =
       from_file ? Config::from_file(options.file) : Config::from_string("", "command line");
   for (const std::string& key : options.replaced) config.remove(key);
@@ -155,7 +170,7 @@ campaign::Plan read_plan(const PlanOptions& options) {
   for (const std::string& model : options.models) {
     models.push_back(from_file ? std::filesystem::absolute(model).string() : model);
   }
-  if (!models.empty()) config.set("models=" + nlohmann::json(models).dump());
+  if (!models.empty()) config.set("models=" + toml_texts(models));
   for (const std::string& assignment : options.sets) config.set(assignment);
   const std::filesystem::path folder = std::filesystem::path(options.file).parent_path();
   return campaign::read_plan(config, folder.empty() ? "." : folder);

@@ -4,6 +4,7 @@
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/base/utf8.h"
 #include "flatenn/net/onnx.h"
 #include "net/onnx_graph.h"
 #include "net/onnx_weights.h"
@@ -366,6 +367,23 @@ class GraphReader {
   std::map<std::string, int64_t> readers_;
 };
 
+void check_text(const std::string& text, const char* what) {
+  FLATENN_CHECK(is_utf8(text), what, " that is not UTF-8 text");
+}
+
+/// Names go into JSON, result files and pages.
+void check_texts(const Network& network) {
+  check_text(network.name, "has a name");
+  for (const auto& [key, value] : network.metadata) {
+    check_text(key, "has metadata with a key");
+    check_text(value, "has metadata with a value");
+  }
+  for (const Layer& layer : network.layers) check_text(layer.name, "has a layer with a name");
+  for (const Activation& activation : network.activations) {
+    check_text(activation.name, "has a tensor with a name");
+  }
+}
+
 constexpr int64_t kOldestOpset = 10;  // the first with QuantizeLinear
 
 onnx::ModelProto parse(const std::string& bytes) {
@@ -409,6 +427,7 @@ Network read_onnx(const std::filesystem::path& given) {
         network.metadata.contains("name") ? network.metadata["name"] : model.graph().name();
     GraphReader(model.graph(), network).read();
     drop_structural_metadata(network);
+    check_texts(network);
     network.validate();
     return network;
   } catch (const Error& error) {

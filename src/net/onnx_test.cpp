@@ -184,6 +184,27 @@ TEST(ReadOnnx, SaysInOneLineThatAFileIsNoModel) {
   EXPECT_THAT(error_of(folder / "missing"), HasSubstr("No such file"));
 }
 
+TEST(ReadOnnx, TakesTheModelOfARunFolder) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "run");
+  EXPECT_THAT(error_of(folder / "run"), HasSubstr("run: holds no model.onnx"));
+  write_onnx(testing::lenet({}, 16), folder / "run/model.onnx");
+  EXPECT_EQ(content_hash(read_onnx(folder / "run")), content_hash(testing::lenet({}, 16)));
+}
+
+TEST(ReadOnnx, RefusesTextThatIsNotUtf8) {
+  const TemporaryFolder folder;
+  Network network = testing::lenet({}, 16);
+  network.metadata["dataset"] = "m\xffnist";
+  write_onnx(network, folder / "a.onnx");
+  EXPECT_THAT(error_of(folder / "a.onnx"),
+              HasSubstr("a.onnx: has metadata with a value that is not UTF-8 text"));
+  network = testing::lenet({}, 16);
+  network.layers[0].name = "conv\xc3";
+  write_onnx(network, folder / "a.onnx");
+  EXPECT_THAT(error_of(folder / "a.onnx"), HasSubstr("a layer with a name that is not UTF-8"));
+}
+
 struct Edit {
   std::string name;
   std::function<void(onnx::GraphProto&)> apply;
