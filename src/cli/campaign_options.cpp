@@ -48,6 +48,7 @@ void add_texts(CLI::App& command, const std::shared_ptr<PlanOptions>& options,
           },
           help)
       ->delimiter(',')
+      ->allow_extra_args(false)  // what follows may be the plan
       ->type_name("NAME,...");
 }
 
@@ -64,6 +65,7 @@ CLI::Option* add_numbers(CLI::App& command, const std::shared_ptr<PlanOptions>& 
           },
           help)
       ->delimiter(',')
+      ->allow_extra_args(false)  // what follows may be the plan
       ->type_name("NUMBER,...");
 }
 

@@ -118,6 +118,8 @@ void add_draw_options(CLI::App& app, FaultOptions& options) {
   app.add_option("--trial", options.trial, "Which map of the seed")
       ->check(at_least(0))
       ->capture_default_str();
+  // One word each, so that the model may follow.
+  for (CLI::Option* flag : {layers, spare, bits}) flag->allow_extra_args(false);
   for (CLI::Option* flag : {shares, count, layers, spare, bits}) flag->excludes(config);
   CLI::Option* const map = app.get_option_no_throw("--map");
   if (map == nullptr) return;

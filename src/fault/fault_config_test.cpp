@@ -174,6 +174,8 @@ TEST(Describe, NamesSourcesEncodingAndProtection) {
   EXPECT_EQ(describe(read("[[faults]]\nkind = \"stuck_at_0\"\nrate = 0.5\nlayers = [\"a\"]\n"
                           "[protection]\ncode = \"secded\"")),
             "stuck_at_0 in weights at 0.5 a; twos_complement; secded");
+  EXPECT_EQ(describe(read("bits = [-1, 0]\nspare = \"b\"")),
+            "the plan's kind in weights at the plan's rate not:b bit:-1 bit:0; twos_complement");
 }
 
 }  // namespace

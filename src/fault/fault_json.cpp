@@ -93,6 +93,7 @@ std::string describe(const FaultSource& source) {
   text += describe_rate(source);
   for (const std::string& layer : source.layers) text += " " + layer;
   for (const std::string& layer : source.spare) text += " not:" + layer;
+  for (const int bit : source.bits) text += detail::concat(" bit:", bit);
   return text;
 }
 
