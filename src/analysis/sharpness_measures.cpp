@@ -22,21 +22,29 @@ double first_radius(const nlohmann::json& result, const char* key) {
   return result.at("radii").empty() ? kNone : result.at("radii").at(0).at(key).get<double>();
 }
 
+double average_case(const nlohmann::json& result) {
+  const nlohmann::json& radii = result.at("radii");
+  return radii.empty() ? kNone : radii.at(0).at("average").at("mean").get<double>();
+}
+
 constexpr SharpnessMeasure kMeasures[] = {
-    {"one_step", "Rise, one SAM step",
+    {"one_step", "Rise, one SAM step", "one step",
      [](const nlohmann::json& r) { return first_radius(r, "one_step"); }},
-    {"worst", "Rise, worst case", [](const nlohmann::json& r) { return first_radius(r, "worst"); }},
-    {"m_sharpness", "m-sharpness",
+    {"worst", "Rise, worst case", "worst",
+     [](const nlohmann::json& r) { return first_radius(r, "worst"); }},
+    {"average", "Rise, average case", "average", average_case},
+    {"m_sharpness", "m-sharpness", "m-sharpness",
      [](const nlohmann::json& r) { return first_radius(r, "m_sharpness"); }},
-    {"adaptive", "Rise, adaptive step",
+    {"adaptive", "Rise, adaptive step", "adaptive",
      [](const nlohmann::json& r) { return first_radius(r, "adaptive"); }},
-    {"noise", "Rise, Gaussian noise",
+    {"noise", "Rise, Gaussian noise", "noise",
      [](const nlohmann::json& r) { return r.at("noise").at("rise").at("mean").get<double>(); }},
-    {"bit_errors", "Rise, bit flips",
+    {"bit_errors", "Rise, bit flips", "bit flips",
      [](const nlohmann::json& r) { return r.at("bit_errors").at("rise").get<double>(); }},
-    {"eigenvalue", "Largest eigenvalue",
+    {"eigenvalue", "Largest eigenvalue", "largest eigenvalue",
      [](const nlohmann::json& r) { return hessian(r, "eigenvalues"); }},
-    {"trace", "Hessian trace", [](const nlohmann::json& r) { return hessian(r, "trace"); }},
+    {"trace", "Hessian trace", "trace",
+     [](const nlohmann::json& r) { return hessian(r, "trace"); }},
 };
 
 }  // namespace

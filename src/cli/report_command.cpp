@@ -25,11 +25,11 @@ void run(const ReportOptions& options) {
   if (!options.title.empty()) findings.title = options.title;
   if (!options.csv.empty()) {
     const int64_t files = report::write_tables(findings, options.csv);
-    print_count(options.csv, files, "table");
+    print_count(options.csv, files, "CSV file");
   }
   if (!options.svg.empty()) {
     const int64_t files = report::write_figures(findings, options.svg);
-    print_count(options.svg, files, "figure");
+    print_count(options.svg, files, "SVG file");
   }
   if (options.out.empty()) return;
   write_file_atomically(options.out, report::render_page(findings));
@@ -47,7 +47,8 @@ void add_report_command(CLI::App& app, const GlobalOptions&) {
                    "Run folders, campaign databases, study folders or result files (.json)")
       ->required();
   auto* out = command->add_option("-o,--out", options->out, "The page to write");
-  auto* csv = command->add_option("--csv", options->csv, "Folder for every table as CSV");
+  auto* csv = command->add_option("--csv", options->csv,
+                                  "Folder for every table, and every figure's numbers, as CSV");
   auto* svg = command->add_option("--svg", options->svg, "Folder for every figure as SVG");
   command->add_option("--title", options->title, "Title of the page");
   command->callback([=] {

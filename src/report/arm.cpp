@@ -46,11 +46,12 @@ std::string arm_title(const std::string& arm) {
 Style arm_style(const std::string& recipe, const std::string& activation, int64_t position) {
   const Dash dash = activation == "sparse" ? Dash::kDashed : Dash::kSolid;
   for (const RecipeStyle& style : kRecipeStyles) {
-    if (recipe == style.recipe) return {style.colour, dash, style.marker};
+    if (recipe == style.recipe) return {style.colour, dash, style.marker, dash == Dash::kDashed};
   }
   constexpr std::array<Marker, 5> kMarkers = {Marker::kCircle, Marker::kDiamond, Marker::kSquare,
                                               Marker::kTriangle, Marker::kCross};
-  return {position, dash, kMarkers[static_cast<size_t>(position) % kMarkers.size()]};
+  return {position, dash, kMarkers[static_cast<size_t>(position) % kMarkers.size()],
+          dash == Dash::kDashed};
 }
 
 std::vector<Arm> arms_of(const campaign::PlanResult& plan) {

@@ -22,8 +22,8 @@ struct Arm {
 /// In order of first appearance.
 std::vector<Arm> arms_of(const campaign::PlanResult& plan);
 
-/// The look of an arm: colour and marker by recipe, dashes for sparse networks, so that it is the
-/// same in all figures. `position` gives the colour of names that tell no recipe.
+/// The look of an arm: colour and marker by recipe, dashes and hollow markers for sparse networks,
+/// so that it is the same in all figures. `position` gives the colour of names that tell no recipe.
 Style arm_style(const std::string& recipe, const std::string& activation, int64_t position);
 
 /// "saq/sparse" -> {"saq", "sparse"}; {"", ""} where there is no slash.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 namespace flatenn::report {
 namespace {
@@ -29,15 +31,28 @@ std::optional<int64_t> level_nearest(const campaign::PlanResult& plan) {
 
 std::vector<ModelArtifact> model_artifacts(const Findings& findings, const std::string& kind) {
   std::vector<ModelArtifact> artifacts;
+  std::map<std::string, std::set<std::string>> seeds;  // of an arm, over models
+  std::map<std::string, std::set<std::string>> models;
   for (const Artifact& artifact : findings.artifacts) {
     if (artifact.kind != kind || !artifact.content.contains("result")) continue;
     const nlohmann::json metadata = artifact.content.value("metadata", nlohmann::json::object());
+    const std::string recipe = text_of(metadata, "recipe");
+    const std::string activation = text_of(metadata, "activation");
     artifacts.push_back(
         {.model = text_of(artifact.content, "model"),
          .hash = text_of(artifact.content, "model_hash"),
-         .style = arm_style(text_of(metadata, "recipe"), text_of(metadata, "activation"),
-                            static_cast<int64_t>(artifacts.size())),
+         .arm = recipe.empty() ? "" : arm_title(recipe + "/" + activation),
+         .style = arm_style(recipe, activation, static_cast<int64_t>(artifacts.size())),
          .result = &artifact.content["result"]});
+    seeds[artifacts.back().arm].insert(text_of(metadata, "seed"));
+    models[artifacts.back().arm].insert(artifacts.back().hash);
+  }
+  for (size_t i = 0; i < artifacts.size(); ++i) {
+    ModelArtifact& artifact = artifacts[i];
+    const bool replicates = seeds[artifact.arm].size() == models[artifact.arm].size();
+    if (!artifact.arm.empty() && replicates) continue;
+    artifact.arm = artifact.model;
+    artifact.style = arm_style("", "", static_cast<int64_t>(i));
   }
   return artifacts;
 }

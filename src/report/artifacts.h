@@ -13,7 +13,8 @@ namespace flatenn::report {
 struct ModelArtifact {
   std::string model;  ///< Its name.
   std::string hash;
-  Style style;  ///< The look of the model's arm in all figures.
+  std::string arm;  ///< In legends: that of all training seeds; the model's name where it has none.
+  Style style;      ///< The look of the model's arm in all figures.
   const nlohmann::json* result = nullptr;
 };
 

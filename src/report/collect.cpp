@@ -60,6 +60,11 @@ std::vector<nlohmann::json> read_epochs(const fs::path& path) {
   return epochs;
 }
 
+/// Whether a folder holds a study's tuning candidates, of which tune.json beside it tells.
+bool holds_candidates(const fs::path& folder) {
+  return folder.filename() == "tune" && fs::exists(folder.parent_path() / "tune.json");
+}
+
 Run read_run(const fs::path& folder) {
   const fs::path path = folder / "run.json";
   Run run;
@@ -107,7 +112,7 @@ class Collector {
     if (fs::exists(folder / "run.json")) add_run(folder);
     for (const fs::path& entry : entries) {
       if (fs::is_directory(entry)) {
-        if (depth > 0) add_folder(entry, depth - 1);
+        if (depth > 0 && !holds_candidates(entry)) add_folder(entry, depth - 1);
       } else if (is_database(entry)) {
         add_database(entry);
       } else if (entry.extension() == ".json" && entry.filename() != "run.json") {

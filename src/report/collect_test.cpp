@@ -91,6 +91,17 @@ TEST_F(Collect, NamesAFileThatFlatennDidNotWrite) {
               HasSubstr("run: is not as flatenn writes it: "));
 }
 
+TEST_F(Collect, PassesOverTheCandidatesOfTuning) {
+  write("runs/a/run.json", R"({"name": "network"})");
+  write("tune/tune-a-1/run.json", R"({"name": "candidate"})");
+  EXPECT_EQ(collect({folder_}).runs.size(), 2u);  // an ordinary folder of that name
+  write("tune.json", R"({"flatenn_result": "tuning", "hold_out": 1, "trials": 2,
+    "rate": 0.1, "seed": 3, "candidates": []})");
+  const Findings findings = collect({folder_});
+  ASSERT_EQ(findings.runs.size(), 1u);
+  EXPECT_EQ(findings.runs[0].name, "network");
+}
+
 TEST_F(Collect, PassesOverALineThatACrashCutShort) {
   write("run.json", "{}");
   write("metrics.jsonl", "{\"epoch\": 1}\n{\"epo");

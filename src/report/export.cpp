@@ -1,6 +1,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/report.h"
+#include "report/figure_table.h"
 
 namespace flatenn::report {
 namespace {
@@ -9,6 +10,15 @@ void make_folder(const std::filesystem::path& folder) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   FLATENN_CHECK(!failure, folder.string(), ": the folder cannot be made: ", failure.message());
+}
+
+/// The numbers of a block that has any.
+std::optional<Table> numbers_of(const Block& block) {
+  if (const auto* table = std::get_if<Table>(&block)) return *table;
+  if (const auto* figure = std::get_if<Figure>(&block)) return table_of(*figure);
+  if (const auto* map = std::get_if<HeatMap>(&block)) return table_of(*map);
+  if (const auto* contour = std::get_if<Contour>(&block)) return table_of(*contour);
+  return std::nullopt;
 }
 
 template <typename Picture>
@@ -26,8 +36,8 @@ int64_t write_tables(const Findings& findings, const std::filesystem::path& fold
   int64_t files = 0;
   for (const Section& section : build_sections(findings)) {
     for (const Block& block : section.blocks) {
-      const auto* table = std::get_if<Table>(&block);
-      if (table == nullptr) continue;
+      const std::optional<Table> table = numbers_of(block);
+      if (!table) continue;
       write_file_atomically(folder / (table->id + ".csv"), to_csv(*table));
       ++files;
     }

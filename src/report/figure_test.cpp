@@ -8,6 +8,7 @@
 
 #include "flatenn/report/report.h"
 #include "report/contour_levels.h"
+#include "report/figure_table.h"
 #include "report/plotly.h"
 #include "report/scale.h"
 
@@ -55,6 +56,12 @@ TEST(Scale, TakesRoundStepsOnALinearAxis) {
   EXPECT_EQ(labels, (std::vector<std::string>{"0", "20", "40", "60", "80", "100"}));
 }
 
+TEST(Scale, DoesNotMagnifyRounding) {
+  const Scale scale({}, {5229.60487, 5229.60488});
+  EXPECT_GT(scale.high() - scale.low(), 5);
+  EXPECT_NEAR(scale.position(5229.604875), 0.5, 1e-6);
+}
+
 TEST(Scale, StandsWithoutDataAndWithOneValue) {
   EXPECT_FALSE(Scale({}, {}).ticks().empty());
   EXPECT_FALSE(Scale({.log = true}, {}).ticks().empty());
@@ -92,6 +99,14 @@ TEST(Svg, LeavesTheHeadingToThePageWhereAsked) {
   const Figure figure = one_line();
   EXPECT_THAT(to_svg(figure), HasSubstr("font-weight=\"bold\">T<"));
   EXPECT_THAT(to_svg(figure, SvgHeading::kLeftOut), Not(HasSubstr("font-weight=\"bold\"")));
+}
+
+TEST(Svg, DrawsHollowMarkersWhiteInside) {
+  Figure figure = one_line();
+  EXPECT_THAT(to_svg(figure), Not(HasSubstr("fill=\"#ffffff\" stroke=")));
+  figure.series[0].style.hollow = true;
+  EXPECT_EQ(count(to_svg(figure), "fill=\"#ffffff\" stroke=\"#0072b2\""), 3 + 1);
+  EXPECT_EQ(to_plotly(figure).at("data")[0].at("marker").at("color"), "#ffffff");
 }
 
 TEST(Svg, WritesTheNumbersOfASmallHeatMap) {
@@ -170,6 +185,36 @@ TEST(Plotly, NamesCategoriesInsteadOfPositions) {
   figure.x.categories = {"conv1", "conv2", "fc", "out"};
   EXPECT_EQ(to_plotly(figure).at("data")[0].at("x"),
             (std::vector<std::string>{"conv2", "fc", "out"}));
+}
+
+TEST(FigureTable, HoldsEveryPointUnderTheTitlesOfTheAxes) {
+  Figure figure = one_line();
+  figure.x.title = "Rate";
+  figure.y.title = "Accuracy (%)";
+  EXPECT_EQ(to_csv(table_of(figure)), "series,Rate,Accuracy (%)\ns,1,4\ns,2,8\ns,3,6\n");
+  figure.series[0].low = {3, 7, 5};
+  figure.series[0].high = {5, 9, 7};
+  figure.series.push_back({.name = "t", .x = {1}, .y = {2}, .labels = {"net 1"}});
+  EXPECT_EQ(to_csv(table_of(figure)),
+            "series,Rate,Accuracy (%),low,high,of\ns,1,4,3,5,\ns,2,8,7,9,\ns,3,6,5,7,\n"
+            "t,1,2,,,net 1\n");
+}
+
+TEST(FigureTable, HoldsEveryCellOfAHeatMapAndPointOfAPlane) {
+  const HeatMap map{.x_title = "Bit",
+                    .y_title = "Layer",
+                    .value_title = "Lost",
+                    .columns = {"0", "1"},
+                    .rows = {"fc"},
+                    .values = {{1.5, NAN}}};
+  EXPECT_EQ(to_csv(table_of(map)), "Layer,Bit,Lost\nfc,0,1.5\nfc,1,\n");
+  const Contour plane{.x_title = "x",
+                      .y_title = "y",
+                      .value_title = "Loss",
+                      .x = {0, 1},
+                      .y = {2, 3},
+                      .values = {{4, 5}, {6, 7}}};
+  EXPECT_EQ(to_csv(table_of(plane)), "x,y,Loss\n0,2,4\n1,2,5\n0,3,6\n1,3,7\n");
 }
 
 TEST(Palette, HasSevenDifferentColours) {

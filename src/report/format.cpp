@@ -34,6 +34,15 @@ std::string short_number(double value) {
 
 std::string rate_percent(double rate) { return short_number(100 * rate) + " %"; }
 
+std::string counted(double count, const std::string& noun) {
+  return short_number(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string capitalized(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
 std::string escape_html(const std::string& text) {
   std::string out;
   out.reserve(text.size());

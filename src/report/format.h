@@ -15,6 +15,10 @@ std::string short_number(double value);
 std::string rate_percent(double rate);
 /// &, <, >, " and ' replaced, so the text can stand in HTML, SVG and attributes.
 std::string escape_html(const std::string& text);
+/// "1 point", "0.5 points": a count with its noun.
+std::string counted(double count, const std::string& noun);
+/// The first letter made a capital.
+std::string capitalized(std::string text);
 /// "bit_flip" -> "bit flips", for headings.
 std::string kind_title(const std::string& kind);
 /// Letters and digits kept, all else '-': safe as a file name and HTML id.

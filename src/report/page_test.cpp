@@ -1,11 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <regex>
+#include <set>
 
 #include "base/temporary_folder.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/report.h"
+#include "report/artifacts.h"
 #include "report/assets.h"
 #include "report/merge_plans.h"
 #include "report/test_findings.h"
@@ -180,12 +183,134 @@ TEST(Replicates, AreJoinedOverTrainingSeeds) {
   const nlohmann::json figures =
       embedded(render_page(testing::test_findings(3)), "flatenn-figures");
   int64_t shown = 0, thin = 0;
-  for (const nlohmann::json& trace : figures.at("accuracy-bit-flip").at("data")) {
-    if (trace.value("showlegend", false)) ++shown;
-    if (trace.contains("name") && trace.value("opacity", 1.0) == 0.55) ++thin;
+  for (const char* figure : {"accuracy-bit-flip", "yield-bit-flip"}) {
+    shown = thin = 0;
+    for (const nlohmann::json& trace : figures.at(figure).at("data")) {
+      if (trace.value("showlegend", false)) ++shown;
+      if (trace.contains("name") && trace.value("opacity", 1.0) == 0.55) ++thin;
+    }
+    EXPECT_EQ(shown, 4) << figure;
+    EXPECT_EQ(thin, 12) << figure;
   }
-  EXPECT_EQ(shown, 4);
-  EXPECT_EQ(thin, 12);
+}
+
+const Table* find_table(const std::vector<Section>& sections, const std::string& id) {
+  for (const Section& section : sections) {
+    for (const Block& block : section.blocks) {
+      const auto* table = std::get_if<Table>(&block);
+      if (table != nullptr && table->id == id) return table;
+    }
+  }
+  return nullptr;
+}
+
+TEST(Summary, HasARowAnArmWithItsIntervalOverSeeds) {
+  const Findings findings = testing::test_findings(3);
+  const std::vector<Section> sections = build_sections(findings);
+  const Table* table = find_table(sections, "summary");
+  ASSERT_NE(table, nullptr);
+  ASSERT_EQ(table->rows.size(), 4u);
+  EXPECT_EQ(std::get<double>(table->rows[0][1]), 3);             // seeds
+  EXPECT_NEAR(std::get<double>(table->rows[0][2]), 91.2, 1e-9);  // 91.1, 91.2, 91.3
+  // Student t of those: sd 0.1, t(0.975, 2) = 4.302653.
+  EXPECT_NEAR(std::get<double>(table->rows[0][3]), 4.302653 * 0.1 / std::sqrt(3.0), 1e-6);
+}
+
+TEST(Claims, CountTheirVerdicts) {
+  Findings findings = testing::test_findings();
+  findings.claims.push_back(findings.claims[0]);
+  findings.claims.back().verdict = "confirmed";
+  const std::vector<Section> sections = build_sections(findings);
+  const Table* table = find_table(sections, "verdicts");
+  ASSERT_NE(table, nullptr);
+  ASSERT_EQ(table->rows.size(), 1u);
+  EXPECT_EQ(std::get<double>(table->rows[0][2]), 1);
+  EXPECT_EQ(std::get<double>(table->rows[0][4]), 1);
+}
+
+/// A `cost` or `sharpness` result of a model of the test plan.
+Artifact artifact_of(const campaign::ModelResult& model, const std::string& kind,
+                     const nlohmann::json& result) {
+  return {kind,
+          model.name,
+          {{"model", model.name},
+           {"model_hash", model.hash},
+           {"metadata", model.metadata},
+           {"result", result}}};
+}
+
+nlohmann::json machine_of(double energy) {
+  return {{{"hardware", "array"},
+           {"latency_us", 1.0},
+           {"total",
+            {{"sparsity", 0.5},
+             {"dense_macs", 9},
+             {"effective_macs", 4},
+             {"traffic_bits", 8},
+             {"load_imbalance", 1.0},
+             {"energy_pj", energy},
+             {"dram_pj", 100.0}}}}};
+}
+
+const Figure* find_figure(const std::vector<Section>& sections, const std::string& id) {
+  for (const Section& section : sections) {
+    for (const Block& block : section.blocks) {
+      const auto* figure = std::get_if<Figure>(&block);
+      if (figure != nullptr && figure->id == id) return figure;
+    }
+  }
+  return nullptr;
+}
+
+TEST(Pareto, FrontHoldsTheBestOfEqualEnergyAndLegendsTellArms) {
+  Findings findings = testing::test_findings(2);
+  for (const campaign::ModelResult& model : findings.plans[0].models)
+    findings.artifacts.push_back(artifact_of(model, "cost", machine_of(5000)));
+  const std::vector<Section> sections = build_sections(findings);
+  const Figure* figure = find_figure(sections, "pareto-array");
+  ASSERT_NE(figure, nullptr);
+  ASSERT_EQ(figure->series.size(), 9u);
+  EXPECT_EQ(figure->series.back().x.size(), 1u);
+  std::set<std::string> names;
+  for (const Series& series : figure->series) names.insert(series.name);
+  EXPECT_EQ(names.size(), 5u);
+  EXPECT_EQ(figure->series[0].labels[0], "sgd-standard-seed1");
+  EXPECT_NE(figure->series[0].style.hollow, figure->series[2].style.hollow);  // sgd-sparse
+  const Figure* chip = find_figure(sections, "pareto-chip-array");
+  ASSERT_NE(chip, nullptr);
+  EXPECT_DOUBLE_EQ(chip->series[0].x[0], 4.9);  // nJ without DRAM
+}
+
+TEST(Artifacts, OfOneArmAndSeedKeepTheirNamesAndDiffer) {
+  Findings findings = testing::test_findings();
+  campaign::ModelResult model = findings.plans[0].models[0];
+  for (const char* name : {"first", "second"}) {
+    model.name = model.hash = name;
+    findings.artifacts.push_back(artifact_of(model, "cost", machine_of(1)));
+  }
+  const auto artifacts = model_artifacts(findings, "cost");
+  ASSERT_EQ(artifacts.size(), 2u);
+  EXPECT_EQ(artifacts[0].arm, "first");
+  EXPECT_NE(artifacts[0].style.colour, artifacts[1].style.colour);
+}
+
+TEST(Tuning, ShowsEveryCandidateAndTheChoice) {
+  Findings findings = testing::test_findings();
+  findings.artifacts.push_back(
+      {"tuning", "study", nlohmann::json::parse(R"({"flatenn_result": "tuning", "hold_out": 5000,
+        "rate": 0.03, "trials": 10, "seed": 7, "kinds": ["bit_flip"],
+        "candidates": [
+          {"arm": "saq-standard", "setting": "sharpness.rho=0.1", "faulty_accuracy": 0.8,
+           "accuracy": 0.9, "sparsity": 0.5},
+          {"arm": "saq-standard", "setting": "sharpness.rho=0.2", "faulty_accuracy": 0.7,
+           "accuracy": 0.9, "sparsity": 0.5}],
+        "chosen": {"saq-standard": ["sharpness.rho=0.1"]}})")});
+  const std::vector<Section> sections = build_sections(findings);
+  const Table* table = find_table(sections, "tuning");
+  ASSERT_NE(table, nullptr);
+  ASSERT_EQ(table->rows.size(), 2u);
+  EXPECT_EQ(std::get<std::string>(table->rows[0][5]), "yes");
+  EXPECT_EQ(std::get<std::string>(table->rows[1][5]), "");
 }
 
 TEST(MergePlans, JoinsCampaignsOfTheSameQuestionAndPairsTheirTrials) {
@@ -231,6 +356,8 @@ TEST(Exports, WriteEveryTableAndFigure) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), files);
   EXPECT_THAT(read_file(folder / "cells.csv"),
               ::testing::StartsWith("model,kind,bit_error_rate,maps,accuracy_mean_percent"));
+  EXPECT_THAT(read_file(folder / "accuracy-bit-flip.csv"),
+              ::testing::StartsWith("series,Bit error rate (share of stored bits),Accuracy (%)"));
   EXPECT_THAT(read_file(folder / "accuracy-bit-flip.svg"), ::testing::StartsWith("<svg "));
 }
 

@@ -104,10 +104,10 @@ json curve(const Figure& figure, const Series& series, bool in_legend) {
                   {"width", series.faint ? 0.8 : 2.2},
                   {"dash", dash_name(series.style.dash)}}},
                 {"marker",
-                 {{"color", colour},
+                 {{"color", series.style.hollow ? "#ffffff" : colour},
                   {"size", 7},
                   {"symbol", marker_name(series.style.marker)},
-                  {"line", {{"color", colour}, {"width", 1}}}}},
+                  {"line", {{"color", colour}, {"width", 1.5}}}}},
                 {"hovertemplate", hover_text(figure, series)}};
   if (series.faint) trace["opacity"] = 0.55;
   if (series.style.marker == Marker::kNone && series.line) trace["mode"] = "lines";
@@ -198,7 +198,8 @@ json to_plotly(const Figure& figure) {
   json layout = common_layout();
   layout["xaxis"] = axis_layout(figure.x, x);
   layout["yaxis"] = axis_layout(figure.y, y);
-  layout["legend"] = {{"orientation", "h"}, {"y", -0.2}, {"yanchor", "top"}, {"x", 0}};
+  layout["legend"] = {
+      {"orientation", "h"}, {"yref", "container"}, {"y", 0}, {"yanchor", "bottom"}, {"x", 0}};
   return {{"data", data}, {"layout", layout}};
 }
 

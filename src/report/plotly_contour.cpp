@@ -44,6 +44,10 @@ json colour_bar(const Contour& contour, const std::vector<double>& levels) {
           {"ticktext", texts}};
 }
 
+double span_of(const std::vector<double>& coordinates) {
+  return coordinates.back() - coordinates.front();
+}
+
 json axis(const std::string& title) {
   return {{"title", {{"text", escape_html(title)}, {"standoff", 8}}},
           {"zeroline", false},
@@ -75,6 +79,10 @@ json to_plotly(const Contour& contour) {
   json layout = common_layout();
   layout["xaxis"] = axis(contour.x_title);
   layout["yaxis"] = axis(contour.y_title);
+  if (std::abs(span_of(contour.x) - span_of(contour.y)) < 1e-9) {  // a square
+    layout["yaxis"]["scaleanchor"] = "x";
+    layout["xaxis"]["constrain"] = layout["yaxis"]["constrain"] = "domain";
+  }
   return {{"data", {trace}}, {"layout", layout}};
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 constexpr double kLinearMargin = 0.04;
 constexpr double kLogMargin = 0.05;
+/// Of an axis, relative to its values: less is rounding, not a difference to be shown.
+constexpr double kLeastLinearSpan = 1e-3;
 
 /// The largest of 1, 2, 5 x 10^n that gives at least about five steps.
 double nice_step(double span) {
@@ -50,9 +52,10 @@ Scale::Scale(const Axis& axis, const std::vector<double>& values) : axis_(axis) 
     low_ = *least * std::pow(10, -kLogMargin * span);
     high_ = *most * std::pow(10, kLogMargin * span);
   } else {
-    const double span = std::max(*most - *least, 1e-9 + 1e-6 * std::abs(*most));
-    low_ = *least - kLinearMargin * span;
-    high_ = *most + kLinearMargin * span;
+    const double span = std::max(*most - *least, 1e-9 + kLeastLinearSpan * std::abs(*most));
+    const double middle = (*least + *most) / 2;
+    low_ = middle - (0.5 + kLinearMargin) * span;
+    high_ = middle + (0.5 + kLinearMargin) * span;
   }
   low_ = axis.min.value_or(low_);
   high_ = axis.max.value_or(high_);

@@ -17,7 +17,9 @@ std::vector<Section> build_sections(const Findings& findings) {
 }
 
 Axis level_axis(const campaign::PlanResult& plan) {
-  return {.title = plan.by_counts() ? "Faulty bits" : "Bit error rate", .log = true};
+  return {
+      .title = plan.by_counts() ? "Faulty bits (count)" : "Bit error rate (share of stored bits)",
+      .log = true};
 }
 
 }  // namespace flatenn::report

@@ -112,8 +112,7 @@ class FigureDrawing {
                                    (series.faint ? " stroke-opacity=\"0.55\"" : ""));
     }
     if (series.faint) return;
-    for (const Point& point : points)
-      canvas_.marker(point, series.style.marker, palette_colour(series.style.colour), 3.6);
+    for (const Point& point : points) canvas_.marker(point, series.style, 3.6);
   }
 
   std::vector<LegendEntry> legend_entries() const {
@@ -144,9 +143,7 @@ class FigureDrawing {
         y += kLegendRow;
       }
       if (entry.line) canvas_.line({x, y - 4}, {x + 28, y - 4}, stroke_of(entry.style, 2));
-      if (entry.marker)
-        canvas_.marker({x + 14, y - 4}, entry.style.marker, palette_colour(entry.style.colour),
-                       3.6);
+      if (entry.marker) canvas_.marker({x + 14, y - 4}, entry.style, 3.6);
       canvas_.text({x + kSample, y}, entry.name, kText, Anchor::kStart);
       x += width;
     }

@@ -85,10 +85,13 @@ void SvgCanvas::rectangle(Point corner, double width, double height, const std::
            attribute("width", width) + attribute("height", height) + style + "/>\n";
 }
 
-void SvgCanvas::marker(Point at, Marker marker, const std::string& colour, double size) {
-  const std::string fill = " fill=\"" + colour + "\"";
+void SvgCanvas::marker(Point at, const Style& style, double size) {
+  const std::string& colour = palette_colour(style.colour);
+  const std::string fill =
+      " fill=\"" +
+      (style.hollow ? "#ffffff\" stroke=\"" + colour + "\" stroke-width=\"1.4" : colour) + "\"";
   const double s = size;
-  switch (marker) {
+  switch (style.marker) {
     case Marker::kCircle:
       body_ += "<circle" + attribute("cx", at.x) + attribute("cy", at.y) + attribute("r", s) +
                fill + "/>\n";
@@ -108,9 +111,9 @@ void SvgCanvas::marker(Point at, Marker marker, const std::string& colour, doubl
               fill);
       break;
     case Marker::kCross: {
-      const std::string style = " fill=\"none\" stroke=\"" + colour + "\" stroke-width=\"2\"";
-      line({at.x - s, at.y - s}, {at.x + s, at.y + s}, style);
-      line({at.x - s, at.y + s}, {at.x + s, at.y - s}, style);
+      const std::string stroke = " fill=\"none\" stroke=\"" + colour + "\" stroke-width=\"2\"";
+      line({at.x - s, at.y - s}, {at.x + s, at.y + s}, stroke);
+      line({at.x - s, at.y + s}, {at.x + s, at.y - s}, stroke);
       break;
     }
     case Marker::kNone:

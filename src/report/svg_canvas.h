@@ -23,7 +23,7 @@ class SvgCanvas {
   void polyline(const std::vector<Point>& points, const std::string& style);
   void polygon(const std::vector<Point>& points, const std::string& style);
   void rectangle(Point corner, double width, double height, const std::string& style);
-  void marker(Point at, Marker marker, const std::string& colour, double size);
+  void marker(Point at, const Style& style, double size);
   void raw(const std::string& element) { body_ += element; }
 
   /// The finished image. `title` is what screen readers say.

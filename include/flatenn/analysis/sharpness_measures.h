@@ -11,6 +11,7 @@ namespace flatenn::analysis {
 struct SharpnessMeasure {
   const char* id;                                ///< "one_step"
   const char* title;                             ///< "Rise, one SAM step"
+  const char* column;                            ///< The same at the head of a column: "one step"
   double (*read)(const nlohmann::json& result);  ///< NaN where it was not measured.
 };
 

@@ -10,12 +10,13 @@ namespace flatenn::report {
 enum class Dash { kSolid, kDashed, kDotted, kDashDot };
 enum class Marker { kCircle, kSquare, kDiamond, kTriangle, kCross, kNone };
 
-/// How one line looks. Colour, dash and marker each tell lines apart on their own, so a figure
-/// stays readable in grey and to colour-blind readers.
+/// How one line looks. Colour and marker tell recipes apart, dashes and hollow markers the kind of
+/// activation, so a figure stays readable in grey and to colour-blind readers.
 struct Style {
   int64_t colour = 0;  ///< Index into the palette, wrapped.
   Dash dash = Dash::kSolid;
   Marker marker = Marker::kCircle;
+  bool hollow = false;  ///< The marker is white inside.
 };
 
 /// Okabe and Ito's colours without yellow, darkest contrasts first, as "#rrggbb".

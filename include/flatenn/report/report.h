@@ -18,8 +18,8 @@ std::string render_page(const Findings& findings);
 /// {"plans": [...], "runs": [...], "claims": [...]}, every number with all its digits.
 nlohmann::json findings_to_json(const Findings& findings);
 
-/// Writes each table as <id>.csv, each figure as <id>.svg, into a folder that is made where it is
-/// missing. Return the number of files.
+/// Writes each table, and the numbers of each figure, as <id>.csv; each figure as <id>.svg; into a
+/// folder that is made where it is missing. Return the number of files.
 int64_t write_tables(const Findings& findings, const std::filesystem::path& folder);
 int64_t write_figures(const Findings& findings, const std::filesystem::path& folder);
 

@@ -15,7 +15,6 @@
     if (element.closest("figure").clientWidth < 480) {
       layout.font.size = 11;
       layout.margin.l = 46;
-      if (layout.legend) layout.legend.y = -0.22;
     }
     element.closest("figure").classList.add("drawn");
     Plotly.newPlot(element, spec.data, layout, config);

@@ -1,3 +1,4 @@
+#include "report/arm_curves.h"
 #include "report/format.h"
 #include "report/sections.h"
 
@@ -6,46 +7,8 @@ namespace {
 
 constexpr double kPercent = 100;
 
-const campaign::CellResult* used_cell(const campaign::PlanResult& plan, int64_t model, int64_t kind,
-                                      size_t level) {
-  const campaign::CellResult* cell = plan.cell(model, kind, static_cast<int64_t>(level));
-  return cell != nullptr && cell->accuracy.count > 0 ? cell : nullptr;
-}
-
-/// Accuracy of one model over the levels.
-Series model_series(const campaign::PlanResult& plan, const Arm& arm, int64_t model, int64_t kind) {
-  Series series{.name = arm.name, .style = arm.style};
-  for (size_t level = 0; level < plan.levels.size(); ++level) {
-    const campaign::CellResult* cell = used_cell(plan, model, kind, level);
-    if (cell == nullptr) continue;
-    series.x.push_back(plan.levels[level].place());
-    series.y.push_back(kPercent * cell->accuracy.mean);
-    series.low.push_back(kPercent * cell->ci.low);
-    series.high.push_back(kPercent * cell->ci.high);
-    series.labels.push_back(std::to_string(cell->accuracy.count) + " maps, " +
-                            plan.levels[level].label);
-  }
-  return series;
-}
-
-/// Mean over an arm's models with the interval over seeds.
-Series arm_series(const campaign::PlanResult& plan, const Arm& arm, int64_t kind) {
-  Series series{.name = arm.name, .style = arm.style};
-  for (size_t level = 0; level < plan.levels.size(); ++level) {
-    std::vector<double> means;
-    for (const int64_t model : arm.models) {
-      const campaign::CellResult* cell = used_cell(plan, model, kind, level);
-      if (cell != nullptr) means.push_back(kPercent * cell->accuracy.mean);
-    }
-    if (means.size() < 2) continue;
-    const Estimate estimate = over_models(means, {});
-    series.x.push_back(plan.levels[level].place());
-    series.y.push_back(estimate.mean);
-    series.low.push_back(estimate.interval.low);
-    series.high.push_back(estimate.interval.high);
-    series.labels.push_back(std::to_string(means.size()) + " seeds, " + plan.levels[level].label);
-  }
-  return series;
+CellNumber accuracy_of(const campaign::CellResult& cell) {
+  return {kPercent * cell.accuracy.mean, kPercent * cell.ci.low, kPercent * cell.ci.high};
 }
 
 double golden_percent(const campaign::PlanResult& plan, const Arm& arm) {
@@ -72,19 +35,11 @@ Figure accuracy_figure(const Findings& findings, const campaign::PlanResult& pla
                 .title = plan_prefix(findings, plan) + "Accuracy under " + kind_title(name),
                 .x = level_axis(plan),
                 .y = {.title = "Accuracy (%)"}};
-  bool seeds = false;
-  for (const Arm& arm : arms_of(plan)) {
-    const bool several = arm.models.size() > 1;
-    seeds = seeds || several;
-    for (const int64_t model : arm.models) {
-      Series series = model_series(plan, arm, model, kind);
-      series.faint = several;
-      if (!series.x.empty()) figure.series.push_back(std::move(series));
-    }
-    if (several) figure.series.push_back(arm_series(plan, arm, kind));
+  const std::vector<Arm> arms = arms_of(plan);
+  add_arm_curves(plan, arms, kind, accuracy_of, figure);
+  for (const Arm& arm : arms)
     figure.references.push_back({"", golden_percent(plan, arm), arm.style});
-  }
-  figure.caption = caption_of(plan, seeds);
+  figure.caption = caption_of(plan, has_replicates(arms));
   return figure;
 }
 

@@ -100,10 +100,39 @@ Table other_table() {
           .rows = {}};
 }
 
+/// How often each claim was confirmed, refuted or left open, over its cells or measures.
+Table verdict_table(const std::vector<Claim>& claims) {
+  Table table{.id = "verdicts",
+              .title = "Verdicts",
+              .caption =
+                  "Over the cells (kind of fault and rate) or measures fixed beforehand for each "
+                  "claim, which stand below.",
+              .columns = {{"Claim", 0, "claim"},
+                          {"Compared", 0, "compared"},
+                          {"Confirmed", 0, "confirmed"},
+                          {"Refuted", 0, "refuted"},
+                          {"Undecided", 0, "undecided"}},
+              .rows = {}};
+  for (const Claim& claim : claims) {
+    const std::string who =
+        claim.unit == "correlation" ? "all networks" : claim.better + " − " + claim.worse;
+    const auto same = [&](const std::vector<Field>& row) {
+      return std::get<std::string>(row[0]) == claim.statement &&
+             std::get<std::string>(row[1]) == who;
+    };
+    auto row = std::find_if(table.rows.begin(), table.rows.end(), same);
+    if (row == table.rows.end()) row = table.rows.insert(row, {claim.statement, who, 0., 0., 0.});
+    const size_t column = claim.verdict == "confirmed" ? 2 : claim.verdict == "refuted" ? 3 : 4;
+    std::get<double>((*row)[column]) += 1;
+  }
+  return table;
+}
+
 }  // namespace
 
 Section claims_section(const Findings& findings) {
   Section section{.id = "claims", .title = "Claims, as measured"};
+  if (!findings.claims.empty()) section.blocks.emplace_back(verdict_table(findings.claims));
   Table accuracy = accuracy_table(), other = other_table();
   for (const Claim& claim : findings.claims) {
     if (claim.measure.empty()) {

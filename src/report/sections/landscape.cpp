@@ -28,6 +28,33 @@ std::string space_words(const std::string& space) {
                           : "before quantization (every point is quantized anew)";
 }
 
+bool is_path(const nlohmann::json& result) {
+  return result.at("settings").at("direction") == "path";
+}
+
+std::string images_of(const nlohmann::json& result) {
+  return std::to_string(result.at("settings").at("images").get<int64_t>()) + " images";
+}
+
+constexpr const char* kLossTitle = "Loss (cross entropy, nats)";
+
+Figure empty_line_figure(const nlohmann::json& result) {
+  const std::string space = result.at("settings").at("space");
+  const std::string direction = result.at("settings").at("direction");
+  const bool path = is_path(result);
+  const std::string way = path                    ? "on the path to another model"
+                          : direction == "ascent" ? "along the ascent direction"
+                                                  : "along a random direction";
+  return {.id = "landscape-" + slug(space + "-" + direction),
+          .title = "Loss " + way + ", weights moved " + space + " quantization",
+          .caption = "Mean cross entropy over " + images_of(result) + "; weights moved " +
+                     space_words(space) +
+                     (path ? "; 0 is the model, 1 the other one: weights, biases and scales."
+                           : "; at 1 every filter has moved by its own norm."),
+          .x = {.title = path ? "Position on the path" : "Distance (filter norms)"},
+          .y = {.title = kLossTitle}};
+}
+
 /// Lines of all models over one kind of axis: "after/random".
 std::map<std::string, Figure> line_figures(const std::vector<ModelArtifact>& artifacts) {
   std::map<std::string, Figure> figures;
@@ -36,21 +63,14 @@ std::map<std::string, Figure> line_figures(const std::vector<ModelArtifact>& art
     if (is_plane(result)) continue;
     const std::string space = result.at("settings").at("space");
     const std::string direction = result.at("settings").at("direction");
-    Figure& figure = figures[space + "/" + direction];
-    figure.id = "landscape-" + slug(space + "-" + direction);
-    figure.title =
-        "Loss along a line (" + direction + "), weights moved " + space + " quantization";
-    figure.caption =
-        "Mean cross entropy over " +
-        std::to_string(result.at("settings").at("images").get<int64_t>()) +
-        " images; weights moved " + space_words(space) +
-        (direction == "path" ? "; 0 is the model, 1 the other end." : "; 1 is one filter norm.");
-    figure.x = {.title = direction == "path" ? "Position on the path" : "Distance (filter norms)"};
-    figure.y = {.title = "Loss"};
-    figure.series.push_back({.name = artifact.model,
-                             .style = artifact.style,
-                             .x = numbers(result, "x"),
-                             .y = numbers(result, "loss")});
+    const auto [figure, fresh] = figures.try_emplace(space + "/" + direction);
+    if (fresh) figure->second = empty_line_figure(result);
+    const auto x = numbers(result, "x");
+    figure->second.series.push_back({.name = artifact.arm,
+                                     .style = artifact.style,
+                                     .x = x,
+                                     .y = numbers(result, "loss"),
+                                     .labels = std::vector<std::string>(x.size(), artifact.model)});
   }
   return figures;
 }
@@ -63,12 +83,12 @@ Contour plane(const ModelArtifact& artifact, size_t index) {
   const auto points = result.at("settings").at("points").get<size_t>();
   Contour contour{.id = "landscape-plane-" + std::to_string(index),
                   .title = "Loss over a plane: " + artifact.model,
-                  .caption = "Weights moved " +
+                  .caption = "Mean cross entropy over " + images_of(result) + "; weights moved " +
                              space_words(result.at("settings").at("space").get<std::string>()) +
-                             "; axes in filter norms; each band's loss is the same factor "
-                             "above the one below.",
-                  .x_title = result.at("x_name"),
-                  .y_title = result.at("y_name"),
+                             ". Each band's loss is the same factor above the one below.",
+                  .x_title = capitalized(result.at("x_name")) +
+                             (is_path(result) ? " (0 to 1)" : " (filter norms)"),
+                  .y_title = capitalized(result.at("y_name")) + " (filter norms)",
                   .value_title = "Loss"};
   contour.x.assign(x.begin(), x.begin() + static_cast<int64_t>(points));
   for (size_t row = 0; row < points; ++row) {

@@ -15,13 +15,13 @@ HeatMap layer_bit_map(const ModelArtifact& artifact, size_t index) {
   const nlohmann::json& result = *artifact.result;
   HeatMap map{.id = "sensitivity-" + std::to_string(index),
               .title = "Points lost by layer and bit: " + artifact.model,
-              .caption = kind_title(result.at("fault_kind")) + " in " +
+              .caption = capitalized(kind_title(result.at("fault_kind"))) + " in " +
                          rate_percent(result.at("rate")) +
                          " of the bits of one layer at one position, mean over " +
                          std::to_string(result.at("trials").get<int64_t>()) + " maps.",
               .x_title = "Bit position (0: least significant)",
               .y_title = "Layer",
-              .value_title = "Points of accuracy lost"};
+              .value_title = "Accuracy lost (points)"};
   int64_t widest = 0;
   for (const nlohmann::json& cell : result.at("cells")) {
     widest = std::max(widest, cell.at("bit").get<int64_t>() + 1);
@@ -47,6 +47,7 @@ Series curve(const ModelArtifact& artifact, const nlohmann::json& steps, const c
     series.x.push_back(x == nullptr ? static_cast<double>(i + 1)
                                     : x_factor * steps[i].at(x).get<double>());
     series.y.push_back(kPercent * steps[i].at(y).get<double>());
+    series.labels.push_back(artifact.model);
   }
   return series;
 }
@@ -57,14 +58,14 @@ Figure attack_figure(const std::vector<ModelArtifact>& artifacts) {
                 .caption =
                     "Progressive bit search (arXiv:1903.12269), searched on other images than "
                     "it is judged on; faint: the mean of as many random flips.",
-                .x = {.title = "Flipped bits"},
+                .x = {.title = "Flipped bits (count)"},
                 .y = {.title = "Accuracy (%)"}};
   for (const ModelArtifact& artifact : artifacts) {
     if (!artifact.result->contains("attack")) continue;
     const nlohmann::json& steps = artifact.result->at("attack").at("steps");
-    figure.series.push_back(curve(artifact, steps, nullptr, "accuracy", 1, artifact.model));
+    figure.series.push_back(curve(artifact, steps, nullptr, "accuracy", 1, artifact.arm));
     Series random =
-        curve(artifact, steps, nullptr, "random_accuracy", 1, artifact.model + ", random");
+        curve(artifact, steps, nullptr, "random_accuracy", 1, artifact.arm + ", random");
     random.faint = true;
     figure.series.push_back(std::move(random));
   }
@@ -82,9 +83,44 @@ Figure hardening_figure(const std::vector<ModelArtifact>& artifacts) {
   for (const ModelArtifact& artifact : artifacts) {
     if (!artifact.result->contains("hardening")) continue;
     figure.series.push_back(curve(artifact, artifact.result->at("hardening").at("steps"),
-                                  "hardened_share", "accuracy", kPercent, artifact.model));
+                                  "hardened_share", "accuracy", kPercent, artifact.arm));
   }
   return figure;
+}
+
+/// What hardened bits and check codes leave of the accuracy, at what price in memory.
+Table protection_table(const std::vector<ModelArtifact>& artifacts) {
+  Table table{.id = "protection",
+              .title = "What protection brings back",
+              .caption =
+                  "Mean accuracy over common fault maps, with its standard error. Hardened bits "
+                  "are those of the last step of the curve; check codes guard the whole memory.",
+              .columns = {{"Model", 0, "model"},
+                          {"Rate", 0, "bit_error_rate"},
+                          {"Protection", 0, "protection"},
+                          {"Hardened bits", 0, "hardened_bits"},
+                          {"Hardened (%)", 1, "hardened_percent"},
+                          {"More memory (%)", 1, "extra_percent"},
+                          {"Accuracy (%)", 2, "accuracy_percent"},
+                          {"±", 2, "accuracy_se_points"}},
+              .rows = {}};
+  for (const ModelArtifact& artifact : artifacts) {
+    if (!artifact.result->contains("hardening")) continue;
+    const nlohmann::json& hardening = artifact.result->at("hardening");
+    const std::string rate = rate_percent(hardening.at("rate"));
+    const auto add = [&](const std::string& name, double bits, double share, double extra,
+                         const nlohmann::json& measured) {
+      table.rows.push_back({artifact.model, rate, name, bits, kPercent * share, kPercent * extra,
+                            kPercent * measured.at("accuracy").get<double>(),
+                            kPercent * measured.at("accuracy_se").get<double>()});
+    };
+    const nlohmann::json& last = hardening.at("steps").back();
+    add("hardened bits", last.at("hardened_bits"), last.at("hardened_share"), 0, last);
+    if (!artifact.result->contains("check_codes")) continue;
+    for (const nlohmann::json& code : artifact.result->at("check_codes").at("codes"))
+      add(code.at("name"), 0, 0, code.at("extra_share"), code);
+  }
+  return table;
 }
 
 Table estimate_table(const std::vector<ModelArtifact>& artifacts) {
@@ -126,6 +162,8 @@ Section sensitivity_section(const Findings& findings) {
   for (Figure figure : {attack_figure(artifacts), hardening_figure(artifacts)}) {
     if (!figure.series.empty()) section.blocks.emplace_back(std::move(figure));
   }
+  Table protection = protection_table(artifacts);
+  if (!protection.rows.empty()) section.blocks.emplace_back(std::move(protection));
   Table estimates = estimate_table(artifacts);
   if (!estimates.rows.empty()) section.blocks.emplace_back(std::move(estimates));
   return section;

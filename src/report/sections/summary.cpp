@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <limits>
-#include <set>
 
+#include "report/arm_curves.h"
 #include "report/format.h"
 #include "report/sections.h"
 
@@ -36,27 +36,65 @@ size_t telling_level(const campaign::PlanResult& plan) {
   return best;
 }
 
+/// Mean over an arm's models of a percentage; the half of its 95 % t interval where there are
+/// several.
+struct ArmNumber {
+  double mean = kNone;
+  double half_width = kNone;
+};
+
+ArmNumber over_arm(const std::vector<double>& percents) {
+  if (percents.empty()) return {};
+  const Estimate estimate = over_models(percents, {});
+  if (percents.size() < 2) return {estimate.mean, kNone};
+  return {estimate.mean, (estimate.interval.high - estimate.interval.low) / 2};
+}
+
+ArmNumber golden_of(const campaign::PlanResult& plan, const Arm& arm) {
+  std::vector<double> percents;
+  for (const int64_t model : arm.models)
+    percents.push_back(kPercent * plan.models[static_cast<size_t>(model)].golden_accuracy);
+  return over_arm(percents);
+}
+
+ArmNumber faulty_of(const campaign::PlanResult& plan, const Arm& arm, size_t kind, size_t level) {
+  std::vector<double> percents;
+  for (const int64_t model : arm.models) {
+    const auto* cell = used_cell(plan, model, static_cast<int64_t>(kind), level);
+    if (cell != nullptr) percents.push_back(kPercent * cell->accuracy.mean);
+  }
+  return over_arm(percents);
+}
+
 Table summary_table(const Findings& findings, const campaign::PlanResult& plan) {
   const size_t level = telling_level(plan);
+  const std::vector<Arm> arms = arms_of(plan);
+  const bool seeds = has_replicates(arms);
   Table table{
       .id = plan_id(findings, plan, "summary"),
       .title = plan_prefix(findings, plan) + "Networks at a glance",
       .caption =
           "Accuracy without faults, and mean accuracy over fault maps where the networks lie "
           "furthest apart."};
-  table.columns = {{"Network", 0, "model"}, {"No faults (%)", 2, "golden_percent"}};
+  if (seeds) table.caption += " Means over training seeds with their 95 % Student-t interval.";
+  table.columns = {{"Network", 0, "model"}};
+  if (seeds) table.columns.push_back({"Seeds", 0, "seeds"});
+  const auto add_columns = [&](const std::string& title, const std::string& name) {
+    table.columns.push_back({title + " (%)", 2, name + "_percent"});
+    if (seeds) table.columns.push_back({"±", 2, name + "_half_width"});
+  };
+  add_columns("No faults", "golden");
   for (const std::string& kind : plan.kinds)
-    table.columns.push_back(
-        {plan.levels[level].label + " " + kind_title(kind) + " (%)", 2, kind + "_percent"});
-  for (size_t model = 0; model < plan.models.size(); ++model) {
-    std::vector<Field> row = {plan.models[model].name,
-                              kPercent * plan.models[model].golden_accuracy};
-    for (size_t kind = 0; kind < plan.kinds.size(); ++kind) {
-      const auto* cell = plan.cell(static_cast<int64_t>(model), static_cast<int64_t>(kind),
-                                   static_cast<int64_t>(level));
-      row.emplace_back(cell != nullptr && cell->accuracy.count > 0 ? kPercent * cell->accuracy.mean
-                                                                   : kNone);
-    }
+    add_columns(plan.levels[level].label + " " + kind_title(kind), kind);
+  for (const Arm& arm : arms) {
+    std::vector<Field> row = {arm.name};
+    if (seeds) row.emplace_back(static_cast<double>(arm.models.size()));
+    const auto add = [&](const ArmNumber& number) {
+      row.emplace_back(number.mean);
+      if (seeds) row.emplace_back(number.half_width);
+    };
+    add(golden_of(plan, arm));
+    for (size_t kind = 0; kind < plan.kinds.size(); ++kind) add(faulty_of(plan, arm, kind, level));
     table.rows.push_back(std::move(row));
   }
   return table;

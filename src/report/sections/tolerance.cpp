@@ -1,3 +1,4 @@
+#include "report/arm_curves.h"
 #include "report/format.h"
 #include "report/sections.h"
 
@@ -28,8 +29,8 @@ Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan
               .title = plan_prefix(findings, plan) +
                        (counts ? "Tolerable number of faults" : "Tolerable bit error rate"),
               .caption = "The largest " + what + " that costs at most " +
-                         short_number(kPercent * plan.tolerated_drop) +
-                         " points of mean accuracy, interpolated in log10 of it between those "
+                         counted(kPercent * plan.tolerated_drop, "point") +
+                         " of mean accuracy, interpolated in log10 of it between those "
                          "measured, with the range that the 95 % intervals of the curve allow.",
               .columns = tolerance_columns(counts)};
   const double factor = counts ? 1 : kPercent;
@@ -45,6 +46,10 @@ Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan
   return table;
 }
 
+CellNumber yield_of(const campaign::CellResult& cell) {
+  return {kPercent * cell.yield, kPercent * cell.yield_ci.low, kPercent * cell.yield_ci.high};
+}
+
 Figure yield_figure(const Findings& findings, const campaign::PlanResult& plan, size_t kind) {
   Figure figure{
       .id = plan_id(findings, plan, "yield-" + slug(plan.kinds[kind])),
@@ -55,23 +60,14 @@ Figure yield_figure(const Findings& findings, const campaign::PlanResult& plan, 
       "Share of fault maps after which a network still has " +
       (plan.wanted_accuracy ? fixed(kPercent * *plan.wanted_accuracy, 2) + " % accuracy"
                             : "its own fault-free accuracy less " +
-                                  short_number(kPercent * plan.tolerated_drop) + " points") +
-      ", with the 95 % Clopper-Pearson interval.";
-  for (const Arm& arm : arms_of(plan)) {
-    for (const int64_t model : arm.models) {
-      Series series{.name = arm.name, .style = arm.style};
-      for (size_t level = 0; level < plan.levels.size(); ++level) {
-        const auto* cell =
-            plan.cell(model, static_cast<int64_t>(kind), static_cast<int64_t>(level));
-        if (cell == nullptr || cell->accuracy.count == 0) continue;
-        series.x.push_back(plan.levels[level].place());
-        series.y.push_back(kPercent * cell->yield);
-        series.low.push_back(kPercent * cell->yield_ci.low);
-        series.high.push_back(kPercent * cell->yield_ci.high);
-      }
-      if (!series.x.empty()) figure.series.push_back(std::move(series));
-    }
-  }
+                                  counted(kPercent * plan.tolerated_drop, "point")) +
+      ". ";
+  const std::vector<Arm> arms = arms_of(plan);
+  add_arm_curves(plan, arms, static_cast<int64_t>(kind), yield_of, figure);
+  figure.caption += has_replicates(arms)
+                        ? "Bold lines are means over training seeds with their 95 % Student-t "
+                          "interval, thin lines the single networks."
+                        : "Bands are 95 % Clopper-Pearson intervals.";
   return figure;
 }
 

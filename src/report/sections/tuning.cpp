@@ -1,0 +1,59 @@
+#include <algorithm>
+
+#include "flatenn/base/error.h"
+#include "report/format.h"
+#include "report/sections.h"
+
+namespace flatenn::report {
+namespace {
+
+constexpr double kPercent = 100;
+
+bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
+  const nlohmann::json chosen = tuning.value("chosen", nlohmann::json::object());
+  const auto arm = chosen.find(candidate.at("arm").get<std::string>());
+  return arm != chosen.end() &&
+         std::find(arm->begin(), arm->end(), candidate.at("setting")) != arm->end();
+}
+
+Table candidate_table(const nlohmann::json& tuning) {
+  Table table{.id = "tuning",
+              .title = "Candidates",
+              .caption = detail::concat(
+                  "Trained without ", tuning.at("hold_out").get<int64_t>(),
+                  " held-out training images and scored by the mean accuracy on those under ",
+                  tuning.at("trials").get<int64_t>(), " fault maps of each kind at ",
+                  rate_percent(tuning.at("rate")), ", seed ", tuning.at("seed").get<uint64_t>(),
+                  ". The study's test images and fault maps were not looked at."),
+              .columns = {{"Network", 0, "arm"},
+                          {"Setting", 0, "setting"},
+                          {"Under faults (%)", 2, "faulty_accuracy_percent"},
+                          {"No faults (%)", 2, "accuracy_percent"},
+                          {"Zeros (%)", 1, "sparsity_percent"},
+                          {"Chosen", 0, "chosen"}},
+              .rows = {}};
+  for (const nlohmann::json& candidate : tuning.at("candidates")) {
+    table.rows.push_back({candidate.at("arm").get<std::string>(),
+                          candidate.at("setting").get<std::string>(),
+                          kPercent * candidate.at("faulty_accuracy").get<double>(),
+                          kPercent * candidate.at("accuracy").get<double>(),
+                          kPercent * candidate.at("sparsity").get<double>(),
+                          is_chosen(tuning, candidate) ? "yes" : ""});
+  }
+  return table;
+}
+
+}  // namespace
+
+Section tuning_section(const Findings& findings) {
+  Section section{.id = "tuning", .title = "How settings were chosen"};
+  for (const Artifact& artifact : findings.artifacts) {
+    if (artifact.kind != "tuning") continue;
+    Table table = candidate_table(artifact.content);
+    if (!section.blocks.empty()) table.id += "-" + std::to_string(section.blocks.size());
+    section.blocks.emplace_back(std::move(table));
+  }
+  return section;
+}
+
+}  // namespace flatenn::report
