@@ -7,12 +7,16 @@
 
 namespace flatenn::analysis {
 
+void check_fault_rise(double rate, int64_t trials) {
+  FLATENN_CHECK(rate > 0 && rate <= 1, "bit errors: rate must be in (0, 1], got ", rate);
+  FLATENN_CHECK(trials >= 2, "bit errors: at least 2 fault maps, got ", trials);
+}
+
 FaultRise measure_fault_rise(const std::shared_ptr<const net::Network>& network,
                              engine::Engine& engine, const engine::ImageCodes& images,
                              std::span<const uint8_t> labels, double rate, uint64_t seed,
                              int64_t trials) {
-  FLATENN_CHECK(rate > 0 && rate <= 1, "bit errors: rate must be in (0, 1], got ", rate);
-  FLATENN_CHECK(trials >= 2, "bit errors: at least 2 fault maps, got ", trials);
+  check_fault_rise(rate, trials);
   const engine::Evaluation golden =
       engine::evaluate(engine::golden_logits(engine, *network, images), network->classes(), labels);
   const fault::Injector injector(network, fault::FaultModel::of_kind(fault::FaultKind::kBitFlip));

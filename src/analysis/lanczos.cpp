@@ -166,10 +166,9 @@ TraceEstimate estimate_trace(const LinearOperator& op, const torch::Tensor& defl
     estimate.standard_error = std::sqrt(variance / m);
     observe(options.observer,
             detail::concat("trace ", estimate.trace, " +- ", estimate.standard_error));
-    if (estimate.probes >= kMinProbes &&
-        estimate.standard_error <= options.tolerance * std::abs(estimate.trace)) {
-      break;
-    }
+    estimate.converged = estimate.probes >= kMinProbes &&
+                         estimate.standard_error <= options.tolerance * std::abs(estimate.trace);
+    if (estimate.converged) break;
   }
   return estimate;
 }

@@ -1,10 +1,15 @@
 #include "flatenn/analysis/landscape.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
 #include "flatenn/analysis/directions.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
 
 namespace flatenn::analysis {
 namespace {
@@ -17,64 +22,111 @@ torch::Tensor random_direction(const Surface& surface, uint64_t seed, uint64_t i
                            weights, surface.shapes());
 }
 
-LandscapeAxes with_range(LandscapeAxes axes, double from, double to) {
-  axes.from = from;
-  axes.to = to;
-  return axes;
+double coordinate(const Span& span, int64_t index, int64_t points) {
+  return span.from +
+         (span.to - span.from) * static_cast<double>(index) / static_cast<double>(points - 1);
 }
 
-double coordinate(const LandscapeAxes& axes, int64_t index, int64_t points) {
-  return axes.from +
-         (axes.to - axes.from) * static_cast<double>(index) / static_cast<double>(points - 1);
+/// As few digits as bring back the same double.
+std::string digits(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
-/// Points of an earlier, interrupted run; a last line without its end is dropped.
-std::vector<SurfaceValue> read_finished(const std::filesystem::path& file,
-                                        const std::string& identity) {
-  std::vector<SurfaceValue> values;
-  std::ifstream in(file);
-  if (!in) return values;
-  std::string line;
-  std::getline(in, line);
-  FLATENN_CHECK(line == "# " + identity, file.string(), ": holds another landscape (",
-                line.empty() ? "empty file" : line.substr(2), "); expected ", identity,
-                ". Give another --out or remove it");
-  std::getline(in, line);
-  while (std::getline(in, line) && !in.eof()) {
-    std::istringstream fields(line);
-    double x = 0, y = 0;
-    SurfaceValue value;
-    char comma = 0;
-    if (!(fields >> x >> comma >> y >> comma >> value.loss >> comma >> value.accuracy)) break;
-    values.push_back(value);
+bool read_point(const std::string& line, SurfaceValue& value) {
+  std::istringstream fields(line);
+  double x = 0, y = 0;
+  char comma = 0;
+  return static_cast<bool>(fields >> x >> comma >> y >> comma >> value.loss >> comma >>
+                           value.accuracy);
+}
+
+/// The file of a landscape: points of an earlier, interrupted run, then new ones.
+class PointFile {
+ public:
+  PointFile(const std::filesystem::path& path, const std::string& identity) : path_(path) {
+    std::string content = "# " + identity + "\n" + kHeader + "\n";
+    read_finished(identity, content);
+    write_file_atomically(path_, content);  // without a line that was cut short
+    out_.open(path_, std::ios::app);
+    FLATENN_CHECK(out_, path_.string(), ": cannot be written");
   }
-  return values;
+
+  const std::vector<SurfaceValue>& finished() const { return finished_; }
+
+  void append(const LandscapePoint& point) {
+    out_ << digits(point.x) << ',' << digits(point.y) << ',' << digits(point.value.loss) << ','
+         << digits(point.value.accuracy) << std::endl;
+    FLATENN_CHECK(out_, path_.string(), ": write failed (disk full?)");
+  }
+
+ private:
+  /// Adds the lines of whole points to `content`.
+  void read_finished(const std::string& identity, std::string& content) {
+    std::ifstream in(path_);
+    if (!in) return;
+    std::string line;
+    std::getline(in, line);
+    FLATENN_CHECK(line == "# " + identity, path_.string(), ": holds another landscape (",
+                  line.empty() ? "empty file" : line.substr(std::min<size_t>(2, line.size())),
+                  "); expected ", identity, ". Give another --out or remove it");
+    std::getline(in, line);
+    SurfaceValue value;
+    while (std::getline(in, line) && !in.eof() && read_point(line, value)) {
+      finished_.push_back(value);
+      content += line + "\n";
+    }
+  }
+
+  std::filesystem::path path_;
+  std::vector<SurfaceValue> finished_;
+  std::ofstream out_;
+};
+
+torch::Tensor move_to(const LandscapeAxes& axes, const LandscapePoint& point) {
+  const torch::Tensor along_x = axes.x * point.x;
+  return axes.y.defined() ? along_x + axes.y * point.y : along_x;
 }
 
-void write_point(std::ostream& out, const LandscapePoint& point) {
-  out << point.x << ',' << point.y << ',' << point.value.loss << ',' << point.value.accuracy
-      << '\n';
+void add_random_y(const Surface& surface, uint64_t seed, const LandscapeOptions& options,
+                  LandscapeAxes& axes) {
+  axes.y_span = {-options.range, options.range};
+  if (!options.two_dimensional) return;
+  axes.y = random_direction(surface, seed, 1);
+  axes.y_name = detail::concat("second random direction, seed ", seed);
+}
+
+void check_shapes(const Surface& surface, const WeightPoint& other) {
+  const auto expected = surface.shapes();
+  FLATENN_CHECK(other.shapes.size() == expected.size(), "landscape: the layers of ", other.name,
+                " do not match: ", other.shapes.size(), " with weights, expected ",
+                expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    FLATENN_CHECK(other.shapes[i] == expected[i], "landscape: the layers of ", other.name,
+                  " do not match: layer ", i + 1, " has weights of shape ",
+                  torch::IntArrayRef(other.shapes[i]), ", expected ",
+                  torch::IntArrayRef(expected[i]));
+  }
+  FLATENN_CHECK(other.rest.numel() == surface.rest().numel(), "landscape: the layers of ",
+                other.name, " do not match: biases, scales or batch norm of another number");
 }
 
 }  // namespace
 
-std::vector<std::vector<int64_t>> DequantizedSurface::shapes() const {
-  std::vector<std::vector<int64_t>> shapes;
-  for (const torch::Tensor& weight : surface_.view().weights()) {
-    shapes.push_back(weight.sizes().vec());
-  }
-  return shapes;
+SurfaceValue DequantizedSurface::at(const torch::Tensor& move) {
+  const int64_t weights = surface_.view().parameter_count();
+  if (move.numel() == weights) return surface_.value(move);
+  return surface_.with_view(surface_.view().with_rest(rest() + move.slice(0, weights)))
+      .value(move.slice(0, 0, weights));
 }
 
 LandscapeAxes random_axes(const Surface& surface, uint64_t seed, const LandscapeOptions& options) {
   LandscapeAxes axes;
   axes.x = random_direction(surface, seed, 0);
   axes.x_name = detail::concat("random direction, seed ", seed);
-  if (options.two_dimensional) {
-    axes.y = random_direction(surface, seed, 1);
-    axes.y_name = detail::concat("second random direction, seed ", seed);
-  }
-  return with_range(axes, -options.range, options.range);
+  axes.x_span = {-options.range, options.range};
+  add_random_y(surface, seed, options, axes);
+  return axes;
 }
 
 LandscapeAxes ascent_axes(Surface& surface, uint64_t seed, const LandscapeOptions& options) {
@@ -87,48 +139,65 @@ LandscapeAxes ascent_axes(Surface& surface, uint64_t seed, const LandscapeOption
   return axes;
 }
 
-LandscapeAxes path_axes(const Surface& surface, const torch::Tensor& other,
-                        const std::string& other_name, const LandscapeOptions& options) {
-  const torch::Tensor weights = surface.weights();
-  FLATENN_CHECK(other.numel() == weights.numel(), "landscape: the layers of ", other_name,
-                " do not match: ", other.numel(), " weights, expected ", weights.numel());
+void check_same_codes(const net::Network& start, const net::Network& other,
+                      const std::string& other_name) {
+  FLATENN_CHECK(other.activations.size() == start.activations.size(), "landscape: the layers of ",
+                other_name, " do not match: ", other.activations.size(), " activations, expected ",
+                start.activations.size());
+  for (size_t i = 0; i < start.activations.size(); ++i) {
+    const net::Activation& a = start.activations[i];
+    const net::Activation& b = other.activations[i];
+    FLATENN_CHECK(b.shape == a.shape && b.is_float == a.is_float, "landscape: the layers of ",
+                  other_name, " do not match: activation ", b.name, " has another shape than ",
+                  a.name);
+    FLATENN_CHECK(b.is_float || (b.min_code() == a.min_code() && b.max_code() == a.max_code()),
+                  "landscape: the layers of ", other_name, " do not match: activation ", b.name,
+                  " has ", b.bits, " bits, expected ", a.bits);
+  }
+}
+
+LandscapeAxes path_axes(const Surface& surface, const WeightPoint& other, uint64_t seed,
+                        const LandscapeOptions& options) {
+  check_shapes(surface, other);
+  const torch::Tensor weights = surface.weights(), rest = surface.rest();
   LandscapeAxes axes;
-  axes.x = other.to(weights.device()) - weights;
-  FLATENN_CHECK(axes.x.norm().item<double>() > 0, "landscape: ", other_name,
-                " has the same weights, there is no path");
-  axes.x_name = "towards " + other_name;
-  return with_range(axes, -options.range / 2, 1 + options.range / 2);
+  axes.x = torch::cat(
+      {other.weights.to(weights.device()) - weights, other.rest.to(rest.device()) - rest});
+  FLATENN_CHECK(axes.x.norm().item<double>() > 0, "landscape: ", other.name,
+                " is the same network, there is no path");
+  axes.x_name = "towards " + other.name;
+  axes.x_span = {-options.range / 2, 1 + options.range / 2};
+  add_random_y(surface, seed, options, axes);
+  if (axes.y.defined()) axes.y = torch::cat({axes.y, torch::zeros_like(rest)});
+  return axes;
+}
+
+void check(const LandscapeOptions& options) {
+  FLATENN_CHECK(options.points >= 3 && options.points % 2 == 1,
+                "landscape: points must be odd and at least 3, got ", options.points);
+  FLATENN_CHECK(options.range > 0 && std::isfinite(options.range),
+                "landscape: range must be positive, got ", options.range);
 }
 
 Landscape trace_landscape(Surface& surface, const LandscapeAxes& axes,
                           const LandscapeOptions& options, const std::filesystem::path& file,
                           const std::string& identity, const PointObserver& observer) {
-  FLATENN_CHECK(options.points >= 3 && options.points % 2 == 1,
-                "landscape: points must be odd and at least 3, got ", options.points);
-  FLATENN_CHECK(options.range > 0, "landscape: range must be positive, got ", options.range);
-  const std::vector<SurfaceValue> finished = read_finished(file, identity);
-  const int64_t rows = axes.y.defined() ? options.points : 1;
-  const int64_t total = rows * options.points;
-  std::ofstream out(file, std::ios::trunc);
-  FLATENN_CHECK(out, file.string(), ": cannot be written");
-  out.precision(9);
-  out << "# " << identity << '\n' << kHeader << '\n';
+  check(options);
+  PointFile points(file, identity);
+  const auto finished = static_cast<int64_t>(points.finished().size());
+  const int64_t total = (axes.y.defined() ? options.points : 1) * options.points;
   Landscape landscape{.axes = axes, .points = {}};
   for (int64_t index = 0; index < total; ++index) {
     LandscapePoint point;
-    point.x = coordinate(axes, index % options.points, options.points);
-    point.y = axes.y.defined() ? coordinate(axes, index / options.points, options.points) : 0;
-    if (index < static_cast<int64_t>(finished.size())) {
-      point.value = finished[static_cast<size_t>(index)];
+    point.x = coordinate(axes.x_span, index % options.points, options.points);
+    if (axes.y.defined()) point.y = coordinate(axes.y_span, index / options.points, options.points);
+    if (index < finished) {
+      point.value = points.finished()[static_cast<size_t>(index)];
     } else {
-      torch::Tensor move = axes.x * point.x;
-      if (axes.y.defined()) move = move + axes.y * point.y;
-      point.value = surface.at(move);
+      point.value = surface.at(move_to(axes, point));
+      points.append(point);
     }
     landscape.points.push_back(point);
-    write_point(out, point);
-    if (index >= static_cast<int64_t>(finished.size())) out.flush();
-    FLATENN_CHECK(out, file.string(), ": write failed (disk full?)");
     if (observer) observer(index + 1, total);
   }
   return landscape;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "flatenn/base/hash.h"
 #include "flatenn/net/onnx.h"
 
 namespace flatenn::analysis {
@@ -13,19 +14,29 @@ std::string direction_of(const LandscapeQuestion& question) {
 
 }  // namespace
 
+std::string weights_hash(const torch::Tensor& weights) {
+  const torch::Tensor flat = weights.cpu().contiguous();
+  Hasher hasher;
+  hasher.update(
+      std::as_bytes(std::span(flat.data_ptr<float>(), static_cast<size_t>(flat.numel()))));
+  return hasher.hex_digest();
+}
+
 std::string identity_of(const LandscapeQuestion& question, const net::Network& network,
                         const data::ImageSet& images) {
-  return nlohmann::json{{"model_hash", net::content_hash(network)},
-                        {"dataset_hash", images.content_hash},
-                        {"images", images.count},
-                        {"space", question.space},
-                        {"direction", direction_of(question)},
-                        {"towards", question.towards},
-                        {"points", question.grid.points},
-                        {"range", question.grid.range},
-                        {"plane", question.grid.two_dimensional},
-                        {"seed", question.seed}}
-      .dump();
+  nlohmann::json identity{{"model_hash", net::content_hash(network)},
+                          {"dataset_hash", images.content_hash},
+                          {"images", images.count},
+                          {"space", question.space},
+                          {"direction", direction_of(question)},
+                          {"towards", question.towards},
+                          {"points", question.grid.points},
+                          {"range", question.grid.range},
+                          {"plane", question.grid.two_dimensional},
+                          {"seed", question.seed}};
+  if (!question.towards_hash.empty()) identity["towards_hash"] = question.towards_hash;
+  if (!question.latent_hash.empty()) identity["latent_hash"] = question.latent_hash;
+  return identity.dump();
 }
 
 std::string file_stem(const LandscapeQuestion& question) {

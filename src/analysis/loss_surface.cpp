@@ -154,6 +154,12 @@ torch::Tensor LossSurface::squared_gradients(int64_t count) const {
   return sum / static_cast<double>(count);
 }
 
+LossSurface LossSurface::with_view(std::shared_ptr<const TorchNetwork> view) const {
+  LossSurface surface = *this;
+  surface.view_ = std::move(view);
+  return surface;
+}
+
 torch::Tensor LossSurface::zero_move() const {
   return torch::zeros({view_->parameter_count()}, torch::TensorOptions().device(view_->device()));
 }

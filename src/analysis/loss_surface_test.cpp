@@ -81,7 +81,9 @@ TEST(Sharpness, RefusesValuesThatMeanNothing) {
   const LossSurface surface = hand_surface();
   EXPECT_THROW(measure_sharpness(surface, {.rho = {0.0}}), Error);
   EXPECT_THROW(measure_sharpness(surface, {.rho = {-0.1}}), Error);
+  EXPECT_THROW(measure_sharpness(surface, {.rho = {}}), Error);
   EXPECT_THROW(measure_sharpness(surface, {.noise = 0}), Error);
+  EXPECT_THROW(measure_sharpness(surface, {.tolerance = 0}), Error);
   EXPECT_THROW(measure_sharpness(surface, {.eigenvalues = 46}), Error);
 }
 

@@ -9,12 +9,16 @@
 
 namespace flatenn::analysis {
 
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  FLATENN_CHECK(!failure, folder.string(), ": cannot be made: ", failure.message());
+}
+
 void write_result(const ResultFile& file, const net::Network& network, const nlohmann::json& result,
                   const nlohmann::json& settings) {
   if (file.folder.empty()) return;
-  std::error_code failure;
-  std::filesystem::create_directories(file.folder, failure);
-  FLATENN_CHECK(!failure, file.folder.string(), ": cannot be made: ", failure.message());
+  make_folder(file.folder);
   nlohmann::json document{
       {"flatenn_result", file.kind},  {"flatenn", version()},
       {"model", network.name},        {"model_hash", net::content_hash(network)},

@@ -41,12 +41,11 @@ class Measurement {
  public:
   Measurement(const LossSurface& surface, const SharpnessOptions& options,
               const StageObserver& observer)
-      : surface_(surface), options_(options), observer_(observer) {
-    weights_ = surface.flat_weights();
-    for (const torch::Tensor& weight : surface.view().weights()) {
-      shapes_.push_back(weight.sizes().vec());
-    }
-  }
+      : surface_(surface),
+        options_(options),
+        observer_(observer),
+        weights_(surface.flat_weights()),
+        shapes_(surface.view().weight_shapes()) {}
 
   SharpnessReport run() {
     SharpnessReport report;
@@ -139,6 +138,7 @@ class Measurement {
       return [this, stage](const std::string& text) { tell(std::string(stage) + ": " + text); };
     };
     const int64_t n = weights_.numel();
+    report.tolerance = options_.tolerance;
     report.hessian = lanczos(op, n,
                              {.eigenpairs = options_.eigenvalues,
                               .max_iterations = options_.max_products,
@@ -163,8 +163,8 @@ class Measurement {
   const SharpnessOptions& options_;
   const StageObserver& observer_;
   torch::Tensor weights_;
-  torch::Tensor gradient_;
   std::vector<std::vector<int64_t>> shapes_;
+  torch::Tensor gradient_;
   double base_loss_ = 0;
 };
 
@@ -182,11 +182,14 @@ void check(const SharpnessOptions& options, int64_t parameters) {
   }
   FLATENN_CHECK(options.noise > 0 && std::isfinite(options.noise),
                 "sharpness: noise must be positive, got ", options.noise);
+  FLATENN_CHECK(!options.rho.empty(), "sharpness: at least one rho is needed");
   FLATENN_CHECK(options.m > 0, "sharpness: m must be positive, got ", options.m);
   FLATENN_CHECK(options.samples > 0, "sharpness: samples must be positive, got ", options.samples);
   FLATENN_CHECK(options.eigenvalues >= 0 && options.eigenvalues <= parameters,
                 "sharpness: the number of eigenvalues must be in [0, ", parameters,
                 "] (the number of parameters), got ", options.eigenvalues);
+  FLATENN_CHECK(options.tolerance > 0 && std::isfinite(options.tolerance),
+                "sharpness: tolerance must be positive, got ", options.tolerance);
 }
 
 SharpnessReport measure_sharpness(const LossSurface& surface, const SharpnessOptions& options,
@@ -218,9 +221,11 @@ nlohmann::json to_json(const SharpnessReport& report) {
                        {"residuals", report.hessian.residuals},
                        {"iterations", report.hessian.iterations},
                        {"converged", report.hessian.converged},
+                       {"tolerance", report.tolerance},
                        {"trace", report.trace.trace},
                        {"trace_standard_error", report.trace.standard_error},
-                       {"trace_probes", report.trace.probes}};
+                       {"trace_probes", report.trace.probes},
+                       {"trace_converged", report.trace.converged}};
   }
   if (!report.density.density.empty()) {
     json["density"] = {{"eigenvalue", report.density.eigenvalue},

@@ -1,6 +1,7 @@
 #include "analysis/shipped_hardware.h"
 
 #include "flatenn/analysis/hardware.h"
+#include "flatenn/base/error.h"
 
 namespace flatenn::analysis {
 namespace {
@@ -29,7 +30,14 @@ Hardware find_hardware(const std::string& name_or_path) {
         Config::from_string(std::string(file.content()), std::string(file.name) + ".toml");
     return read_hardware(config);
   }
-  return read_hardware(std::filesystem::path(name_or_path));
+  const std::filesystem::path path(name_or_path);
+  if (path.extension() != ".toml" && !std::filesystem::exists(path)) {
+    std::string names;
+    for (const ShippedFile& file : kShipped) names += std::string(", ") + file.name;
+    throw Error(
+        detail::concat("hardware: expected a file (.toml)", names, ", got '", name_or_path, "'"));
+  }
+  return read_hardware(path);
 }
 
 }  // namespace flatenn::analysis

@@ -1,5 +1,7 @@
 #include "flatenn/analysis/torch_network.h"
 
+#include <cmath>
+
 #include "flatenn/base/error.h"
 
 namespace flatenn::analysis {
@@ -51,6 +53,12 @@ torch::Tensor bias_tensor(const std::vector<int32_t>& bias) {
   return torch::tensor(std::vector<int64_t>(bias.begin(), bias.end())).to(torch::kFloat32);
 }
 
+/// Real value of 1 in a channel's accumulator.
+double accumulator_unit(const net::Network& network, const net::Layer& layer, int64_t channel) {
+  return static_cast<double>(network.activations[static_cast<size_t>(layer.src)].scale) *
+         static_cast<double>(layer.weights.scale(channel));
+}
+
 /// [O] shaped to broadcast over [n, O] or [n, O, h, w].
 torch::Tensor per_channel(const torch::Tensor& values, const torch::Tensor& like) {
   return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
@@ -74,6 +82,12 @@ TorchNetwork::TorchNetwork(std::shared_ptr<const net::Network> network, torch::D
   }
 }
 
+std::vector<std::vector<int64_t>> TorchNetwork::weight_shapes() const {
+  std::vector<std::vector<int64_t>> shapes;
+  for (const torch::Tensor& weight : weights_) shapes.push_back(weight.sizes().vec());
+  return shapes;
+}
+
 int64_t TorchNetwork::parameter_count() const {
   int64_t count = 0;
   for (const torch::Tensor& weight : weights_) count += weight.numel();
@@ -84,6 +98,43 @@ torch::Tensor TorchNetwork::flat_weights() const {
   std::vector<torch::Tensor> parts;
   for (const torch::Tensor& weight : weights_) parts.push_back(weight.reshape({-1}));
   return torch::cat(parts);
+}
+
+torch::Tensor TorchNetwork::rest() const {
+  std::vector<float> rest;
+  for (const net::Activation& activation : network_->activations) {
+    if (!activation.is_float) rest.push_back(std::log(activation.scale));
+  }
+  for (const int64_t index : weight_layers_) {
+    const net::Layer& layer = network_->layers[static_cast<size_t>(index)];
+    for (size_t channel = 0; channel < layer.bias.size(); ++channel) {
+      const double unit = accumulator_unit(*network_, layer, static_cast<int64_t>(channel));
+      rest.push_back(static_cast<float>(layer.bias[channel] * unit));
+    }
+  }
+  return torch::tensor(rest).to(device_);
+}
+
+std::shared_ptr<const TorchNetwork> TorchNetwork::with_rest(const torch::Tensor& rest) const {
+  const torch::Tensor values = rest.to(torch::kCPU, torch::kFloat32).contiguous();
+  const float* next = values.data_ptr<float>();
+  auto network = std::make_shared<net::Network>(*network_);
+  for (net::Activation& activation : network->activations) {
+    if (!activation.is_float) activation.scale = std::exp(*next++);
+  }
+  auto moved = std::make_shared<TorchNetwork>(*this);  // tensors are shared
+  for (size_t i = 0; i < weight_layers_.size(); ++i) {
+    const net::Layer& layer = network->layers[static_cast<size_t>(weight_layers_[i])];
+    std::vector<float> biases;
+    for (size_t channel = 0; channel < layer.bias.size(); ++channel) {
+      const double unit = accumulator_unit(*network, layer, static_cast<int64_t>(channel));
+      biases.push_back(static_cast<float>(*next++ / unit));
+    }
+    moved->biases_[i] = torch::tensor(biases).to(device_);
+    moved->multipliers_[i] = torch::tensor(net::multipliers(*network, layer)).to(device_);
+  }
+  moved->network_ = network;
+  return moved;
 }
 
 torch::Tensor TorchNetwork::multiply(size_t index, const torch::Tensor& input,

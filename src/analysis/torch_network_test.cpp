@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "flatenn/base/error.h"
 #include "flatenn/engine/engine.h"
 #include "net/testing.h"
 
@@ -37,6 +38,29 @@ TEST_P(TorchNetworkOf, GivesTheReferenceEnginesLogitsWithoutMoves) {
   ASSERT_EQ(logits.numel(), static_cast<int64_t>(expected.size()));
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(logits.data_ptr<float>()[i], expected[i]) << "logit " << i;
+  }
+}
+
+TEST_P(TorchNetworkOf, GivesTheSameLogitsWithItsOwnRest) {
+  const auto network = std::make_shared<net::Network>(GetParam().network);
+  const TorchNetwork view(network);
+  const torch::Tensor codes = code_tensor(random_images(*network, 1));
+  const torch::Tensor logits = view.forward(codes, {});
+  const torch::Tensor again = view.with_rest(view.rest())->forward(codes, {});
+  // A code within rounding of a tie may fall on its other side.
+  EXPECT_LT((again - logits).abs().mean().item<double>(),
+            1e-2 * (1e-6 + logits.abs().mean().item<double>()));
+}
+
+TEST(TorchNetwork, SaysWhereThereIsNoCudaDevice) {
+  if (torch::cuda::is_available()) GTEST_SKIP() << "there is a CUDA device";
+  const auto network = std::make_shared<net::Network>(net::testing::mlp({.seed = 3}));
+  try {
+    TorchNetwork(network, torch::kCUDA);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "--device cuda: this LibTorch finds no CUDA device; use --device cpu");
   }
 }
 

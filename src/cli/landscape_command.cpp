@@ -2,15 +2,18 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/interrupt.h"
+#include "cli/progress_bar.h"
 #include "cli/validators.h"
 #include "flatenn/analysis/landscape_question.h"
 #include "flatenn/analysis/latent_surface.h"
 #include "flatenn/analysis/result_file.h"
 #include "flatenn/base/error.h"
-#include "flatenn/base/progress.h"
+#include "flatenn/base/log.h"
 #include "flatenn/net/onnx.h"
 #include "flatenn/nn/runtime.h"
 #include "flatenn/train/checkpoint.h"
@@ -28,20 +31,41 @@ struct LandscapeCommand {
 
 bool is_latent(const LandscapeCommand& options) { return options.question.space == "before"; }
 
-torch::Tensor weights_of(const LandscapeCommand& options, const std::string& path) {
-  if (is_latent(options)) return analysis::latent_weights(*train::load_run(path).model);
-  const auto network = std::make_shared<net::Network>(net::read_onnx(path));
-  return analysis::TorchNetwork(network).flat_weights();
+std::shared_ptr<net::Network> read_network(const std::string& path) {
+  return std::make_shared<net::Network>(net::read_onnx(path));
 }
 
-analysis::LandscapeAxes axes_of(const LandscapeCommand& options, analysis::Surface& surface) {
-  if (!options.question.towards.empty()) {
-    return analysis::path_axes(surface, weights_of(options, options.question.towards),
-                               options.question.towards, options.question.grid);
+std::shared_ptr<nn::ModelImpl> load_model(const std::string& path) {
+  FLATENN_CHECK(std::filesystem::is_directory(path), path,
+                ": --space before needs a run folder, whose checkpoint holds the latent weights");
+  return train::load_run(path).model.ptr();
+}
+
+/// Where the path of --towards ends.
+analysis::WeightPoint other_end(const LandscapeCommand& options, const net::Network& start) {
+  const std::string& path = options.question.towards;
+  const auto network = read_network(path);
+  analysis::check_same_codes(start, *network, path);
+  if (is_latent(options)) {
+    const auto model = load_model(path);
+    return {path, analysis::latent_weights(*model), analysis::latent_rest(*model),
+            analysis::latent_shapes(*model)};
   }
-  return options.question.direction == "ascent"
-             ? analysis::ascent_axes(surface, options.question.seed, options.question.grid)
-             : analysis::random_axes(surface, options.question.seed, options.question.grid);
+  const analysis::TorchNetwork view(network);
+  return {path, view.flat_weights(), view.rest(), view.weight_shapes()};
+}
+
+/// Also notes the hashes that the question needs.
+analysis::LandscapeAxes axes_of(analysis::LandscapeQuestion& question,
+                                const std::optional<analysis::WeightPoint>& end,
+                                analysis::Surface& surface) {
+  if (!end) {
+    return question.direction == "ascent"
+               ? analysis::ascent_axes(surface, question.seed, question.grid)
+               : analysis::random_axes(surface, question.seed, question.grid);
+  }
+  question.towards_hash = analysis::weights_hash(torch::cat({end->weights, end->rest}));
+  return analysis::path_axes(surface, *end, question.seed, question.grid);
 }
 
 std::unique_ptr<analysis::Surface> open_surface(const LandscapeCommand& options,
@@ -51,42 +75,52 @@ std::unique_ptr<analysis::Surface> open_surface(const LandscapeCommand& options,
   if (!is_latent(options)) return std::make_unique<analysis::DequantizedSurface>(dequantized);
   FLATENN_CHECK(options.device == "cpu", "--device ", options.device,
                 ": --space before freezes every point anew, on the CPU alone");
-  FLATENN_CHECK(std::filesystem::is_directory(options.inputs.model), options.inputs.model,
-                ": --space before needs a run folder, whose checkpoint holds the latent weights");
-  return std::make_unique<analysis::LatentSurface>(
-      train::load_run(options.inputs.model).model.ptr(), codes, images.labels);
+  return std::make_unique<analysis::LatentSurface>(load_model(options.inputs.model), codes,
+                                                   images.labels);
 }
 
-void run(const LandscapeCommand& options, bool quiet) {
+/// Traces with a progress bar; Ctrl-C ends it between two points, all of which are kept.
+analysis::Landscape trace(analysis::Surface& surface, const analysis::LandscapeAxes& axes,
+                          const analysis::LandscapeQuestion& question,
+                          const std::filesystem::path& csv, const std::string& identity,
+                          bool quiet) {
+  const InterruptGuard interrupt;
+  ProgressBar bar("landscape", "points", quiet);
+  return analysis::trace_landscape(surface, axes, question.grid, csv, identity,
+                                   [&](int64_t done, int64_t total) {
+                                     bar(done, total);
+                                     if (!interrupt.requested() || done == total) return;
+                                     log::warn("stopped after ", done, " of ", total,
+                                               " points; the same command goes on from here");
+                                     throw CLI::RuntimeError(kInterruptedExitCode);
+                                   });
+}
+
+void run(LandscapeCommand& options, bool quiet) {
   nn::set_up_runtime(options.inputs.threads);
-  const auto network = std::make_shared<net::Network>(net::read_onnx(options.inputs.model));
+  analysis::LandscapeQuestion& question = options.question;
+  analysis::check(question.grid);
+  const auto network = read_network(options.inputs.model);
+  std::optional<analysis::WeightPoint> end;
+  if (!question.towards.empty()) end = other_end(options, *network);
   const data::ImageSet images = open_images(options.inputs, *network);
   const auto codes = engine::quantize_images(images, *network);
   const analysis::LossSurface dequantized(
       std::make_shared<analysis::TorchNetwork>(network, torch::Device(options.device)), *codes,
       images.labels);
   const auto surface = open_surface(options, *codes, images, dequantized);
-  const std::string identity = analysis::identity_of(options.question, *network, images);
-  std::filesystem::create_directories(options.out);
-  const std::filesystem::path csv =
-      std::filesystem::path(options.out) / (analysis::file_stem(options.question) + ".csv");
-  const int64_t rows = options.question.grid.two_dimensional ? options.question.grid.points : 1;
-  Progress progress({.title = "landscape",
-                     .total = rows * options.question.grid.points,
-                     .unit = "points",
-                     .quiet = quiet});
-  const analysis::Landscape landscape =
-      analysis::trace_landscape(*surface, axes_of(options, *surface), options.question.grid, csv,
-                                identity, [&](int64_t, int64_t) { progress.advance(); });
-  progress.finish();
-  const nlohmann::json json = analysis::to_json(landscape, identity);
-  analysis::write_result({options.out, analysis::file_stem(options.question), "landscape"},
-                         *network, json);
-  if (options.json) {
-    std::printf("%s\n", json.dump(2).c_str());
-  } else {
-    std::printf("%s\n", csv.c_str());
-  }
+  if (is_latent(options))
+    question.latent_hash =
+        analysis::weights_hash(torch::cat({surface->weights(), surface->rest()}));
+  const analysis::LandscapeAxes axes = axes_of(question, end, *surface);
+  const std::string identity = analysis::identity_of(question, *network, images);
+  const std::string stem = analysis::file_stem(question);
+  const std::filesystem::path csv = std::filesystem::path(options.out) / (stem + ".csv");
+  analysis::make_folder(options.out);
+  const nlohmann::json json =
+      analysis::to_json(trace(*surface, axes, question, csv, identity, quiet), identity);
+  analysis::write_result({options.out, stem, "landscape"}, *network, json);
+  std::printf("%s\n", options.json ? json.dump(2).c_str() : csv.c_str());
 }
 
 }  // namespace
@@ -102,7 +136,9 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
                     "Two directions instead of one");
   command->add_option("--points", options->question.grid.points, "Points along each axis, odd")
       ->capture_default_str();
-  command->add_option("--range", options->question.grid.range, "Largest coordinate")
+  command
+      ->add_option("--range", options->question.grid.range,
+                   "Largest coordinate: filter norms, or how far past a path's ends (half of it)")
       ->capture_default_str();
   command
       ->add_option("--space", options->question.space,
@@ -113,7 +149,7 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
       ->check(CLI::IsMember({"random", "ascent"}))
       ->capture_default_str();
   command->add_option("--towards", options->question.towards,
-                      "Second model: walk the straight path to it");
+                      "Another model: walk the straight path to it");
   command->add_option("--seed", options->question.seed, "Seed of random directions")
       ->check(at_least(0))
       ->capture_default_str();

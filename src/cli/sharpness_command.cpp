@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,6 +26,32 @@ struct SharpnessCommand {
   std::string device = "cpu";
 };
 
+/// The largest residual of an eigenpair, relative to its eigenvalue.
+double worst_residual(const analysis::Eigenpairs& pairs) {
+  double worst = 0;
+  for (size_t i = 0; i < pairs.values.size(); ++i)
+    worst = std::max(worst, pairs.residuals[i] / std::abs(pairs.values[i]));
+  return worst;
+}
+
+void print_hessian(const analysis::SharpnessReport& report) {
+  const double tolerance = 100 * report.tolerance;
+  const auto ending = [](bool converged) { return converged ? "" : ": raise --products"; };
+  std::printf("largest Hessian eigenvalues:");
+  for (const double value : report.hessian.values) std::printf(" %.5g", value);
+  std::printf("\n  (%ld products, residuals up to %.2g %%, wanted %.2g %%%s)\n",
+              report.hessian.iterations, 100 * worst_residual(report.hessian), tolerance,
+              ending(report.hessian.converged));
+  const analysis::TraceEstimate& trace = report.trace;
+  std::printf(
+      "Hessian trace %.5g +- %.2g\n  (%ld probes, standard error %.2g %%, wanted %.2g %%%s)\n",
+      trace.trace, trace.standard_error, trace.probes,
+      100 * trace.standard_error / std::abs(trace.trace), tolerance, ending(trace.converged));
+  if (!report.density.density.empty())
+    std::printf("spectral density from %.4g to %.4g: in the result (--out, --json)\n",
+                report.density.eigenvalue.front(), report.density.eigenvalue.back());
+}
+
 void print_report(const analysis::SharpnessReport& report, const analysis::FaultRise& faults) {
   std::printf("loss %.5f, accuracy %.2f %% over %ld images; ||Q(w)|| %.4g\n", report.loss,
               100 * report.accuracy, report.images, report.weight_norm);
@@ -38,16 +66,12 @@ void print_report(const analysis::SharpnessReport& report, const analysis::Fault
               report.noise_rise.mean, report.noise_rise.standard_error);
   std::printf("rise under bit flips at rate %.3g: %.4g +- %.2g (%ld maps)\n", faults.rate,
               faults.rise.mean, faults.rise.standard_error, faults.trials);
-  if (report.hessian.values.empty()) return;
-  std::printf("largest Hessian eigenvalues:");
-  for (const double value : report.hessian.values) std::printf(" %.5g", value);
-  std::printf("%s\n", report.hessian.converged ? "" : "  (not converged: raise --products)");
-  std::printf("Hessian trace %.5g +- %.2g (%ld probes)\n", report.trace.trace,
-              report.trace.standard_error, report.trace.probes);
+  if (!report.hessian.values.empty()) print_hessian(report);
 }
 
 void run(const SharpnessCommand& options, const GlobalOptions& global) {
   nn::set_up_runtime(options.inputs.threads);
+  analysis::check_fault_rise(options.rate, options.trials);
   const EvaluationInputs inputs = open_inputs(options.inputs);
   const auto view =
       std::make_shared<analysis::TorchNetwork>(inputs.network, torch::Device(options.device));
@@ -88,7 +112,6 @@ void add_sharpness_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--rate", options->rate, "Bit error rate of the expected rise")
       ->capture_default_str();
   command->add_option("--trials", options->trials, "Fault maps of the expected rise")
-      ->check(at_least(1))
       ->capture_default_str();
   command->add_option("-m,--batch", measures.m, "Images a batch of m-sharpness")
       ->capture_default_str();

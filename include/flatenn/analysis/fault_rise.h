@@ -19,6 +19,9 @@ struct FaultRise {
 };
 
 /// Throws Error where `rate` is not in (0, 1] or trials is below 2.
+void check_fault_rise(double rate, int64_t trials);
+
+/// Checks as well.
 FaultRise measure_fault_rise(const std::shared_ptr<const net::Network>& network,
                              engine::Engine& engine, const engine::ImageCodes& images,
                              std::span<const uint8_t> labels, double rate, uint64_t seed,

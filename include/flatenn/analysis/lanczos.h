@@ -45,6 +45,7 @@ struct TraceEstimate {
   double trace = 0;
   double standard_error = 0;  ///< Of the probed part; the deflated part is exact.
   int64_t probes = 0;
+  bool converged = false;  ///< The standard error is within tolerance.
 };
 
 /// Trace by Hutchinson's estimator outside the span of `deflated` ([k, n], orthonormal rows) plus

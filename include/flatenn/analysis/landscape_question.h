@@ -15,8 +15,13 @@ struct LandscapeQuestion {
   std::string space = "after";       ///< "after" quantization or "before" it.
   std::string direction = "random";  ///< "random" or "ascent", of the first axis.
   std::string towards;               ///< Another model, in place of a direction.
+  std::string towards_hash;          ///< weights_hash() of its weights.
+  std::string latent_hash;           ///< weights_hash() of the latent weights moved "before".
   uint64_t seed = 0;                 ///< Of random directions.
 };
+
+/// SHA-256 of the weights' bytes.
+std::string weights_hash(const torch::Tensor& weights);
 
 /// All that decides the values of the points, in one line (JSON).
 std::string identity_of(const LandscapeQuestion& question, const net::Network& network,

@@ -39,6 +39,9 @@ class LossSurface {
   /// over the first `count` images.
   torch::Tensor squared_gradients(int64_t count) const;
 
+  /// The loss of another view over the same images, which are shared.
+  LossSurface with_view(std::shared_ptr<const TorchNetwork> view) const;
+
   torch::Tensor zero_move() const;
   torch::Tensor flat_weights() const;  ///< Dequantized weights, flat.
   std::vector<torch::Tensor> split(const torch::Tensor& flat) const;

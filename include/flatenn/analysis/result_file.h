@@ -15,6 +15,9 @@ struct ResultFile {
   std::string kind;              ///< "cost", "landscape", "sensitivity", "sharpness"
 };
 
+/// Makes a folder where there is none. Throws Error naming it and the system's reason.
+void make_folder(const std::filesystem::path& folder);
+
 /// Writes the result with the model's name, content hash and metadata beside it (docs/formats.md),
 /// where the report finds it. `settings`, where not null, tells how it was measured.
 void write_result(const ResultFile& file, const net::Network& network, const nlohmann::json& result,

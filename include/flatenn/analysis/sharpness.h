@@ -53,13 +53,15 @@ struct SharpnessReport {
   Estimate noise_rise;  ///< Under Gaussian noise relative to filter norms.
   Eigenpairs hessian;   ///< Empty where not asked for.
   TraceEstimate trace;
+  double tolerance = 0;  ///< Relative, that both were asked for.
   SpectralDensity density;
 };
 
 /// Told what is being measured and how far it is.
 using StageObserver = std::function<void(const std::string& stage)>;
 
-/// Throws Error for a radius or noise that is not positive, or more eigenvalues than parameters.
+/// Throws Error for a radius, noise or tolerance that is not positive, or more eigenvalues than
+/// parameters.
 void check(const SharpnessOptions& options, int64_t parameters);
 
 SharpnessReport measure_sharpness(const LossSurface& surface, const SharpnessOptions& options,

@@ -27,8 +27,15 @@ class TorchNetwork {
   const std::vector<torch::Tensor>& weights() const { return weights_; }
   /// Indices into Network::layers of weights().
   const std::vector<int64_t>& weight_layers() const { return weight_layers_; }
+  std::vector<std::vector<int64_t>> weight_shapes() const;
   int64_t parameter_count() const;
   torch::Tensor flat_weights() const;  ///< weights(), flat [parameter_count()].
+
+  /// What decides the outputs besides weights, flat: logarithms of the scales of all codes, then
+  /// biases in real units, both in graph order.
+  torch::Tensor rest() const;
+  /// The same weights with another rest, off the grid.
+  std::shared_ptr<const TorchNetwork> with_rest(const torch::Tensor& rest) const;
 
   /// Logits [n, classes] for input codes [n, channels, height, width] (float32 integers). `moves`
   /// has the shapes of weights(); an undefined tensor in it, or an empty vector, means no move.
