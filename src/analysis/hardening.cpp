@@ -42,6 +42,13 @@ HardeningStep measure(const std::shared_ptr<const net::Network>& network, engine
 
 }  // namespace
 
+void check(const HardeningOptions& options) {
+  FLATENN_CHECK(options.rate > 0 && options.rate <= 1, "hardening: rate must be in (0, 1], got ",
+                options.rate);
+  FLATENN_CHECK(options.tolerated_drop >= 0 && options.tolerated_drop < 1,
+                "hardening: the tolerated drop must be in [0, 1), got ", options.tolerated_drop);
+}
+
 fault::FaultModel hardened_model(const net::Network& network, const HardeningCurve& curve,
                                  int64_t steps, const HardeningOptions& options) {
   fault::FaultModel model;
@@ -68,8 +75,7 @@ HardeningCurve harden_greedily(const std::shared_ptr<const net::Network>& networ
                                std::span<const uint8_t> labels,
                                const SensitivityReport& sensitivity,
                                const HardeningOptions& options) {
-  FLATENN_CHECK(options.rate > 0 && options.rate <= 1, "hardening: rate must be in (0, 1], got ",
-                options.rate);
+  check(options);
   HardeningCurve curve;
   curve.golden_accuracy = sensitivity.golden_accuracy;
   double total_bits = 0;
@@ -94,23 +100,28 @@ HardeningCurve harden_greedily(const std::shared_ptr<const net::Network>& networ
   return curve;
 }
 
-std::string hardening_plan_toml(const net::Network& network, const std::string& model_path,
-                                const std::string& dataset, const HardeningCurve& curve,
-                                const HardeningOptions& options) {
+std::string plan_head(const std::string& name, const PlanTarget& target,
+                      const HardeningOptions& options) {
+  std::ostringstream toml;
+  toml << "name = " << std::quoted(name) << "\nmodels = [" << std::quoted(target.model)
+       << "]\ndata = " << std::quoted(target.dataset) << "\nrates = [" << options.rate
+       << "]\ntrials = " << options.trials << "\nseed = " << options.seed << "\n";
+  return toml.str();
+}
+
+std::string hardening_plan_toml(const net::Network& network, const PlanTarget& target,
+                                const HardeningCurve& curve, const HardeningOptions& options) {
   const HardeningStep& last = curve.steps.back();
+  const fault::FaultModel model =
+      hardened_model(network, curve, static_cast<int64_t>(curve.steps.size()), options);
+  FLATENN_CHECK(!model.sources.empty(),
+                "hardening: every bit had to be hardened, no faults are left to run");
   std::ostringstream toml;
   toml << "# " << last.hardened_bits << " stored bits (" << 100 * last.hardened_share
        << " %) hardened, greatest measured accuracy loss per bit first.\n"
        << "# Faults strike the bits listed below, one table a layer; all others are hardened.\n"
-       << "name = \"hardened\"\n"
-       << "models = [" << std::quoted(model_path) << "]\n"
-       << "data = " << std::quoted(dataset) << "\n"
-       << "rates = [" << options.rate << "]\n"
-       << "trials = " << options.trials << "\n"
-       << "seed = " << options.seed
-       << "\n\n[memory]\nencoding = " << std::quoted(fault::to_string(options.encoding)) << "\n";
-  const fault::FaultModel model =
-      hardened_model(network, curve, static_cast<int64_t>(curve.steps.size()), options);
+       << plan_head("hardened", target, options)
+       << "\n[memory]\nencoding = " << std::quoted(fault::to_string(options.encoding)) << "\n";
   for (const fault::FaultSource& source : model.sources) {
     toml << "\n[[faults]]\nkind = " << std::quoted(fault::to_string(options.kind)) << "\nlayers = ["
          << std::quoted(source.layers.front()) << "]\nbits = [";

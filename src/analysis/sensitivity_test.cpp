@@ -67,6 +67,10 @@ TEST_F(Sensitivity, RefusesRatesAndTrialsThatMeanNothing) {
   EXPECT_THROW(measure({.rate = 0}), Error);
   EXPECT_THROW(measure({.rate = 1.5}), Error);
   EXPECT_THROW(measure({.trials = 1}), Error);
+  EXPECT_THROW(check_fault_rise(1.5, 10), Error);
+  EXPECT_THROW(check_fault_rise(0.1, 1), Error);
+  EXPECT_THROW(check(HardeningOptions{.rate = 2}), Error);
+  EXPECT_THROW(check(HardeningOptions{.tolerated_drop = 1}), Error);
   EXPECT_THROW(measure_fault_rise(network_, *engine_, *codes_, labels_, 0, 0, 10), Error);
 }
 

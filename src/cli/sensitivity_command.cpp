@@ -2,18 +2,21 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/progress_bar.h"
 #include "cli/validators.h"
 #include "flatenn/analysis/bit_search.h"
+#include "flatenn/analysis/check_codes.h"
 #include "flatenn/analysis/flip_estimates.h"
 #include "flatenn/analysis/hardening.h"
 #include "flatenn/analysis/result_file.h"
 #include "flatenn/analysis/sensitivity.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
-#include "flatenn/base/progress.h"
+#include "flatenn/base/log.h"
 #include "flatenn/nn/runtime.h"
 
 namespace flatenn::cli {
@@ -30,6 +33,7 @@ struct SensitivityCommand {
   double harden_rate = 0;
   double tolerated_drop = 0.01;
   std::string plan;
+  std::string code_plan;
   bool no_estimates = false;
   bool json = false;
   std::string out;
@@ -48,27 +52,6 @@ analysis::LossSurface other_images(const SensitivityCommand& options,
                                images.labels);
 }
 
-/// A progress bar that an observer (done, total) moves.
-class Bar {
- public:
-  Bar(std::string title, std::string unit, bool quiet)
-      : title_(std::move(title)), unit_(std::move(unit)), quiet_(quiet) {}
-  void operator()(int64_t done, int64_t total) {
-    if (!progress_) {
-      progress_ = std::make_shared<Progress>(
-          Progress::Options{.title = title_, .total = total, .unit = unit_, .quiet = quiet_});
-    }
-    progress_->advance(done - done_);
-    done_ = done;
-  }
-
- private:
-  std::string title_, unit_;
-  bool quiet_;
-  int64_t done_ = 0;
-  std::shared_ptr<Progress> progress_;  ///< Shared by copies of the observer.
-};
-
 nlohmann::json add_estimates(const SensitivityCommand& options,
                              const std::shared_ptr<const net::Network>& network,
                              const analysis::SensitivityReport& report) {
@@ -84,36 +67,72 @@ nlohmann::json attack(const SensitivityCommand& options, const EvaluationInputs&
                                     .encoding = options.cells.encoding,
                                     .random_trials = options.cells.trials,
                                     .seed = options.cells.seed,
-                                    .observer = Bar("bit search", "flips", quiet)};
+                                    .observer = ProgressBar("bit search", "flips", quiet)};
   nlohmann::json json = analysis::to_json(analysis::search_bits(
       surface, inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, search));
   json["search_images"] = surface.images();
   return json;
 }
 
-nlohmann::json harden(const SensitivityCommand& options, const EvaluationInputs& inputs,
-                      const analysis::SensitivityReport& report, bool quiet) {
-  const analysis::HardeningOptions harden_options{.kind = options.cells.kind,
-                                                  .encoding = options.cells.encoding,
-                                                  .rate = options.harden_rate,
-                                                  .tolerated_drop = options.tolerated_drop,
-                                                  .trials = options.cells.trials,
-                                                  .seed = options.cells.seed + 1,
-                                                  .observer = Bar("hardening", "steps", quiet)};
-  const analysis::HardeningCurve curve = analysis::harden_greedily(
-      inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, report, harden_options);
-  if (!options.plan.empty()) {
-    // A plan names models from its own folder.
-    const auto model = std::filesystem::proximate(
-        options.inputs.model, std::filesystem::absolute(options.plan).parent_path());
-    write_file_atomically(options.plan,
-                          analysis::hardening_plan_toml(*inputs.network, model.string(),
-                                                        inputs.images.name, curve, harden_options));
+analysis::HardeningOptions hardening_options(const SensitivityCommand& options, bool quiet) {
+  return {.kind = options.cells.kind,
+          .encoding = options.cells.encoding,
+          .rate = options.harden_rate,
+          .tolerated_drop = options.tolerated_drop,
+          .trials = options.cells.trials,
+          .seed = options.cells.seed + 1,
+          .observer = ProgressBar("hardening", "steps", quiet)};
+}
+
+/// A plan names its model relative to its own folder.
+analysis::PlanTarget target_of(const SensitivityCommand& options, const EvaluationInputs& inputs,
+                               const std::string& plan) {
+  namespace fs = std::filesystem;
+  const fs::path model = fs::absolute(options.inputs.model);
+  return {fs::proximate(model, fs::absolute(plan).parent_path()).string(), inputs.images.name};
+}
+
+/// What hardened bits and check codes bring back.
+struct Protected {
+  analysis::HardeningOptions options;
+  analysis::HardeningCurve hardening;
+  analysis::CheckCodeReport codes;
+};
+
+Protected protect(const SensitivityCommand& options, const EvaluationInputs& inputs,
+                  const analysis::SensitivityReport& report, bool quiet) {
+  const analysis::HardeningOptions how = hardening_options(options, quiet);
+  const auto& labels = inputs.images.labels;
+  return {
+      how,
+      analysis::harden_greedily(inputs.network, *inputs.engine, *inputs.codes, labels, report, how),
+      analysis::compare_check_codes(inputs.network, *inputs.engine, *inputs.codes, labels,
+                                    report.golden_accuracy, how)};
+}
+
+void add_protection(const Protected& found, nlohmann::json& json) {
+  json["hardening"] = analysis::to_json(found.hardening);
+  json["hardening"]["rate"] = found.options.rate;
+  json["hardening"]["tolerated_drop"] = found.options.tolerated_drop;
+  json["check_codes"] = analysis::to_json(found.codes);
+}
+
+/// Writes the plans asked for.
+void write_plans(const SensitivityCommand& options, const EvaluationInputs& inputs,
+                 const Protected& found) {
+  if (!options.plan.empty() && found.hardening.steps.back().hardened_share == 1) {
+    log::warn(options.plan, ": not written: every bit had to be hardened, no faults are left");
+  } else if (!options.plan.empty()) {
+    const analysis::PlanTarget target = target_of(options, inputs, options.plan);
+    write_file_atomically(
+        options.plan,
+        analysis::hardening_plan_toml(*inputs.network, target, found.hardening, found.options));
   }
-  nlohmann::json json = analysis::to_json(curve);
-  json["rate"] = options.harden_rate;
-  json["tolerated_drop"] = options.tolerated_drop;
-  return json;
+  if (!options.code_plan.empty()) {
+    const analysis::PlanTarget target = target_of(options, inputs, options.code_plan);
+    write_file_atomically(options.code_plan,
+                          analysis::check_code_plan_toml(target, found.codes, found.options));
+  }
 }
 
 void print_cells(const char* title, const std::vector<analysis::SensitivityCell>& cells) {
@@ -147,6 +166,25 @@ void print_hardening(const nlohmann::json& curve) {
                 100 * step.at("hardened_share").get<double>(),
                 100 * step.at("accuracy").get<double>());
   }
+  const nlohmann::json& last = curve.at("steps").back();
+  std::printf("  %ld hardened bits (%.1f %%) bring the accuracy %s %.2f points of %.2f %%\n",
+              last.at("hardened_bits").get<int64_t>(),
+              100 * last.at("hardened_share").get<double>(),
+              curve.at("reached").get<bool>() ? "within" : "not yet within",
+              100 * curve.at("tolerated_drop").get<double>(),
+              100 * curve.at("golden_accuracy").get<double>());
+}
+
+void print_check_codes(const nlohmann::json& report) {
+  std::printf("check codes over the whole memory, at the same rate\n");
+  for (const nlohmann::json& code : report.at("codes")) {
+    const auto name = code.at("name").get<std::string>();
+    std::printf("  %-20s %5.1f %% more memory      accuracy %.2f %%%s\n", name.c_str(),
+                100 * code.at("extra_share").get<double>(), 100 * code.at("accuracy").get<double>(),
+                name != report.at("proposed") ? ""
+                : report.at("reached")        ? "  (the smallest that suffices)"
+                                              : "  (the best, not enough)");
+  }
 }
 
 void print_attack(const nlohmann::json& attack) {
@@ -172,28 +210,38 @@ void print_report(const analysis::SensitivityReport& report, const nlohmann::jso
   }
   if (json.contains("attack")) print_attack(json["attack"]);
   if (json.contains("hardening")) print_hardening(json["hardening"]);
+  if (json.contains("check_codes")) print_check_codes(json["check_codes"]);
 }
 
 void run(SensitivityCommand& options, bool quiet) {
   nn::set_up_runtime(options.inputs.threads);
   options.cells.kind = fault::parse_fault_kind(options.kind);
   options.cells.encoding = fault::parse_encoding(options.encoding);
-  FLATENN_CHECK(options.plan.empty() || options.harden_rate > 0,
-                "--plan: needs --harden RATE, which makes the plan");
+  for (const auto& [name, plan] :
+       {std::pair{"--plan", options.plan}, std::pair{"--code-plan", options.code_plan}}) {
+    FLATENN_CHECK(plan.empty() || options.harden_rate > 0, name,
+                  ": needs --harden RATE, which makes the plan");
+  }
+  if (options.harden_rate != 0) analysis::check(hardening_options(options, quiet));
   const EvaluationInputs inputs = open_inputs(options.inputs, options.cells.encoding);
-  options.cells.observer = Bar("sensitivity", "passes", quiet);
+  options.cells.observer = ProgressBar("sensitivity", "passes", quiet);
   const analysis::SensitivityReport report = analysis::measure_sensitivity(
       inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, options.cells);
   nlohmann::json json = analysis::to_json(report, options.cells);
   if (!options.no_estimates) json["estimates"] = add_estimates(options, inputs.network, report);
   if (options.attack_flips > 0) json["attack"] = attack(options, inputs, quiet);
-  if (options.harden_rate > 0) json["hardening"] = harden(options, inputs, report, quiet);
+  std::optional<Protected> found;
+  if (options.harden_rate > 0) {
+    found = protect(options, inputs, report, quiet);
+    add_protection(*found, json);
+  }
   analysis::write_result({options.out, "sensitivity", "sensitivity"}, *inputs.network, json);
   if (options.json) {
     std::printf("%s\n", json.dump(2).c_str());
   } else {
     print_report(report, json);
   }
+  if (found) write_plans(options, inputs, *found);
 }
 
 }  // namespace
@@ -228,11 +276,13 @@ void add_sensitivity_command(CLI::App& app, const GlobalOptions& global) {
       ->check(at_least(1))
       ->capture_default_str();
   command->add_option("--harden", options->harden_rate,
-                      "Harden bits greedily against faults at this rate");
+                      "Harden bits greedily against faults at this rate, and try check codes");
   command->add_option("--tolerated-drop", options->tolerated_drop, "Accuracy that may be lost")
       ->capture_default_str();
   command->add_option("--plan", options->plan,
                       "Write the hardened memory as a plan for 'flatenn campaign'");
+  command->add_option("--code-plan", options->code_plan,
+                      "Write the smallest check code that suffices as such a plan");
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global.quiet); });

@@ -1,9 +1,12 @@
 #include "study/analysis_parts.h"
 
+#include "flatenn/analysis/bit_search.h"
+#include "flatenn/analysis/check_codes.h"
 #include "flatenn/analysis/cost.h"
 #include "flatenn/analysis/fault_rise.h"
 #include "flatenn/analysis/flip_estimates.h"
 #include "flatenn/analysis/landscape_question.h"
+#include "flatenn/analysis/result_file.h"
 #include "flatenn/analysis/sharpness.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/progress.h"
@@ -110,6 +113,40 @@ AnalysisPart sharpness_part(const AnalysisSettings::Sharpness& settings) {
           }};
 }
 
+constexpr int64_t kAttackImages = 256;  ///< As `flatenn sensitivity` has it.
+
+json measure_attack(const AnalysisSettings::Sensitivity& settings,
+                    const analysis::SensitivityOptions& cells, const AnalysisInputs& inputs,
+                    const AnalysisInputs::Images& images, engine::Engine& engine) {
+  const AnalysisInputs::Images others = inputs.train_images(kAttackImages);
+  json attack = analysis::to_json(analysis::search_bits(
+      surface_of(inputs, others), inputs.network(), engine, *images.codes, images.images.labels,
+      {.flips = settings.attack,
+       .random_trials = cells.trials,
+       .seed = cells.seed,
+       .observer = Steps(inputs, "bit search")}));
+  attack["search_images"] = others.images.count;
+  return attack;
+}
+
+void measure_protection(const AnalysisSettings::Sensitivity& settings,
+                        const analysis::SensitivityOptions& cells,
+                        const analysis::SensitivityReport& report, const AnalysisInputs& inputs,
+                        const AnalysisInputs::Images& images, engine::Engine& engine,
+                        json& result) {
+  const analysis::HardeningOptions how{.rate = settings.harden,
+                                       .trials = cells.trials,
+                                       .seed = cells.seed + 1,
+                                       .observer = Steps(inputs, "hardening")};
+  const auto& labels = images.images.labels;
+  result["hardening"] = analysis::to_json(
+      analysis::harden_greedily(inputs.network(), engine, *images.codes, labels, report, how));
+  result["hardening"]["rate"] = how.rate;
+  result["hardening"]["tolerated_drop"] = how.tolerated_drop;
+  result["check_codes"] = analysis::to_json(analysis::compare_check_codes(
+      inputs.network(), engine, *images.codes, labels, report.golden_accuracy, how));
+}
+
 json measure_sensitivity(const AnalysisSettings::Sensitivity& settings,
                          const AnalysisInputs& inputs) {
   const AnalysisInputs::Images images = inputs.test_images(settings.images);
@@ -123,7 +160,20 @@ json measure_sensitivity(const AnalysisSettings::Sensitivity& settings,
   json result = analysis::to_json(report, options);
   const AnalysisInputs::Images others = inputs.train_images(settings.gradient_images);
   result["estimates"] = analysis::compare_estimates(surface_of(inputs, others), report, options);
+  if (settings.attack > 0)
+    result["attack"] = measure_attack(settings, options, inputs, images, *engine);
+  if (settings.harden > 0)
+    measure_protection(settings, options, report, inputs, images, *engine, result);
   return result;
+}
+
+std::string arguments_of(const AnalysisSettings::Sensitivity& settings) {
+  std::string arguments =
+      detail::concat(" --images ", settings.images, " --rate ", settings.rate, " --trials ",
+                     settings.trials, " --gradient-images ", settings.gradient_images);
+  if (settings.attack > 0) arguments += detail::concat(" --attack ", settings.attack);
+  if (settings.harden > 0) arguments += detail::concat(" --harden ", settings.harden);
+  return arguments;
 }
 
 AnalysisPart sensitivity_part(const AnalysisSettings::Sensitivity& settings) {
@@ -132,10 +182,10 @@ AnalysisPart sensitivity_part(const AnalysisSettings::Sensitivity& settings) {
           .settings = {{"images", settings.images},
                        {"rate", settings.rate},
                        {"trials", settings.trials},
-                       {"gradient_images", settings.gradient_images}},
-          .arguments =
-              detail::concat(" --images ", settings.images, " --rate ", settings.rate, " --trials ",
-                             settings.trials, " --gradient-images ", settings.gradient_images),
+                       {"gradient_images", settings.gradient_images},
+                       {"attack", settings.attack},
+                       {"harden", settings.harden}},
+          .arguments = arguments_of(settings),
           .measure = [settings](const AnalysisInputs& inputs) {
             return measure_sensitivity(settings, inputs);
           }};
@@ -147,7 +197,7 @@ json measure_landscape(const analysis::LandscapeQuestion& question, int64_t imag
   const analysis::LossSurface loss = surface_of(inputs, images);
   analysis::DequantizedSurface surface(loss);
   const std::string identity = analysis::identity_of(question, *inputs.network(), images.images);
-  std::filesystem::create_directories(inputs.folder());
+  analysis::make_folder(inputs.folder());
   return analysis::to_json(
       analysis::trace_landscape(
           surface, analysis::random_axes(surface, question.seed, question.grid), question.grid,

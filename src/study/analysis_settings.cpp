@@ -41,7 +41,9 @@ AnalysisSettings::Sensitivity read_sensitivity(Config& config, const std::string
   return {.trials = config.get_int(table + ".trials", 20, {.min = 2}),
           .rate = config.get_double(table + ".rate", 0.05, kRate),
           .images = read_images(config, table),
-          .gradient_images = config.get_int(table + ".gradient_images", 1000, {.min = 1})};
+          .gradient_images = config.get_int(table + ".gradient_images", 1000, {.min = 1}),
+          .attack = config.get_int(table + ".attack", 0, {.min = 0}),
+          .harden = config.get_double(table + ".harden", 0, DoubleRange{0, 1})};
 }
 
 AnalysisSettings::Landscape read_landscape(Config& config, const std::string& table) {

@@ -20,6 +20,19 @@ struct HardeningOptions {
   PassObserver observer;
 };
 
+/// Throws Error where the rate is not in (0, 1] or the tolerated drop not in [0, 1).
+void check(const HardeningOptions& options);
+
+/// What a proposed plan runs on.
+struct PlanTarget {
+  std::string model;    ///< ONNX file, relative to the plan's folder.
+  std::string dataset;  ///< Name.
+};
+
+/// First lines of a proposed plan: name, model, images, rate, trials and seed.
+std::string plan_head(const std::string& name, const PlanTarget& target,
+                      const HardeningOptions& options);
+
 /// One more layer x bit cell made fault-free.
 struct HardeningStep {
   std::string layer;  ///< "" for the first point, where nothing is hardened.
@@ -48,11 +61,10 @@ HardeningCurve harden_greedily(const std::shared_ptr<const net::Network>& networ
 fault::FaultModel hardened_model(const net::Network& network, const HardeningCurve& curve,
                                  int64_t steps, const HardeningOptions& options);
 
-/// A plan for `flatenn campaign` that runs the unprotected memory and the hardened one side by
-/// side.
-std::string hardening_plan_toml(const net::Network& network, const std::string& model_path,
-                                const std::string& dataset, const HardeningCurve& curve,
-                                const HardeningOptions& options);
+/// A plan for `flatenn campaign` that runs the hardened memory. Throws Error where every bit is
+/// hardened, so that no faults are left to run.
+std::string hardening_plan_toml(const net::Network& network, const PlanTarget& target,
+                                const HardeningCurve& curve, const HardeningOptions& options);
 
 nlohmann::json to_json(const HardeningCurve& curve);
 

@@ -33,6 +33,8 @@ struct AnalysisSettings {
     double rate = 0;
     int64_t images = 0;
     int64_t gradient_images = 0;  ///< Of the training split, for the estimates.
+    int64_t attack = 0;           ///< Flips of the bit search; 0: none.
+    double harden = 0;            ///< Bit error rate of hardening and check codes; 0: neither.
   } sensitivity;
 
   struct Landscape {
