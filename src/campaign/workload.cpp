@@ -6,6 +6,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/parallel.h"
+#include "flatenn/campaign/stop_rule.h"
 #include "flatenn/net/onnx.h"
 
 namespace flatenn::campaign {
@@ -50,6 +51,15 @@ fault::FaultModel at_level(fault::FaultModel model, const Level& level) {
     if (source.follows_rate()) source.count = level.count;
   }
   return model;
+}
+
+/// Passes over `all` images that one network will take at least, the golden one among them.
+int64_t least_passes(const Plan& plan, int64_t all) {
+  if (plan.images.mode == ImageChoice::Mode::kAuto) return 1;  // the pilot chooses few
+  const int64_t images =
+      plan.images.mode == ImageChoice::Mode::kCount ? std::min(plan.images.count, all) : all;
+  const int64_t trials = plan.half_width ? std::min(plan.trials, next_checkpoint(0)) : plan.trials;
+  return 1 + static_cast<int64_t>(plan.levels.size()) * trials * images / all;
 }
 
 bool changes_nothing(const fault::Injection& injection) {
@@ -172,7 +182,9 @@ std::string Workload::label_of(const store::CellRow& cell) const {
 
 engine::Engine& Workload::engine_of(Subject& subject) {
   if (!subject.engine) {
-    subject.engine = engine::make_engine(subject.network, subject.codes, options_.engine);
+    engine::EngineOptions options = options_.engine;
+    options.passes = least_passes(plan_, images_.count);
+    subject.engine = engine::make_engine(subject.network, subject.codes, options);
     engine_name_ = subject.engine->name();
   }
   return *subject.engine;

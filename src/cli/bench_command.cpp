@@ -14,6 +14,8 @@ using engine::BenchReport;
 using engine::Spread;
 
 constexpr int64_t kMostCount = 1'000'000'000;
+/// The engine is chosen as for a campaign of about this length.
+constexpr int64_t kPassesOfCampaigns = 1000;
 
 struct BenchCommandOptions {
   std::string model = "lenet5";
@@ -85,13 +87,14 @@ void run(const BenchCommandOptions& options) {
       std::filesystem::exists(options.model) ? net::read_onnx(options.model)
                                              : engine::bench_network(options.model, options.bits));
   const auto images = engine::bench_images(*network, options.images);
-  const auto engine = engine::make_engine(
-      network, images,
-      {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads});
+  const engine::EngineOptions engine_options{.kind = engine::parse_engine_kind(options.engine),
+                                             .threads = options.threads,
+                                             .passes = kPassesOfCampaigns};
+  const auto engine = engine::make_engine(network, images, engine_options);
   const BenchReport report =
       engine::bench(*engine, *network, *images, options.threads, options.bench);
   const std::string choice =
-      options.engine == "cpu" ? engine::explain_cpu_choice(network, *images, options.threads) : "";
+      options.engine == "cpu" ? engine::explain_cpu_choice(network, *images, engine_options) : "";
   options.json ? print_json(options, report, choice) : print_table(options, report, choice);
 }
 

@@ -19,8 +19,11 @@
 namespace flatenn::engine {
 namespace {
 
-/// Below this work (multiply-accumulates) a measurement would cost more than it saves.
-constexpr int64_t kWorthMeasuring = 4'000'000'000;
+/// Below this work (multiply-accumulates, some 0.2 s of two cores with VNNI) compiling oneDNN's
+/// kernels costs more than they can save.
+constexpr int64_t kWorthMeasuring = 50'000'000'000;
+/// A measurement runs each image eight times; it may take a quarter of the work at most.
+constexpr int64_t kLeastPasses = 4 * 8;
 /// Images a thread for the measurement: enough for a full chunk of small networks.
 constexpr int64_t kImagesOfSmall = 64;
 constexpr int64_t kImagesOfLarge = 16;
@@ -91,10 +94,14 @@ std::string describe(const Timing& timing) {
   return timing.name + text;
 }
 
+int64_t images_to_measure(const net::Network& network, const ImageCodes& images, int64_t threads) {
+  const int64_t a_thread = total_macs(network) < kLargeMacs ? kImagesOfSmall : kImagesOfLarge;
+  return std::min(images.count, a_thread * threads);
+}
+
 Choice measured_choice(const std::shared_ptr<const net::Network>& network, const ImageCodes& images,
                        int64_t threads) {
-  const int64_t a_thread = total_macs(*network) < kLargeMacs ? kImagesOfSmall : kImagesOfLarge;
-  const auto some = first_images(images, std::min(images.count, a_thread * threads));
+  const auto some = first_images(images, images_to_measure(*network, images, threads));
   const auto lanes_engine = make_lanes_engine(network, some, {.threads = threads});
   const auto onednn_engine = make_onednn_engine(network, some, threads);
   const Timing lanes = measure(*lanes_engine, *network, *some);
@@ -124,11 +131,14 @@ std::mutex g_mutex;
 std::map<std::string, Choice> g_choices;
 
 Choice choose(const std::shared_ptr<const net::Network>& network, const ImageCodes& images,
-              int64_t threads) {
+              const EngineOptions& options) {
   if (const auto wanted = wanted_choice()) return *wanted;
   if (const auto unfit = onednn_unfit(*network)) return {false, *unfit};
-  if (images.count * total_macs(*network) < kWorthMeasuring) {
-    return {false, "too few images to measure"};
+  const int64_t threads = resolve_threads(options.threads);
+  const int64_t work = images.count * options.passes;
+  if (work < kLeastPasses * images_to_measure(*network, images, threads) ||
+      work * total_macs(*network) < kWorthMeasuring) {
+    return {false, "too little to do for a measurement"};
   }
   const std::lock_guard lock(g_mutex);
   const std::string key = key_of(*network, threads);
@@ -140,20 +150,21 @@ Choice choose(const std::shared_ptr<const net::Network>& network, const ImageCod
 }  // namespace
 
 std::unique_ptr<Engine> make_cpu_engine(std::shared_ptr<const net::Network> network,
-                                        std::shared_ptr<const ImageCodes> images, int64_t threads) {
-  const int64_t count = resolve_threads(threads);
-  const Choice choice = choose(network, *images, count);
+                                        std::shared_ptr<const ImageCodes> images,
+                                        const EngineOptions& options) {
+  const int64_t threads = resolve_threads(options.threads);
+  const Choice choice = choose(network, *images, options);
   log::debug("engine: ", choice.onednn ? "oneDNN" : "own kernels", " for ", network->name, " (",
              choice.reason, ")");
   if (choice.onednn) {
-    return make_onednn_engine(std::move(network), std::move(images), count);
+    return make_onednn_engine(std::move(network), std::move(images), threads);
   }
-  return make_lanes_engine(std::move(network), std::move(images), {.threads = count});
+  return make_lanes_engine(std::move(network), std::move(images), {.threads = threads});
 }
 
 std::string explain_cpu_choice(const std::shared_ptr<const net::Network>& network,
-                               const ImageCodes& images, int64_t threads) {
-  return choose(network, images, resolve_threads(threads)).reason;
+                               const ImageCodes& images, const EngineOptions& options) {
+  return choose(network, images, options).reason;
 }
 
 }  // namespace flatenn::engine

@@ -42,7 +42,7 @@ std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
     case EngineKind::kOneDnn:
       return make_onednn_engine(std::move(network), std::move(images), options.threads);
     case EngineKind::kCpu:
-      return make_cpu_engine(std::move(network), std::move(images), options.threads);
+      return make_cpu_engine(std::move(network), std::move(images), options);
     case EngineKind::kLanes:
       return make_lanes_engine(std::move(network), std::move(images), {.threads = options.threads});
     case EngineKind::kReference:

@@ -35,7 +35,11 @@ class JobsOfEveryKind {
              {.activations = &faults_},
              {.weights = changes(0.05, 6), .activations = &faults_},
              {.weights = changes(0.05, 7), .images = some_},
-             {.activations = &faults_, .images = some_}};
+             {.activations = &faults_, .images = some_},
+             {.weights = changes(0.05, 8), .images = others_},
+             {.images = others_},
+             {.weights = changes(0.05, 9), .images = single_},
+             {.weights = changes(0.05, 10)}};
     for (const Job& job : jobs_) {
       const auto count = job.images.empty() ? static_cast<size_t>(images) : job.images.size();
       expected_.emplace_back(count * static_cast<size_t>(network.classes()));
@@ -67,6 +71,8 @@ class JobsOfEveryKind {
 
   RandomActivationFaults faults_;
   std::vector<int64_t> some_{12, 2, 2, 17, 18, 0};
+  std::vector<int64_t> others_{18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+  std::vector<int64_t> single_{3};
   int64_t last_;
   int64_t middle_;
   std::vector<Job> jobs_;

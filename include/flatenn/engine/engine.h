@@ -74,6 +74,7 @@ enum class EngineKind {
 struct EngineOptions {
   EngineKind kind = EngineKind::kCpu;
   int64_t threads = 0;  ///< 0: all cores.
+  int64_t passes = 1;   ///< Over all images, as far as known; kCpu measures where it pays.
 };
 
 /// "reference", "cpu", "lanes", "onednn", "cuda".
@@ -86,10 +87,10 @@ std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
                                     std::shared_ptr<const ImageCodes> images,
                                     const EngineOptions& options);
 
-/// How kCpu chooses for this network and these images: "measured on 128 images:
+/// How kCpu chooses for this network, these images and options: "measured on 128 images:
 /// lanes/avx512vnni 1.90 ms, onednn/... 7.51 ms", or why nothing was measured.
 std::string explain_cpu_choice(const std::shared_ptr<const net::Network>& network,
-                               const ImageCodes& images, int64_t threads);
+                               const ImageCodes& images, const EngineOptions& options);
 
 /// Fault-free logits of all images, [count, classes].
 std::vector<float> golden_logits(Engine& engine, const net::Network& network,

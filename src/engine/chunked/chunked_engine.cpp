@@ -69,12 +69,12 @@ std::optional<std::vector<int64_t>> ChunkedEngine::count_zeros(const Job& job) {
   return std::vector<int64_t>(zeros.begin(), zeros.end());
 }
 
-/// How many of the first jobs run together: those over the same images.
+/// How many of the first jobs run together: up to the limit, all with or all without a list of
+/// images (the latter are one group then, as load() may count on).
 size_t ChunkedEngine::batch_size(std::span<const Job> jobs) const {
   size_t count = 1;
   while (count < jobs.size() && static_cast<int64_t>(count) < limits_.trials &&
-         std::equal(jobs[count].images.begin(), jobs[count].images.end(), jobs[0].images.begin(),
-                    jobs[0].images.end())) {
+         jobs[count].images.empty() == jobs[0].images.empty()) {
     ++count;
   }
   return count;
@@ -100,33 +100,49 @@ TrialWeights& ChunkedEngine::slot(size_t index) {
 
 void ChunkedEngine::run_batch(std::span<Job> jobs) {
   trials_.clear();
+  groups_.clear();
   const UndoAtExit undo(trials_);
-  int64_t golden_layers = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
+    if (i == 0 || !std::ranges::equal(jobs[i].images, jobs[i - 1].images)) {
+      groups_.push_back({.first = i});
+    }
+    Group& group = groups_.back();
     Trial trial{.job = &jobs[i], .weights = &slot(i), .first_layer = first_layer(jobs[i])};
     trial.plain = jobs[i].activations != nullptr;
-    golden_layers = std::max(golden_layers, trial.first_layer);
+    group.count += 1;
+    group.golden_layers = std::max(group.golden_layers, trial.first_layer);
+    group.plain = group.plain || trial.plain;
     trials_.push_back(trial);
     trial.weights->apply(jobs[i]);
   }
-  // A lone fault-free job is its own golden pass.
-  if (jobs.size() == 1 && golden_layers == layer_count()) {
-    trials_[0].first_layer = golden_layers = 0;
-  }
-  over_chunks(jobs[0],
-              [&](int64_t worker, const Chunk& chunk) { run_chunk(worker, chunk, golden_layers); });
+  run_groups();
 }
 
-void ChunkedEngine::run_chunk(int64_t worker, const Chunk& chunk, int64_t golden_layers) {
+/// All chunks of all groups in one go, so that small groups keep every thread busy too.
+void ChunkedEngine::run_groups() {
+  std::vector<std::pair<const Group*, Chunk>> work;
+  for (Group& group : groups_) {
+    // A lone fault-free job is its own golden pass.
+    if (group.count == 1 && group.golden_layers == layer_count()) {
+      trials_[group.first].first_layer = group.golden_layers = 0;
+    }
+    for (const Chunk& chunk : chunks_of(*trials_[group.first].job))
+      work.emplace_back(&group, chunk);
+  }
+  share_out(static_cast<int64_t>(work.size()), [&](int64_t worker, int64_t i) {
+    const auto& [group, chunk] = work[static_cast<size_t>(i)];
+    run_chunk(worker, chunk, *group);
+  });
+}
+
+void ChunkedEngine::run_chunk(int64_t worker, const Chunk& chunk, const Group& group) {
   load(worker, chunk);
   // Trials with faults in activations may read what fusing would leave out.
-  const bool plain =
-      std::any_of(trials_.begin(), trials_.end(), [](const Trial& trial) { return trial.plain; });
-  run_golden(worker, chunk, golden_layers, plain);
+  run_golden(worker, chunk, group.golden_layers, group.plain);
   const int64_t classes = network_->classes();
   // Jobs without faults first: their logits are those that the golden pass has just written.
   for (const bool faulty : {false, true}) {
-    for (const Trial& trial : trials_) {
+    for (const Trial& trial : std::span(trials_).subspan(group.first, group.count)) {
       if ((trial.first_layer < layer_count()) != faulty) continue;
       run_trial(worker, chunk, trial, layer_count() - 1);
       std::copy_n(logits(worker).begin(), chunk.count * classes,
@@ -135,20 +151,31 @@ void ChunkedEngine::run_chunk(int64_t worker, const Chunk& chunk, int64_t golden
   }
 }
 
-void ChunkedEngine::over_chunks(const Job& job,
-                                const std::function<void(int64_t, const Chunk&)>& body) const {
+std::vector<Chunk> ChunkedEngine::chunks_of(const Job& job) const {
   const int64_t count = job_images(job, *images_);
-  const int64_t chunks = (count + limits_.chunk_images - 1) / limits_.chunk_images;
+  std::vector<Chunk> chunks;
+  for (int64_t first = 0; first < count; first += limits_.chunk_images) {
+    chunks.push_back({first, std::min(limits_.chunk_images, count - first), job.images});
+  }
+  return chunks;
+}
+
+void ChunkedEngine::share_out(int64_t items,
+                              const std::function<void(int64_t, int64_t)>& body) const {
   std::atomic<int64_t> next{0};
-  const int64_t workers = std::min(limits_.threads, chunks);
+  const int64_t workers = std::min(limits_.threads, items);
   parallel_for(workers, workers, [&](int64_t worker) {
     as_worker([&] {
-      for (int64_t i = next++; i < chunks; i = next++) {
-        const int64_t first = i * limits_.chunk_images;
-        body(worker, {first, std::min(limits_.chunk_images, count - first), job.images});
-      }
+      for (int64_t i = next++; i < items; i = next++) body(worker, i);
     });
   });
+}
+
+void ChunkedEngine::over_chunks(const Job& job,
+                                const std::function<void(int64_t, const Chunk&)>& body) const {
+  const std::vector<Chunk> chunks = chunks_of(job);
+  share_out(static_cast<int64_t>(chunks.size()),
+            [&](int64_t worker, int64_t i) { body(worker, chunks[static_cast<size_t>(i)]); });
 }
 
 /// Runs the job's layers up to `last` and shows every chunk's activations.

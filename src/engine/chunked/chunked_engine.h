@@ -27,10 +27,11 @@ struct Trial {
   bool plain = false;  ///< Every activation has to be written (faults in them, or a reader).
 };
 
-/// The order of work that the CPU's engines share: a chunk of images stays in cache while several
-/// jobs run over it, one worker thread a chunk; layers before a job's first faulty one are computed
-/// once for all of them. What a chunk looks like and how layers run is left to the derived engine,
-/// whose calls name the worker they come from, in [0, threads).
+/// The order of work that the CPU's engines share: a chunk of images stays in cache while all jobs
+/// over these images run, one worker thread a chunk; layers before a job's first faulty one are
+/// computed once for all of them. Jobs over different images have chunks of their own, worked on
+/// side by side. What a chunk looks like and how layers run is left to the derived engine, whose
+/// calls name the worker they come from, in [0, threads).
 class ChunkedEngine : public Engine {
  public:
   void run(std::span<Job> jobs) final;
@@ -41,7 +42,7 @@ class ChunkedEngine : public Engine {
   struct Limits {
     int64_t threads = 1;
     int64_t chunk_images = 16;
-    int64_t trials = 1;  ///< Jobs that share a chunk's golden pass.
+    int64_t trials = 1;  ///< Jobs that run together.
   };
   /// Packed weights of all trials that run together take about this much.
   static constexpr int64_t kTrialBytes = int64_t{64} << 20;
@@ -79,11 +80,23 @@ class ChunkedEngine : public Engine {
   int64_t writer(int64_t activation) const { return writer_[static_cast<size_t>(activation)]; }
 
  private:
+  /// Neighbouring jobs over the same images: they share a chunk's golden pass.
+  struct Group {
+    size_t first = 0;  ///< Of trials_.
+    size_t count = 0;
+    int64_t golden_layers = 0;
+    bool plain = false;
+  };
+
   size_t batch_size(std::span<const Job> jobs) const;
   int64_t first_layer(const Job& job) const;
   TrialWeights& slot(size_t index);
   void run_batch(std::span<Job> jobs);
-  void run_chunk(int64_t worker, const Chunk& chunk, int64_t golden_layers);
+  void run_groups();
+  void run_chunk(int64_t worker, const Chunk& chunk, const Group& group);
+  std::vector<Chunk> chunks_of(const Job& job) const;
+  /// Calls body(worker, item) for items 0, 1, ... on all threads.
+  void share_out(int64_t items, const std::function<void(int64_t, int64_t)>& body) const;
   void visit_activations(const Job& job, int64_t last,
                          const std::function<void(int64_t, const Chunk&)>& visit);
 
@@ -93,6 +106,7 @@ class ChunkedEngine : public Engine {
   Limits limits_;
   std::vector<std::unique_ptr<TrialWeights>> slots_;
   std::vector<Trial> trials_;
+  std::vector<Group> groups_;
 };
 
 }  // namespace flatenn::engine

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <optional>
+#include <utility>
 
 #include "engine/arithmetic.h"
 #include "engine/lanes/image_lanes.h"
@@ -17,7 +19,7 @@ namespace {
 /// A chunk's activations should leave room in a core's L2 cache for golden and faulty copies.
 constexpr int64_t kChunkBytes = 384 * 1024;
 constexpr int64_t kMostLaneGroups = 4;
-/// Images are kept in lanes for the engine's whole life where that takes no more than this.
+/// Images are kept in lanes from their second use on where that takes no more than this.
 constexpr int64_t kKeptImageBytes = int64_t{512} << 20;
 
 class LanesEngine final : public ChunkedEngine {
@@ -41,7 +43,11 @@ class LanesEngine final : public ChunkedEngine {
       workspaces_.push_back(
           std::make_unique<Workspace>(program_, layouts_, lane_groups_, this->network().classes()));
     }
-    keep_images();
+    const int64_t chunks =
+        (this->images().count + limits().chunk_images - 1) / limits().chunk_images;
+    if (chunks * layouts_[0].bytes * lane_groups_ <= kKeptImageBytes) {
+      kept_images_.resize(static_cast<size_t>(chunks));
+    }
   }
 
   std::string name() const override { return std::string("lanes/") + kernels_.name; }
@@ -71,8 +77,8 @@ class LanesEngine final : public ChunkedEngine {
   void load(int64_t worker, const Chunk& chunk) override {
     const uint8_t*& image = current_images_[static_cast<size_t>(worker)];
     if (chunk.list.empty() && !kept_images_.empty()) {
-      image = kept_images_[static_cast<size_t>(chunk.first / limits().chunk_images)].data();
-      return;
+      image = kept_images(chunk);
+      if (image != nullptr) return;
     }
     Workspace& workspace = *workspaces_[static_cast<size_t>(worker)];
     load_images(images(), chunk, layouts_[0], lane_groups_, workspace.golden[0]);
@@ -143,18 +149,16 @@ class LanesEngine final : public ChunkedEngine {
     return std::max<int64_t>(1, std::min(fit, needed));
   }
 
-  void keep_images() {
-    const int64_t chunk_images = limits().chunk_images;
-    const int64_t chunks = (images().count + chunk_images - 1) / chunk_images;
-    const int64_t bytes = layouts_[0].bytes * lane_groups_;
-    if (chunks * bytes > kKeptImageBytes) return;
-    for (int64_t i = 0; i < chunks; ++i) kept_images_.emplace_back(bytes, layouts_[0].zero);
-    parallel_for(chunks, threads_, [&](int64_t i) {
-      const int64_t first = i * chunk_images;
-      const Chunk chunk{first, std::min(chunk_images, images().count - first), {}};
-      load_images(images(), chunk, layouts_[0], lane_groups_,
-                  kept_images_[static_cast<size_t>(i)].data());
-    });
+  /// The chunk's lanes, null on its first use: a run with few images a trial passes over all of
+  /// them once only. A pass gives a chunk to one worker, so workers do not meet here.
+  const uint8_t* kept_images(const Chunk& chunk) {
+    KeptImages& kept = kept_images_[static_cast<size_t>(chunk.first / limits().chunk_images)];
+    if (!std::exchange(kept.used, true)) return nullptr;
+    if (!kept.lanes) {
+      kept.lanes.emplace(layouts_[0].bytes * lane_groups_, layouts_[0].zero);
+      load_images(images(), chunk, layouts_[0], lane_groups_, kept.lanes->data());
+    }
+    return kept.lanes->data();
   }
 
   void run_golden_step(const Step& step, int64_t worker, const Chunk& chunk) {
@@ -203,6 +207,11 @@ class LanesEngine final : public ChunkedEngine {
     }
   }
 
+  struct KeptImages {
+    bool used = false;
+    std::optional<AlignedBytes> lanes;
+  };
+
   const Kernels& kernels_;
   std::vector<Layout> layouts_;
   int64_t threads_;
@@ -212,7 +221,7 @@ class LanesEngine final : public ChunkedEngine {
   NetworkWeights golden_;
   std::vector<const uint8_t*> current_images_;          ///< [threads]: in lanes.
   std::vector<std::unique_ptr<Workspace>> workspaces_;  ///< [threads]
-  std::vector<AlignedBytes> kept_images_;               ///< [chunks], or empty.
+  std::vector<KeptImages> kept_images_;                 ///< [chunks], or empty.
 };
 
 }  // namespace
