@@ -215,7 +215,8 @@ json to_plotly(const HeatMap& map) {
       {"colorscale", plotly_colour_scale()},
       {"xgap", map.columns.size() > 40 ? 0 : 1},
       {"ygap", map.rows.size() > 40 ? 0 : 1},
-      {"colorbar", {{"title", {{"text", escape_html(map.value_title)}}}, {"thickness", 12}}},
+      {"colorbar",
+       {{"title", {{"text", escape_html(map.value_title)}, {"side", "right"}}}, {"thickness", 12}}},
       {"hovertemplate", escape_html(map.y_title) + ": %{y}<br>" + escape_html(map.x_title) +
                             ": %{x}<br>" + escape_html(map.value_title) +
                             ": %{z:.4~g}<extra></extra>"}};

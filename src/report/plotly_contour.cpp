@@ -38,7 +38,7 @@ json colour_bar(const Contour& contour, const std::vector<double>& levels) {
     values.push_back(std::log10(levels[i]));
     texts.push_back(short_number(levels[i]));
   }
-  return {{"title", {{"text", escape_html(contour.value_title)}}},
+  return {{"title", {{"text", escape_html(contour.value_title)}, {"side", "right"}}},
           {"thickness", 12},
           {"tickvals", values},
           {"ticktext", texts}};

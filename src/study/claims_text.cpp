@@ -6,6 +6,9 @@
 namespace flatenn::study {
 namespace {
 
+constexpr int kCellWidth = 18;     ///< Of kind and rate.
+constexpr int kMeasureWidth = 58;  ///< Of "energy on the chip: " and a machine.
+
 std::string interval_text(const std::optional<campaign::Interval>& interval, double factor) {
   if (!interval) return "-";
   char text[64];
@@ -23,7 +26,7 @@ std::string cell_text(const report::Claim& claim) {
   if (claim.measure.empty()) {
     std::snprintf(text, sizeof text, "%-10s %5.3g %%", claim.kind.c_str(), 100 * claim.rate);
   } else {
-    std::snprintf(text, sizeof text, "%-48s", claim.measure.c_str());
+    std::snprintf(text, sizeof text, "%-*s", kMeasureWidth, claim.measure.c_str());
   }
   return text;
 }
@@ -41,10 +44,11 @@ std::string row(const report::Claim& claim) {
 
 std::string columns(const report::Claim& claim) {
   char text[160];
-  std::snprintf(
-      text, sizeof text, "\n  %-*s  seeds  difference  %-18s over seeds         verdict\n",
-      claim.measure.empty() ? 18 : 48, claim.measure.empty() ? "faults       rate" : "measure",
-      claim.unit == "correlation" ? "all networks" : "over maps");
+  std::snprintf(text, sizeof text,
+                "\n  %-*s  seeds  difference  %-18s over seeds         verdict\n",
+                claim.measure.empty() ? kCellWidth : kMeasureWidth,
+                claim.measure.empty() ? "faults       rate" : "measure",
+                claim.unit == "correlation" ? "all networks" : "over maps");
   return text;
 }
 

@@ -93,7 +93,7 @@ Table protection_table(const std::vector<ModelArtifact>& artifacts) {
   Table table{.id = "protection",
               .title = "What protection brings back",
               .caption =
-                  "Mean accuracy over common fault maps, with its standard error. Hardened bits "
+                  "Mean accuracy over fault maps, with its standard error. Hardened bits "
                   "are those of the last step of the curve; check codes guard the whole memory.",
               .columns = {{"Model", 0, "model"},
                           {"Rate", 0, "bit_error_rate"},
@@ -118,7 +118,7 @@ Table protection_table(const std::vector<ModelArtifact>& artifacts) {
     add("hardened bits", last.at("hardened_bits"), last.at("hardened_share"), 0, last);
     if (!artifact.result->contains("check_codes")) continue;
     for (const nlohmann::json& code : artifact.result->at("check_codes").at("codes"))
-      add(code.at("name"), 0, 0, code.at("extra_share"), code);
+      add(code.at("name"), kNone, kNone, code.at("extra_share"), code);
   }
   return table;
 }
