@@ -8,13 +8,18 @@ namespace {
 
 /// Row `y` of an image as bytes running over [x][channel], behind `border` pixels of padding.
 void copy_row(const int8_t* codes, const Layout& layout, int64_t y, uint8_t* row) {
-  const net::Shape& shape = layout.shape;
+  const net::Shape shape = layout.shape;
+  const auto stored = [zero = layout.zero](int8_t code) {
+    return static_cast<uint8_t>(code + zero);
+  };
+  row += layout.border * shape.channels;
   for (int64_t c = 0; c < shape.channels; ++c) {
     const int8_t* src = codes + (c * shape.height + y) * shape.width;
-    uint8_t* dst = row + layout.border * shape.channels + c;
-    for (int64_t x = 0; x < shape.width; ++x) {
-      dst[x * shape.channels] = static_cast<uint8_t>(src[x] + layout.zero);
+    if (shape.channels == 1) {  // a vector at a time
+      std::transform(src, src + shape.width, row, stored);
+      continue;
     }
+    for (int64_t x = 0; x < shape.width; ++x) row[x * shape.channels + c] = stored(src[x]);
   }
 }
 
