@@ -258,7 +258,7 @@ TEST(Sparsity, IsWeightedByMacsAndLeavesTheImageOut) {
   model->set_recording(true);
   SparsityMeter meter;
   int64_t zeros = 0;
-  for (const uint64_t seed : {1, 2}) {
+  for (const uint64_t seed : {uint64_t{1}, uint64_t{2}}) {
     model->forward(images(model->options(), 4, seed));
     meter.add(*model);
     zeros += (model->layer_inputs()[0].values == 0).sum().item<int64_t>();
@@ -311,6 +311,72 @@ TEST(Sparsity, MacWeightingCountsALayerByItsProducts) {
   const torch::Tensor penalty =
       sparsity_penalty(*model, SparsityPenalty::kL1, SparsityWeighting::kMacs);
   EXPECT_NEAR(penalty.item<double>(), sum / macs, 1e-6);
+}
+
+/// Hoyer-square over all elements of one group, in plain numbers.
+double hoyer_square(const torch::Tensor& x) {
+  const double sum = x.abs().sum().item<double>();
+  return sum == 0 ? 0 : sum * sum / (x * x).sum().item<double>();
+}
+
+TEST(Sparsity, ByChannelsHoyerSquareIsMeasuredInEachChannelOfMaps) {
+  Model model = calibrated(ModelOptions{});
+  model->set_recording(true);
+  model->forward(images(model->options(), 4));
+  double expected = 0;
+  for (const LayerInput& input : model->layer_inputs()) {
+    const torch::Tensor x = input.values.detach();
+    double measure = 0;
+    if (x.dim() == 4)
+      for (int64_t c = 0; c < x.size(1); ++c) measure += hoyer_square(x.select(1, c));
+    else
+      measure = hoyer_square(x);
+    expected += measure / static_cast<double>(x.numel()) / 4;
+  }
+  const torch::Tensor penalty =
+      sparsity_penalty(*model, SparsityPenalty::kHoyerSquare, SparsityWeighting::kLayers,
+                       SparsityGrouping::kChannels);
+  EXPECT_NEAR(penalty.item<double>(), expected, 1e-5);
+}
+
+/// d penalty / d log(size) of a channel of conv2's input, as sum of x * dP/dx.
+torch::Tensor pull_on_channels(SparsityGrouping grouping) {
+  Model model = calibrated(ModelOptions{});
+  {
+    const torch::NoGradGuard no_grad;
+    model->layers()[0]->weight[3].mul_(0.2);  // a weak channel
+    model->layers()[1]->weight.zero_();       // silence behind it: no gradient from there
+    model->layers()[1]->bias.fill_(-1);
+  }
+  model->set_recording(true);
+  model->forward(images(model->options(), 16));
+  const torch::Tensor x = model->layer_inputs()[0].values;
+  x.retain_grad();
+  sparsity_penalty(*model, SparsityPenalty::kHoyerSquare, SparsityWeighting::kLayers, grouping)
+      .backward();
+  return (x.detach() * x.grad()).sum({0, 2, 3});
+}
+
+TEST(Sparsity, ByChannelsNoChannelIsPushedToDie) {
+  const torch::Tensor together = pull_on_channels(SparsityGrouping::kLayers);
+  const torch::Tensor apart = pull_on_channels(SparsityGrouping::kChannels);
+  EXPECT_GT(together[3].item<double>(), 1e-3) << "together the weak channel is pushed down";
+  EXPECT_LT(apart.abs().max().item<double>(), 1e-3 * together[3].item<double>());
+}
+
+TEST(Sparsity, ByChannelsASilentChannelGivesAFiniteGradient) {
+  Model model = calibrated(ModelOptions{});
+  {
+    const torch::NoGradGuard no_grad;
+    model->layers()[0]->weight[3].zero_();
+    model->layers()[0]->bias[3].fill_(-1);
+  }
+  model->set_recording(true);
+  model->forward(images(model->options(), 4));
+  sparsity_penalty(*model, SparsityPenalty::kHoyerSquare, SparsityWeighting::kLayers,
+                   SparsityGrouping::kChannels)
+      .backward();
+  EXPECT_TRUE(model->layers()[0]->weight.grad().isfinite().all().item<bool>());
 }
 
 TEST(Sparsity, FatReluZeroesWhatIsUnderItsShareOfTheClipRange) {

@@ -2,19 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "flatenn/base/error.h"
 
 namespace flatenn::nn {
 namespace {
 
-/// Keeps the Hoyer-square measure finite for a layer of zeros.
+/// Keeps the Hoyer-square measure finite for a layer or channel of zeros.
 constexpr double kTiny = 1e-12;
 
-torch::Tensor layer_penalty(const torch::Tensor& x, SparsityPenalty penalty) {
+/// Dimensions over which one group sums.
+std::vector<int64_t> group_dimensions(const torch::Tensor& x, SparsityGrouping grouping) {
+  if (grouping == SparsityGrouping::kChannels && x.dim() == 4) return {0, 2, 3};
+  std::vector<int64_t> all(static_cast<size_t>(x.dim()));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+torch::Tensor layer_penalty(const torch::Tensor& x, SparsityPenalty penalty,
+                            SparsityGrouping grouping) {
   if (penalty == SparsityPenalty::kL1) return x.abs().mean(torch::kFloat32);
-  const torch::Tensor sum = x.abs().sum(torch::kFloat32);
-  return sum * sum / ((x * x).sum(torch::kFloat32) + kTiny) / static_cast<double>(x.numel());
+  const std::vector<int64_t> over = group_dimensions(x, grouping);
+  const torch::Tensor sum = x.abs().sum(over, /*keepdim=*/false, torch::kFloat32);
+  const torch::Tensor squares = (x * x).sum(over, /*keepdim=*/false, torch::kFloat32);
+  return (sum * sum / (squares + kTiny)).sum() / static_cast<double>(x.numel());
 }
 
 }  // namespace
@@ -48,8 +60,18 @@ std::string to_string(SparsityWeighting weighting) {
   return weighting == SparsityWeighting::kMacs ? "macs" : "layers";
 }
 
+SparsityGrouping parse_sparsity_grouping(const std::string& name) {
+  if (name == "layers") return SparsityGrouping::kLayers;
+  if (name == "channels") return SparsityGrouping::kChannels;
+  throw Error("sparsity grouping: expected layers or channels, got \"" + name + "\"");
+}
+
+std::string to_string(SparsityGrouping grouping) {
+  return grouping == SparsityGrouping::kChannels ? "channels" : "layers";
+}
+
 torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty,
-                               SparsityWeighting weighting) {
+                               SparsityWeighting weighting, SparsityGrouping grouping) {
   if (penalty == SparsityPenalty::kNone) return {};
   const std::vector<LayerInput>& inputs = model.layer_inputs();
   FLATENN_CHECK(!inputs.empty(),
@@ -61,7 +83,7 @@ torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty,
     const double weight = weighting == SparsityWeighting::kMacs
                               ? static_cast<double>(model.macs()[static_cast<size_t>(input.layer)])
                               : 1;
-    const torch::Tensor term = layer_penalty(input.values, penalty) * weight;
+    const torch::Tensor term = layer_penalty(input.values, penalty, grouping) * weight;
     total = total.defined() ? total + term : term;
     weights += weight;
   }

@@ -136,6 +136,8 @@ SparsityOptions read_sparsity(Config& config) {
       "sparsity.penalty", nn::to_string(sparsity.penalty), {"none", "l1", "hoyer_square"}));
   sparsity.weighting = nn::parse_sparsity_weighting(config.get_choice(
       "sparsity.weighting", nn::to_string(sparsity.weighting), {"layers", "macs"}));
+  sparsity.grouping = nn::parse_sparsity_grouping(config.get_choice(
+      "sparsity.grouping", nn::to_string(sparsity.grouping), {"layers", "channels"}));
   sparsity.strength =
       config.get_double("sparsity.strength", sparsity.strength, DoubleRange{1e-12, 1e6});
   sparsity.target = config.get_double("sparsity.target", sparsity.target, DoubleRange{0, 0.999});

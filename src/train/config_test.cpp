@@ -61,6 +61,7 @@ TEST(TrainConfig, BadValuesAreNamedWithLineKeyAndRange) {
       {"[train]\nepochs = 2\n[schedule]\nwarmup_epochs = 2", "schedule.warmup_epochs"},
       {"[schedule]\nkind = \"step\"", "schedule.at_epochs"},
       {"[sparsity]\ntarget = 0.85", "sparsity.target: needs a penalty"},
+      {"[sparsity]\ngrouping = \"rows\"", "sparsity.grouping: must be one of layers, channels"},
       {"[sparsity]\npenalty = \"l1\"\ntarget = 1.5", "sparsity.target: must be in [0, 0.999]"},
       {"[sharpness]\nrho = -0.1", "sharpness.rho"},
       {"[optimizer]\nkind = \"sag\"", "optimizer.kind: must be one of sgd, sam, saq, asaq"},

@@ -6,6 +6,7 @@ Objective::Objective(nn::Model model, const TrainConfig& config, torch::Device d
     : model_(std::move(model)),
       penalty_(config.sparsity.penalty),
       weighting_(config.sparsity.weighting),
+      grouping_(config.sparsity.grouping),
       accumulate_(config.accumulate),
       label_smoothing_(config.label_smoothing),
       totals_(torch::zeros({2}, torch::dtype(torch::kFloat64).device(device))),
@@ -25,7 +26,8 @@ torch::Tensor Objective::run_part(const torch::Tensor& images, const torch::Tens
     if (measure_) meter_.add(*model_);
   }
   if (penalty_ != nn::SparsityPenalty::kNone)
-    objective = objective + strength_ * nn::sparsity_penalty(*model_, penalty_, weighting_);
+    objective =
+        objective + strength_ * nn::sparsity_penalty(*model_, penalty_, weighting_, grouping_);
   if (accumulate_ > 1) objective = objective / accumulate_;
   objective.backward();
   return objective.detach();

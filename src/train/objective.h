@@ -40,6 +40,7 @@ class Objective {
   nn::Model model_;
   nn::SparsityPenalty penalty_;
   nn::SparsityWeighting weighting_;
+  nn::SparsityGrouping grouping_;
   int64_t accumulate_;
   double label_smoothing_;
   bool measure_ = false;  ///< The next first pass counts zeros.

@@ -50,6 +50,25 @@ TEST(Objective, PartsOfABatchGiveTheGradientOfTheWhole) {
   EXPECT_TRUE(torch::allclose(gradient(4), whole, 1e-4, 1e-6));
 }
 
+TEST(Objective, AddsTheSparsityTermThatIsConfigured) {
+  TrainConfig config = config_for("lenet5");
+  nn::Model model = testing::calibrated_model(config.model);
+  model->train();
+  const double task =
+      Objective(model, config, torch::kCPU).run(batch_of(config), Pass::kFirst).item<double>();
+  config.sparsity = {.penalty = nn::SparsityPenalty::kHoyerSquare,
+                     .weighting = nn::SparsityWeighting::kMacs,
+                     .grouping = nn::SparsityGrouping::kChannels,
+                     .strength = 0.5};
+  const double whole =
+      Objective(model, config, torch::kCPU).run(batch_of(config), Pass::kFirst).item<double>();
+  const double term = nn::sparsity_penalty(*model, config.sparsity.penalty,
+                                           config.sparsity.weighting, config.sparsity.grouping)
+                          .item<double>();
+  EXPECT_GT(term, 0);
+  EXPECT_NEAR(whole - task, 0.5 * term, 1e-5);
+}
+
 TEST(Objective, MeasuresTheSparsityOfTheBatchAskedForAlone) {
   TrainConfig config = config_for("lenet5");
   nn::Model model = testing::calibrated_model(config.model);

@@ -25,6 +25,13 @@ enum class SparsityWeighting {
   kMacs,    ///< Its multiply-accumulates, as in the network's sparsity.
 };
 
+/// What one Hoyer-square measure of a layer's input covers; L1 is the same either way.
+enum class SparsityGrouping {
+  kLayers,    ///< The whole tensor: channels compete, and weak ones fall silent.
+  kChannels,  ///< A channel of feature maps [N, C, H, W], averaged over channels; [N, F] is one.
+              ///< No scale of a channel changes the penalty, so none is pushed to die.
+};
+
 /// "none", "l1", "hoyer_square".
 SparsityPenalty parse_sparsity_penalty(const std::string& name);
 std::string to_string(SparsityPenalty penalty);
@@ -33,10 +40,15 @@ std::string to_string(SparsityPenalty penalty);
 SparsityWeighting parse_sparsity_weighting(const std::string& name);
 std::string to_string(SparsityWeighting weighting);
 
+/// "layers", "channels".
+SparsityGrouping parse_sparsity_grouping(const std::string& name);
+std::string to_string(SparsityGrouping grouping);
+
 /// The penalty over what the multiplying layers read in the model's last forward pass in training
 /// mode with set_recording(true); a scalar, differentiable. Undefined for kNone.
 torch::Tensor sparsity_penalty(const ModelImpl& model, SparsityPenalty penalty,
-                               SparsityWeighting weighting = SparsityWeighting::kLayers);
+                               SparsityWeighting weighting = SparsityWeighting::kLayers,
+                               SparsityGrouping grouping = SparsityGrouping::kLayers);
 
 struct SparsityReport {
   double network = 0;                    ///< MAC-weighted share of zeros, in [0, 1].

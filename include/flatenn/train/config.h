@@ -27,6 +27,7 @@ struct DataOptions {
 struct SparsityOptions {
   nn::SparsityPenalty penalty = nn::SparsityPenalty::kNone;
   nn::SparsityWeighting weighting = nn::SparsityWeighting::kLayers;
+  nn::SparsityGrouping grouping = nn::SparsityGrouping::kLayers;
   double strength = 1e-3;  ///< Factor of the penalty, or where the controller starts.
   double target = 0;       ///< Sparsity the controller steers to, in (0, 1); 0: constant strength.
   double gain = 1.0;       ///< Of the controller.
