@@ -181,9 +181,9 @@ void print_check_codes(const nlohmann::json& report) {
     const auto name = code.at("name").get<std::string>();
     std::printf("  %-20s %5.1f %% more memory      accuracy %.2f %%%s\n", name.c_str(),
                 100 * code.at("extra_share").get<double>(), 100 * code.at("accuracy").get<double>(),
-                name != report.at("proposed") ? ""
-                : report.at("reached")        ? "  (the smallest that suffices)"
-                                              : "  (the best, not enough)");
+                name != report.at("proposed").get<std::string>() ? ""
+                : report.at("reached")                           ? "  (the smallest that suffices)"
+                                                                 : "  (the best, not enough)");
   }
 }
 
