@@ -4,40 +4,19 @@
 
 #include <nlohmann/json.hpp>
 
+#include "analysis/answers_testing.h"
 #include "flatenn/analysis/fault_rise.h"
 #include "flatenn/analysis/hardening.h"
 #include "flatenn/base/error.h"
-#include "flatenn/engine/evaluate.h"
-#include "net/testing.h"
 
 namespace flatenn::analysis {
 namespace {
 
-/// A random perceptron, random images, and the network's own answers as labels: golden accuracy 1.
-class Sensitivity : public testing::Test {
+class Sensitivity : public OwnAnswers {
  protected:
-  void SetUp() override {
-    network_ = std::make_shared<net::Network>(net::testing::mlp({.seed = 3}));
-    codes_ = std::make_shared<engine::ImageCodes>(
-        engine::ImageCodes{.shape = network_->input().shape,
-                           .count = 40,
-                           .codes = net::testing::random_image_codes(*network_, 40, 7)});
-    engine_ = engine::make_engine(network_, codes_,
-                                  {.kind = engine::EngineKind::kReference, .threads = 1});
-    const std::vector<float> logits = engine::golden_logits(*engine_, *network_, *codes_);
-    for (const int64_t label : engine::top1_of_rows(logits, network_->classes())) {
-      labels_.push_back(static_cast<uint8_t>(label));
-    }
-  }
-
   SensitivityReport measure(const SensitivityOptions& options) {
     return measure_sensitivity(network_, *engine_, *codes_, labels_, options);
   }
-
-  std::shared_ptr<net::Network> network_;
-  std::shared_ptr<engine::ImageCodes> codes_;
-  std::unique_ptr<engine::Engine> engine_;
-  std::vector<uint8_t> labels_;
 };
 
 TEST_F(Sensitivity, CoversTheWholeMemoryThreeTimes) {
