@@ -14,7 +14,8 @@ namespace flatenn {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = std::filesystem::temp_directory_path() / "flatenn_XXXXXX";
+    const std::string replaced(6, 'X');  // by letters that make the name new
+    std::string name = std::filesystem::temp_directory_path() / ("flatenn_" + replaced);
     FLATENN_CHECK(::mkdtemp(name.data()) != nullptr, name, ": cannot be made");
     path_ = name;
   }
