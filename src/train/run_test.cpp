@@ -288,12 +288,12 @@ TEST(RunTrainingOnMnist, LearnsDigitsInTwoEpochs) {
   TemporaryFolder folder;
   Config config = Config::from_string(
       "[data]\nname = \"mnist\"\ntrain_images = 6000\ntest_images = 1000\n"
-      "[quant]\nfirst_last_bits = 0\n[train]\nepochs = 2\nbatch_size = 64\n",
+      "[quant]\nfirst_last_bits = 0\n[train]\nepochs = 2\nbatch_size = 64\nthreads = 1\n",
       "mnist.toml");
   const TrainOutcome outcome =
       run_training(std::move(config), {.out = folder / "run", .data_root = root, .quiet = true});
-  // 0.88 here; another BLAS or number of threads rounds otherwise and moves it by a point.
-  EXPECT_GT(outcome.result->accuracy, 0.85);
+  // 0.91 here, to which another BLAS may add or take a point by rounding.
+  EXPECT_GT(outcome.result->accuracy, 0.88);
 }
 
 }  // namespace
