@@ -113,7 +113,9 @@ TEST(TrainingStep, ProducesPyTorchValues) {
     for (const auto& layer : model->layers()) {
       EXPECT_NEAR(layer->quantizer->log_scale.item<double>(), golden.scales[at++], kRelative);
       const auto& output = model->quantizers()[static_cast<size_t>(layer->spec().dst)];
-      if (output) EXPECT_NEAR(output->log_scale.item<double>(), golden.scales[at++], kRelative);
+      if (output) {
+        EXPECT_NEAR(output->log_scale.item<double>(), golden.scales[at++], kRelative);
+      }
     }
     EXPECT_EQ(at, golden.scales.size());
   }
