@@ -11,10 +11,17 @@
 namespace flatenn::train {
 namespace {
 
-/// Makes `stream` wait for the current one, and the current one for it at the end.
+/// The same one for all steps of a thread: libraries keep a workspace a stream (cuBLAS: 32 MiB on
+/// an H100), and LibTorch serves no stream with what another one freed.
+at::cuda::CUDAStream side_stream() {
+  static thread_local const at::cuda::CUDAStream stream = at::cuda::getStreamFromPool();
+  return stream;
+}
+
+/// Makes the side stream wait for the current one, and the current one for it at the end.
 class SideStream {
  public:
-  SideStream() : caller_(at::cuda::getCurrentCUDAStream()), side_(at::cuda::getStreamFromPool()) {
+  SideStream() : caller_(at::cuda::getCurrentCUDAStream()), side_(side_stream()) {
     wait(side_, caller_);
   }
   ~SideStream() { wait(caller_, side_); }
