@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 #include "flatenn/base/error.h"
 #include "flatenn/study/study.h"
@@ -13,6 +18,7 @@
 namespace flatenn::study {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -96,11 +102,37 @@ TEST(PlanTrainings, UseTheSettingsThatTuningChoseUnlessRhoIsGiven) {
               Not(Contains("sharpness.rho=0.7")));
 }
 
-TEST(TrainingCommand, SaysTheSameSettings) {
-  const Definition definition = brought("lenet5");
-  const Training training = plan_trainings(definition, {}, {}).at(0);
-  EXPECT_THAT(training_command(training, {}, "out/x"),
-              HasSubstr("flatenn train configs/lenet5-fashion-mnist-sgd-standard.toml --set"));
+/// The words that a shell makes of a command, its first left out.
+std::vector<std::string> shell_words(const std::string& command) {
+  FILE* shell = popen(("words() { shift; printf '%s\\n' \"$@\"; }; words " + command).c_str(), "r");
+  std::string text;
+  std::array<char, 256> part{};
+  while (fgets(part.data(), part.size(), shell) != nullptr) text += part.data();
+  EXPECT_EQ(pclose(shell), 0);
+  std::istringstream lines(text);
+  std::vector<std::string> words;
+  for (std::string line; std::getline(lines, line);) words.push_back(line);
+  return words;
+}
+
+TEST(TrainingCommand, SaysTheSameSettingsToAShell) {
+  const Definition definition = brought("resnet18");
+  for (const char* out : {"R", "my study", "it's $HOME/\"one\" \\ two"}) {
+    const StudyOptions options{.out = out, .device = "cuda"};
+    const Training training = plan_trainings(definition, options, {}).at(0);
+    const fs::path folder = fs::path(out) / "runs" / training.name;
+    const std::vector<std::string> words = shell_words(training_command(training, options, folder));
+    ASSERT_GT(words.size(), 6u);
+    EXPECT_EQ(words[0], "train");
+    EXPECT_EQ(words[1], "configs/cifar10-resnet18-w4a4-sgd-standard.toml");
+    EXPECT_EQ(words.back(), folder.string());
+    Config config = Config::from_string(training_toml(training.base), "base.toml");
+    for (size_t i = 0; i + 1 < words.size(); ++i)
+      if (words[i] == "--set") config.set(words[i + 1]);
+    EXPECT_EQ(config.resolved(), training_config(training).resolved());
+    EXPECT_EQ(train::read_train_config(config).warm_start,
+              (fs::path(out) / "runs" / "warm-start-seed1").string());
+  }
 }
 
 TEST(PlanTrainings, StartsAllArmsOfASeedFromOneNetwork) {

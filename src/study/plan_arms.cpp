@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "flatenn/base/error.h"
+#include "flatenn/base/shell.h"
 
 namespace flatenn::study {
 namespace {
@@ -41,11 +43,6 @@ std::vector<std::string> settings_for(const Definition& definition, const StudyO
   append(settings, recipe.settings);
   append(settings, definition.activations.at(arm.activation).settings);
   return settings;
-}
-
-std::string quoted(const std::string& text) {
-  const bool plain = text.find_first_of(" \"'[]$&;()<>|*?\\") == std::string::npos;
-  return plain ? text : "'" + text + "'";
 }
 
 }  // namespace
@@ -100,7 +97,9 @@ Training plan_warm_start(const Definition& definition, const StudyOptions& optio
 void start_from(Training& training, const Training& warm_start,
                 const std::filesystem::path& folder) {
   training.warm_start = std::make_shared<const Training>(warm_start);
-  training.settings.push_back("warm_start.run='" + (folder / warm_start.name).string() + "'");
+  // A JSON string is a TOML string, too.
+  training.settings.push_back("warm_start.run=" +
+                              nlohmann::json((folder / warm_start.name).string()).dump());
 }
 
 Config training_config(const Training& training) {
@@ -118,8 +117,8 @@ std::string training_command(const Training& training, const StudyOptions& optio
   std::string command = "flatenn train " + training_file(training.base);
   if (options.device != "cpu") command += " --device " + options.device;
   if (options.deterministic) command += " --deterministic";
-  for (const std::string& setting : training.settings) command += " --set " + quoted(setting);
-  return command + " --out " + quoted(folder.string());
+  for (const std::string& setting : training.settings) command += " --set " + shell_word(setting);
+  return command + " --out " + shell_word(folder.string());
 }
 
 }  // namespace flatenn::study
