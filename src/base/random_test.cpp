@@ -38,6 +38,19 @@ TEST(RandomStream, EveryPartOfTheIdentityMatters) {
   EXPECT_EQ(seen.size(), 6u);
 }
 
+TEST(RandomStream, FillGivesTheWordsOfNextU64) {
+  for (const int taken : {0, 1, 2, 3, 4, 6}) {  // words of 32 bits before, so any alignment
+    RandomStream filled(7, 731, RandomPurpose::kWeightFault, 3, 1);
+    RandomStream plain = filled;
+    for (int i = 0; i < taken; ++i) EXPECT_EQ(filled.next_u32(), plain.next_u32());
+    for (const int count : {0, 1, 2, 31, 32, 33, 100, 480}) {
+      std::vector<uint64_t> words(static_cast<size_t>(count));
+      filled.fill(words);
+      for (const uint64_t word : words) ASSERT_EQ(word, plain.next_u64()) << taken << " " << count;
+    }
+  }
+}
+
 TEST(RandomStream, UniformStaysInsideItsRangeAndHasItsMean) {
   RandomStream stream(3, 0, RandomPurpose::kBootstrap);
   constexpr int kDraws = 100000;

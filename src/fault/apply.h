@@ -2,15 +2,10 @@
 
 #include <vector>
 
+#include "fault/weight_reader.h"
 #include "flatenn/fault/injector.h"
 
 namespace flatenn::fault {
-
-/// Codes outside are clipped when weights are loaded.
-struct CodeRange {
-  int min = -128;
-  int max = 127;
-};
 
 /// The range of each weight tensor, golden codes included where the protection asks for it.
 std::vector<CodeRange> clip_ranges(const Protection& protection, const net::Network& network,
@@ -20,14 +15,11 @@ std::vector<CodeRange> clip_ranges(const Protection& protection, const net::Netw
 int64_t clip_codes(net::Network& network, const MemoryLayout& layout,
                    const std::vector<CodeRange>& ranges);
 
-struct StoredNetwork {
-  const net::Network& network;
-  const MemoryLayout& layout;
-  const FaultModel& model;
-  const std::vector<CodeRange>& ranges;  ///< One a weight tensor.
-};
+/// Throws Error naming the first site that is outside the memory or its check bits.
+void check_sites(const FaultMap& map, const MemoryLayout& layout, CheckCode code);
 
-/// What the reader of the memory finds: faults, then check code, decoding, clipping.
-Injection apply_map(const FaultMap& map, const StoredNetwork& stored);
+/// What the reader of the memory finds: faults, then check code, decoding, clipping. The map's
+/// sites are in the memory, in order. What `injection` held is replaced; its memory is used again.
+void apply_map(const FaultMap& map, const StoredNetwork& stored, Injection& injection);
 
 }  // namespace flatenn::fault

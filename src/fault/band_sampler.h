@@ -7,6 +7,8 @@
 
 namespace flatenn::fault {
 
+class WordQueue;
+
 /// A faulty position of one stream.
 struct Hit {
   int64_t index = 0;
@@ -30,12 +32,13 @@ class BandSampler {
     RandomStream* kind = nullptr;
     RandomStream* pattern = nullptr;
   };
-  /// Hits in rising order of index, valid until the next call.
+  /// Hits in rising order of index, valid until the next call. `stream` is fresh, and used up.
   const std::vector<Hit>& sample(RandomStream& stream, const Marks& marks, int64_t count,
                                  double rate);
 
  private:
-  void draw_band(RandomStream& stream, const Marks& marks, int64_t count, int band);
+  void draw_band(WordQueue& words, const Marks& marks, int64_t count, int band);
+  void merge_band();
 
   std::vector<Hit> hits_;  ///< Of the bands so far, indices rising.
   std::vector<Hit> band_;

@@ -8,11 +8,6 @@
 namespace flatenn::fault {
 namespace {
 
-/// The encodings in which -2^(b-1) has no word: magnitudes have b - 1 bits.
-bool has_magnitudes(Encoding encoding) {
-  return encoding == Encoding::kSignMagnitude || encoding == Encoding::kDifferentialPair;
-}
-
 int low_mask(int bits) { return (1 << bits) - 1; }
 
 int sign_extend(int word, int bits) {
@@ -51,11 +46,15 @@ int word_bits(int bits, Encoding encoding) {
   return encoding == Encoding::kDifferentialPair ? 2 * (bits - 1) : bits;
 }
 
+bool has_lowest(Encoding encoding) {  // magnitudes have b - 1 bits
+  return encoding != Encoding::kSignMagnitude && encoding != Encoding::kDifferentialPair;
+}
+
 uint16_t encode(int8_t code, int bits, Encoding encoding) {
   const int half = 1 << (bits - 1);
   FLATENN_CHECK(code >= -half && code < half, "encode: code ", int{code}, " does not fit ", bits,
                 " bits");
-  FLATENN_CHECK(code != -half || !has_magnitudes(encoding), "encode: code ", int{code},
+  FLATENN_CHECK(code != -half || has_lowest(encoding), "encode: code ", int{code},
                 " has no word of ", bits, " bits in ", to_string(encoding));
   const int offset = code + half;
   int word = 0;
@@ -104,7 +103,7 @@ int8_t decode(uint16_t word, int bits, Encoding encoding) {
 }
 
 int64_t saturate(net::Network& network, Encoding encoding) {
-  if (!has_magnitudes(encoding)) return 0;
+  if (has_lowest(encoding)) return 0;
   int64_t changed = 0;
   for (net::Layer& layer : network.layers) {
     const int lowest = -(1 << (layer.weights.bits - 1));

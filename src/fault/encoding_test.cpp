@@ -14,10 +14,6 @@ namespace {
 constexpr Encoding kAll[] = {Encoding::kTwosComplement, Encoding::kOffsetBinary, Encoding::kGray,
                              Encoding::kSignMagnitude, Encoding::kDifferentialPair};
 
-bool has_lowest(Encoding encoding) {
-  return encoding != Encoding::kSignMagnitude && encoding != Encoding::kDifferentialPair;
-}
-
 TEST(Encoding, EveryCodeSurvivesEveryEncoding) {
   for (const Encoding encoding : kAll) {
     for (int bits = 2; bits <= 8; ++bits) {

@@ -81,6 +81,7 @@ void run(benchmark::State& state, const std::shared_ptr<const net::Network>& net
 
 int main(int argc, char** argv) {
   const auto large = resnet18(8);
+  const auto packed = resnet18(4);
   const auto small = lenet5();
   const auto add = [](const std::string& name, auto body) {
     benchmark::RegisterBenchmark(name.c_str(), body)->Unit(benchmark::kMicrosecond);
@@ -89,6 +90,11 @@ int main(int argc, char** argv) {
     const std::string p = "/p:" + std::to_string(rate);
     add("draw_apply_undo/resnet18_8bit" + p,
         [=](benchmark::State& state) { run(state, large, rate); });
+  }
+  for (const double rate : {1e-3, 1e-2, 0.05}) {
+    const std::string p = "/p:" + std::to_string(rate);
+    add("draw_apply_undo/resnet18_4bit" + p,
+        [=](benchmark::State& state) { run(state, packed, rate); });
   }
   for (const double rate : {1e-3, 1e-2, 0.05, 0.2}) {
     const std::string p = "/p:" + std::to_string(rate);

@@ -1,9 +1,11 @@
 #include "flatenn/fault/injector.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "fault/activation_memory.h"
 #include "fault/apply.h"
+#include "fault/dense_bits.h"
 #include "fault/grouped_faults.h"
 #include "fault/protected_memory.h"
 #include "fault/random_bits.h"
@@ -22,6 +24,10 @@ struct MemorySource {
   Selection selection;  ///< Empty for lists.
   FaultMap fixed;       ///< Of lists.
 };
+
+void check_probability(double rate) {
+  FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ", rate);
+}
 
 double own_rate(const MemorySource& resolved, double rate) {
   const FaultSource& source = resolved.source;
@@ -45,6 +51,20 @@ void check_fits(const MemorySource& resolved, const MemoryLayout& layout,
   }
 }
 
+/// Runs `add`, which appends faults in order, and brings all into order.
+template <typename Add>
+void add_in_order(std::vector<Fault>& faults, const Add& add) {
+  const auto before = std::ssize(faults);
+  add();
+  std::inplace_merge(faults.begin(), faults.begin() + before, faults.end());
+}
+
+const SelectedTensor* find_tensor(const Selection& selection, int32_t tensor) {
+  const auto found = std::find_if(selection.begin(), selection.end(),
+                                  [&](const SelectedTensor& s) { return s.tensor == tensor; });
+  return found == selection.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 struct Injector::State {
@@ -54,21 +74,30 @@ struct Injector::State {
   std::optional<ArrayMap> arrays;
   int64_t saturated = 0;
   int64_t clipped = 0;
-  std::vector<CodeRange> ranges;
+  std::vector<WordTable> tables;  ///< Of the weight tensors.
   std::vector<MemorySource> memory;
   std::vector<ActivationSource> activations;
 
   void store(std::shared_ptr<const net::Network> given);
   void add(const FaultSource& source, uint64_t number);
   void draw(const MemorySource& source, double rate, const DrawKey& key, FaultMap& map) const;
+  void draw_checks(const MemorySource& source, double rate, const DrawKey& key,
+                   std::vector<Fault>& faults) const;
+  /// Faults expected in a trial where masks serve it better than a map; 0 elsewhere.
+  double dense_faults(double rate) const;
+  void inject_dense(double rate, uint64_t seed, uint64_t trial, Injection& injection) const;
+  StoredNetwork stored() const { return {*network, layout, model, tables}; }
 };
 
 void Injector::State::store(std::shared_ptr<const net::Network> given) {
   net::Network stored = *given;
   saturated = saturate(stored, model.encoding);
   layout = memory_layout(stored, model.encoding);
-  ranges = clip_ranges(model.protection, stored, layout);
+  const std::vector<CodeRange> ranges = clip_ranges(model.protection, stored, layout);
   clipped = clip_codes(stored, layout, ranges);
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    tables.emplace_back(layout.tensors[i].code_bits, model.encoding, ranges[i]);
+  }
   network = saturated + clipped > 0 ? std::make_shared<net::Network>(std::move(stored))
                                     : std::move(given);
 }
@@ -101,10 +130,7 @@ void Injector::State::draw(const MemorySource& resolved, double rate, const Draw
         break;
       }
       draw_bits(source, resolved.selection, layout, own, key, map.faults);
-      if (source.bits.empty()) {
-        draw_check_bits(source, resolved.selection, layout, model.protection.code, own, key,
-                        map.check_faults);
-      }
+      draw_checks(resolved, own, key, map.check_faults);
       break;
     case FaultUnit::kWord:
       draw_words(source, resolved.selection, layout, own, key, map.faults);
@@ -123,6 +149,63 @@ void Injector::State::draw(const MemorySource& resolved, double rate, const Draw
       map.check_faults.insert(map.check_faults.end(), resolved.fixed.check_faults.begin(),
                               resolved.fixed.check_faults.end());
       break;
+  }
+}
+
+void Injector::State::draw_checks(const MemorySource& resolved, double own, const DrawKey& key,
+                                  std::vector<Fault>& faults) const {
+  if (!resolved.source.bits.empty()) return;
+  draw_check_bits(resolved.source, resolved.selection, layout, model.protection.code, own, key,
+                  faults);
+}
+
+double Injector::State::dense_faults(double rate) const {
+  double faults = 0;
+  double words = 0;
+  for (const MemorySource& resolved : memory) {
+    const FaultSource& source = resolved.source;
+    if (source.unit != FaultUnit::kBit || source.count) return 0;
+    const double own = own_rate(resolved, rate);
+    for (const SelectedTensor& selected : resolved.selection) {
+      const MemoryTensor& tensor = layout.tensors[static_cast<size_t>(selected.tensor)];
+      if (tensor.is_bias) return 0;
+      const auto elements = static_cast<double>(tensor.elements);
+      words += elements;
+      for (const int32_t bit : selected.bits) {
+        faults += elements * bit_rate(source, own, bit, tensor.bits);
+      }
+    }
+  }
+  return faults >= kDenseFaults * words ? faults : 0;
+}
+
+void Injector::State::inject_dense(double rate, uint64_t seed, uint64_t trial,
+                                   Injection& injection) const {
+  thread_local WordMasks masks;
+  std::vector<Fault> checks;
+  for (const MemorySource& resolved : memory) {
+    add_in_order(checks, [&] {
+      draw_checks(resolved, own_rate(resolved, rate),
+                  {.seed = seed, .trial = trial, .source = resolved.number}, checks);
+    });
+  }
+  if (memory.size() > 1) join_faults(checks);
+  injection.counts.check_drawn = std::ssize(checks);
+  const StoredNetwork network_and_tables = stored();
+  WeightReader reader(network_and_tables, injection);
+  auto check = checks.cbegin();
+  for (int32_t index = 0; index < layout.weight_tensors; ++index) {
+    const MemoryTensor& tensor = layout.tensors[static_cast<size_t>(index)];
+    masks.start(tensor.elements);
+    for (const MemorySource& resolved : memory) {
+      if (const SelectedTensor* selected = find_tensor(resolved.selection, index)) {
+        draw_masks(resolved.source, *selected, tensor, own_rate(resolved, rate),
+                   {.seed = seed, .trial = trial, .source = resolved.number}, masks);
+      }
+    }
+    const auto begin = check;
+    while (check != checks.cend() && check->site.tensor == index) ++check;
+    injection.counts.drawn += reader.read(index, masks, {begin, check});
   }
 }
 
@@ -163,15 +246,14 @@ void Injector::check_rate(double rate) const {
 }
 
 FaultMap Injector::draw(double rate, uint64_t seed, uint64_t trial) const {
-  FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ", rate);
+  check_probability(rate);
   FaultMap map;
   for (const MemorySource& source : state_->memory) {
-    const auto faults = std::ssize(map.faults);
-    const auto checks = std::ssize(map.check_faults);
-    state_->draw(source, rate, {.seed = seed, .trial = trial, .source = source.number}, map);
-    std::inplace_merge(map.faults.begin(), map.faults.begin() + faults, map.faults.end());
-    std::inplace_merge(map.check_faults.begin(), map.check_faults.begin() + checks,
-                       map.check_faults.end());
+    add_in_order(map.faults, [&] {
+      add_in_order(map.check_faults, [&] {
+        state_->draw(source, rate, {.seed = seed, .trial = trial, .source = source.number}, map);
+      });
+    });
   }
   if (state_->memory.size() > 1) {
     join_faults(map.faults);
@@ -181,16 +263,39 @@ FaultMap Injector::draw(double rate, uint64_t seed, uint64_t trial) const {
 }
 
 Injection Injector::apply(const FaultMap& map) const {
-  return apply_map(map, {*state_->network, state_->layout, state_->model, state_->ranges});
+  check_sites(map, state_->layout, state_->model.protection.code);
+  Injection injection;
+  apply_map(map, state_->stored(), injection);
+  return injection;
 }
 
-Injection Injector::inject(double rate, uint64_t seed, uint64_t trial) const {
-  Injection injection = apply(draw(rate, seed, trial));
+void Injector::inject(double rate, uint64_t seed, uint64_t trial, Injection& injection) const {
+  check_probability(rate);
+  injection.clear();
+  if (const double faults = state_->dense_faults(rate); faults > 0) {
+    // Almost never too few: the number's deviation is the square root of its mean.
+    injection.weights.reserve(static_cast<size_t>(faults + 8 * std::sqrt(faults)));
+    state_->inject_dense(rate, seed, trial, injection);
+  } else {
+    apply_map(draw(rate, seed, trial), state_->stored(), injection);
+  }
   if (!state_->activations.empty()) {
     injection.activations = std::make_shared<DrawnActivationFaults>(
         state_->activations, *state_->network, rate, seed, trial);
   }
+}
+
+Injection Injector::inject(double rate, uint64_t seed, uint64_t trial) const {
+  Injection injection;
+  inject(rate, seed, trial, injection);
   return injection;
+}
+
+void Injection::clear() {
+  weights.clear();
+  biases.clear();
+  activations.reset();
+  counts = {};
 }
 
 }  // namespace flatenn::fault

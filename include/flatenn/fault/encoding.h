@@ -26,6 +26,9 @@ const std::vector<std::string>& encoding_names();
 /// Bits of the stored word: b, but 2 (b - 1) for a differential pair.
 int word_bits(int bits, Encoding encoding);
 
+/// Whether -2^(b-1) has a word.
+bool has_lowest(Encoding encoding);
+
 /// The stored word, in the low word_bits(bits) bits. Throws Error for -2^(b-1) in an encoding that
 /// has no word for it. Golden differential pairs leave one side 0.
 uint16_t encode(int8_t code, int bits, Encoding encoding);

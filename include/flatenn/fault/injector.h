@@ -30,6 +30,8 @@ struct Injection {
   std::vector<BiasChange> biases;
   std::shared_ptr<const ActivationFaults> activations;  ///< Null: none.
   FaultCounts counts;
+
+  void clear();  ///< As new, but for the memory that it holds.
 };
 
 /// Draws fault maps for one network under one model and turns them into changed codes.
@@ -62,8 +64,11 @@ class Injector {
   FaultMap draw(double rate, uint64_t seed, uint64_t trial) const;
   /// What a map does to the network. Throws Error where a site is outside the memory.
   Injection apply(const FaultMap& map) const;
-  /// Both, with activation faults.
+  /// Both, with activation faults. At rates at which a map would be long, it goes from the random
+  /// streams to the changed codes without one, to the same result.
   Injection inject(double rate, uint64_t seed, uint64_t trial) const;
+  /// The same into an injection that is used again and again: its memory is kept.
+  void inject(double rate, uint64_t seed, uint64_t trial, Injection& injection) const;
 
  private:
   struct State;
