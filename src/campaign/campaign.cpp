@@ -20,14 +20,16 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// How many trials to run at once: about a second's work, so that little is lost when a run is
-/// killed, and within a bound on the logits' memory.
+/// killed, and within a bound on the logits' memory. Two seconds where trials are prepared while
+/// the engine runs others: nothing runs while the first of a batch are.
 class BatchSize {
  public:
   explicit BatchSize(int64_t logits_of_trial)
       : most_(std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512)) {}
   int64_t next() const { return size_; }
-  void learn(int64_t trials, double seconds) {
-    const double fit = static_cast<double>(trials) / std::max(seconds, 1e-6);
+  void learn(int64_t trials, double seconds, bool prepares_ahead) {
+    const double wanted_seconds = prepares_ahead ? 2 : 1;
+    const double fit = wanted_seconds * static_cast<double>(trials) / std::max(seconds, 1e-6);
     size_ = std::clamp<int64_t>(static_cast<int64_t>(fit), 1, std::min(2 * size_, most_));
   }
 
@@ -205,7 +207,8 @@ bool Run::work() {
     if (keys.empty()) continue;
     const auto start = Clock::now();
     worker_.record(workload_.run(keys));
-    batch_.learn(static_cast<int64_t>(keys.size()), seconds_since(start));
+    batch_.learn(static_cast<int64_t>(keys.size()), seconds_since(start),
+                 workload_.prepares_ahead());
     return true;
   }
   return false;

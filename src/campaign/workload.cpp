@@ -1,6 +1,7 @@
 #include "campaign/workload.h"
 
 #include <algorithm>
+#include <future>
 
 #include "campaign/image_subset.h"
 #include "flatenn/base/error.h"
@@ -67,14 +68,6 @@ bool changes_nothing(const fault::Injection& injection) {
 }
 
 }  // namespace
-
-/// A trial between drawing and scoring.
-struct Workload::Prepared {
-  store::TrialRow row;
-  fault::Injection injection;
-  std::vector<int64_t> images;  ///< Empty: all.
-  int64_t subject = 0;
-};
 
 Workload::Workload(Plan plan, WorkloadOptions options)
     : plan_(std::move(plan)),
@@ -196,13 +189,15 @@ void Workload::release_engine(int64_t model) {
   }
 }
 
-fault::Injection Workload::inject(const store::CellRow& cell, int64_t trial, uint64_t seed) const {
+void Workload::inject(const store::CellRow& cell, int64_t trial, uint64_t seed,
+                      fault::Injection& injection) const {
   const PlanModel& model = models_[static_cast<size_t>(cell.model)];
   const auto& injectors = model.injectors[static_cast<size_t>(cell.kind)];
   if (plan_.single_fault == SingleFault::kOff) {
     const auto level = static_cast<size_t>(cell.level);
-    return injectors[std::min(level, injectors.size() - 1)].inject(plan_.levels[level].rate, seed,
-                                                                   static_cast<uint64_t>(trial));
+    injectors[std::min(level, injectors.size() - 1)].inject(
+        plan_.levels[level].rate, seed, static_cast<uint64_t>(trial), injection);
+    return;
   }
   const Stratum& stratum = model.strata[static_cast<size_t>(cell.level)];
   const auto& order = fault_orders_.at({cell.model, cell.level});
@@ -212,43 +207,83 @@ fault::Injection Workload::inject(const store::CellRow& cell, int64_t trial, uin
                 .bit = stratum.bit,
                 .element = order[static_cast<size_t>(trial)]},
        .kind = fault::parse_fault_kind(plan_.kinds[static_cast<size_t>(cell.kind)].name)});
-  return injectors.front().apply(map);
+  injection = injectors.front().apply(map);
 }
 
-std::vector<store::TrialRow> Workload::run(std::span<const store::TrialKey> keys, uint64_t seed) {
+int64_t Workload::slice_size(std::span<const store::TrialKey> keys) {
+  if (keys.empty()) return 0;
+  const store::CellRow& cell = cells_[static_cast<size_t>(keys.front().cell)];
+  const PlanModel& model = models_[static_cast<size_t>(cell.model)];
+  const int64_t subject = model.subjects[static_cast<size_t>(cell.kind)];
+  const int64_t ahead =
+      options_.jobs_ahead.value_or(engine_of(subjects_[static_cast<size_t>(subject)]).jobs_ahead());
+  prepares_ahead_ = ahead > 0;
+  return prepares_ahead_ ? ahead : std::ssize(keys);
+}
+
+void Workload::order_faults(std::span<const store::TrialKey> keys) {
+  if (plan_.single_fault == SingleFault::kOff) return;
   for (const store::TrialKey& key : keys) {
     const store::CellRow& cell = cells_[static_cast<size_t>(key.cell)];
-    if (plan_.single_fault == SingleFault::kOff) break;
     auto& order = fault_orders_[{cell.model, cell.level}];
     if (order.empty()) {
       const auto& strata = models_[static_cast<size_t>(cell.model)].strata;
       order = fault_order(strata[static_cast<size_t>(cell.level)], plan_.seed);
     }
   }
-  std::vector<Prepared> prepared(keys.size());
-  parallel_for(static_cast<int64_t>(keys.size()), threads_, [&](int64_t i) {
+}
+
+void Workload::prepare(std::span<const store::TrialKey> keys, uint64_t seed,
+                       std::vector<Prepared>& prepared) const {
+  prepared.resize(keys.size());
+  parallel_for(std::ssize(keys), threads_, [&](int64_t i) {
     const store::TrialKey& key = keys[static_cast<size_t>(i)];
     const store::CellRow& cell = cells_[static_cast<size_t>(key.cell)];
     Prepared& trial = prepared[static_cast<size_t>(i)];
-    trial.row.cell = key.cell;
-    trial.row.trial = key.trial;
-    trial.injection = inject(cell, key.trial, seed);
-    trial.row.drawn = trial.injection.counts.drawn;
-    trial.row.landed = trial.injection.counts.landed;
+    inject(cell, key.trial, seed, trial.injection);
+    trial.row = {.cell = key.cell,
+                 .trial = key.trial,
+                 .drawn = trial.injection.counts.drawn,
+                 .landed = trial.injection.counts.landed};
     trial.subject =
         models_[static_cast<size_t>(cell.model)].subjects[static_cast<size_t>(cell.kind)];
+    trial.images.clear();
     if (images_per_trial_ < images_.count) {
       trial.images = image_subset(seed, key.trial, images_.count, images_per_trial_);
     }
   });
+}
+
+/// Draws a slice of the trials while the engine runs the one before it.
+std::vector<store::TrialRow> Workload::run(std::span<const store::TrialKey> keys, uint64_t seed) {
+  const auto slice = static_cast<size_t>(slice_size(keys));
+  const auto slice_at = [&](size_t at) {
+    return at < keys.size() ? keys.subspan(at, std::min(slice, keys.size() - at))
+                            : std::span<const store::TrialKey>();
+  };
+  order_faults(keys);
+  prepare(slice_at(0), seed, now_);
+  std::vector<store::TrialRow> rows;
+  for (size_t at = 0; at < keys.size(); at += slice) {
+    const auto following = slice_at(at + slice);
+    std::future<void> drawn;  // waits where the engine throws
+    if (!following.empty()) {
+      drawn = std::async(std::launch::async, [&] { prepare(following, seed, next_); });
+    }
+    run_prepared(now_);
+    for (const Prepared& trial : now_) rows.push_back(trial.row);
+    if (drawn.valid()) drawn.get();
+    now_.swap(next_);
+  }
+  return rows;
+}
+
+void Workload::run_prepared(std::span<Prepared> prepared) {
   std::vector<int64_t> subjects;
   for (const Prepared& trial : prepared) subjects.push_back(trial.subject);
   std::sort(subjects.begin(), subjects.end());
   subjects.erase(std::unique(subjects.begin(), subjects.end()), subjects.end());
   for (const int64_t subject : subjects) run_group(prepared, subject);
-  std::vector<store::TrialRow> rows;
-  for (const Prepared& trial : prepared) rows.push_back(trial.row);
-  return rows;
 }
 
 void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
@@ -276,7 +311,10 @@ void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
   engine_of(subject).run(jobs);
   parallel_for(static_cast<int64_t>(jobs.size()), threads_, [&](int64_t i) {
     Prepared& trial = *changed[static_cast<size_t>(i)];
-    score(subject.golden, trial.images, jobs[static_cast<size_t>(i)].logits, trial.row);
+    engine::Job& job = jobs[static_cast<size_t>(i)];
+    score(subject.golden, trial.images, job.logits, trial.row);
+    trial.injection.weights = std::move(job.weights);  // the next trial uses its memory
+    trial.injection.biases = std::move(job.biases);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct WorkloadOptions {
   engine::EngineOptions engine;
   std::filesystem::path data_root;
   std::shared_ptr<const data::ImageSet> images;  ///< Instead of the plan's data set.
+  std::optional<int64_t> jobs_ahead;             ///< Instead of the engine's wish.
 };
 
 /// A network as some memory stores it, with its fault-free pass. Kinds whose encoding has no word
@@ -70,13 +72,30 @@ class Workload {
 
   void release_engine(int64_t model);  ///< Frees the memory of a model that is not run now.
 
+  /// Whether trials are prepared while the engine runs others.
+  bool prepares_ahead() const { return prepares_ahead_; }
+
  private:
-  struct Prepared;
+  /// A trial between drawing and scoring.
+  struct Prepared {
+    store::TrialRow row;
+    fault::Injection injection;
+    std::vector<int64_t> images;  ///< Empty: all.
+    int64_t subject = 0;
+  };
+
   void make_injectors(PlanModel& model);
   void make_cells();
   int64_t find_subject(const std::shared_ptr<const net::Network>& network, const PlanModel& model);
   engine::Engine& engine_of(Subject& subject);
-  fault::Injection inject(const store::CellRow& cell, int64_t trial, uint64_t seed) const;
+  int64_t slice_size(std::span<const store::TrialKey> keys);
+  void order_faults(std::span<const store::TrialKey> keys);
+  void inject(const store::CellRow& cell, int64_t trial, uint64_t seed,
+              fault::Injection& injection) const;
+  /// Draws the trials into `prepared`, whose memory is used again. Safe while the engine runs.
+  void prepare(std::span<const store::TrialKey> keys, uint64_t seed,
+               std::vector<Prepared>& prepared) const;
+  void run_prepared(std::span<Prepared> prepared);
   /// Runs and scores those of the trials that belong to one subject.
   void run_group(std::span<Prepared> prepared, int64_t subject_index);
 
@@ -89,6 +108,9 @@ class Workload {
   std::vector<Subject> subjects_;
   std::vector<store::CellRow> cells_;
   std::map<std::pair<int64_t, int64_t>, std::vector<int64_t>> fault_orders_;
+  std::vector<Prepared> now_;   ///< Trials at the engine.
+  std::vector<Prepared> next_;  ///< Trials drawn meanwhile.
+  bool prepares_ahead_ = false;
   std::vector<float> logits_;
   std::string engine_name_;
 };

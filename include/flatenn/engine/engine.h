@@ -49,6 +49,10 @@ class Engine {
   /// Runs all jobs. Layers before the first faulty one may be taken from the golden pass.
   virtual void run(std::span<Job> jobs) = 0;
 
+  /// Jobs worth having ready while it runs others: an engine on a device leaves the host's cores
+  /// idle. 0: it keeps them busy itself.
+  virtual int64_t jobs_ahead() const { return 0; }
+
   /// Codes of one activation for the given images, CHW row-major (signed or unsigned as the
   /// activation says), for checkers and sparsity counts. Faults of `job` apply; its logits are not
   /// written. Not for logits.

@@ -11,6 +11,10 @@
 namespace flatenn::engine {
 namespace {
 
+// Some launches' worth each; changes of a large network at 5 % of its bits take 50 MB a job.
+constexpr int64_t kJobsAheadWhole = 128;
+constexpr int64_t kJobsAheadLayers = 16;
+
 /// Hands jobs to the runner that suits the network: all layers in one launch where they are small,
 /// else layer by layer.
 class CudaEngine : public Engine {
@@ -39,6 +43,8 @@ class CudaEngine : public Engine {
     }
     layers().run(jobs);
   }
+
+  int64_t jobs_ahead() const override { return small_ ? kJobsAheadWhole : kJobsAheadLayers; }
 
   std::vector<int16_t> codes(const Job& job, int64_t activation) override {
     check_codes_request(*network_, *images_, job, activation);
