@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "campaign/cell_state.h"
@@ -13,7 +14,9 @@ CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRu
 
 /// Fills in what was tried and found; the stratum's description is there already.
 void analyse_stratum(const std::vector<store::TrialRow>& trials, StratumResult& stratum);
-/// Appends, for each model and kind, the share over all strata weighted by their populations.
+/// The share over strata of one model and kind, all of them tried, weighted by their populations.
+StratumResult stratum_total(std::span<const StratumResult> strata);
+/// Appends that total for each model and kind whose strata have all been tried.
 void add_stratum_totals(PlanResult& plan);
 
 /// Every pair of models on the trials both have used, with Holm's correction over all of them.

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "campaign/analysis.h"
-#include "campaign/distributions.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -104,38 +103,46 @@ std::vector<ToleranceResult> find_tolerances(const PlanResult& plan) {
   return tolerances;
 }
 
+StratumResult stratum_total(std::span<const StratumResult> strata) {
+  StratumResult total{.model = strata.front().model,
+                      .kind = strata.front().kind,
+                      .layer = -1,
+                      .layer_name = "all",
+                      .bit = -1};
+  double critical = 0, sdc1 = 0, below = 0, above = 0;
+  for (const StratumResult& s : strata) {
+    const auto size = static_cast<double>(s.population);
+    total.population += s.population;
+    total.wanted += s.wanted;
+    total.tried += s.tried;
+    total.critical += s.critical;
+    critical += size * s.share;
+    sdc1 += size * s.mean_sdc1;
+    const double left = size * (size - static_cast<double>(s.tried));
+    below += left * std::pow(s.share - s.ci.low, 2);
+    above += left * std::pow(s.ci.high - s.share, 2);
+  }
+  const auto size = static_cast<double>(total.population);
+  total.share = critical / size;
+  total.mean_sdc1 = sdc1 / size;
+  total.ci = {std::max(0.0, total.share - std::sqrt(below) / size),
+              std::min(1.0, total.share + std::sqrt(above) / size)};
+  return total;
+}
+
 void add_stratum_totals(PlanResult& plan) {
   const std::vector<StratumResult> strata = plan.strata;
   for (size_t model = 0; model < plan.models.size() && plan.single_fault; ++model) {
     for (size_t kind = 0; kind < plan.kinds.size(); ++kind) {
-      StratumResult total{.model = static_cast<int64_t>(model),
-                          .kind = static_cast<int64_t>(kind),
-                          .layer = -1,
-                          .layer_name = "all",
-                          .bit = -1};
-      double critical = 0;
-      double sdc1 = 0;
-      double variance = 0;
+      std::vector<StratumResult> of_one;
       for (const StratumResult& s : strata) {
-        if (s.model != total.model || s.kind != total.kind) continue;
-        const auto size = static_cast<double>(s.population);
-        const auto tried = static_cast<double>(s.tried);
-        total.population += s.population;
-        total.wanted += s.wanted;
-        total.tried += s.tried;
-        total.critical += s.critical;
-        critical += size * s.share;
-        sdc1 += size * s.mean_sdc1;
-        if (s.tried > 1) {
-          variance += size * size * (1 - tried / size) * s.share * (1 - s.share) / (tried - 1);
+        if (s.model == static_cast<int64_t>(model) && s.kind == static_cast<int64_t>(kind)) {
+          of_one.push_back(s);
         }
       }
-      const auto size = static_cast<double>(total.population);
-      total.share = critical / size;
-      total.mean_sdc1 = sdc1 / size;
-      const double half = normal_quantile(0.975) * std::sqrt(variance) / size;
-      total.ci = {std::max(0.0, total.share - half), std::min(1.0, total.share + half)};
-      plan.strata.push_back(total);
+      const auto untried = [](const StratumResult& s) { return s.tried == 0; };
+      if (of_one.empty() || std::any_of(of_one.begin(), of_one.end(), untried)) continue;
+      plan.strata.push_back(stratum_total(of_one));
     }
   }
 }
