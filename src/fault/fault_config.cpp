@@ -94,6 +94,9 @@ FaultSource read_source(Config& config, const std::string& table,
   }
   if (source.target == FaultTarget::kActivations) {
     source.shared_buffer = config.get_bool(table + "shared_buffer", source.shared_buffer);
+    if (config.has(table + "shared_buffer") && !source.follows_kind && source.kinds.bit_flip == 1) {
+      config.fail(table + "shared_buffer", "is for stuck-at faults; flips have no addresses");
+    }
   }
   read_list(config, table, folder, source);
   return source;

@@ -123,6 +123,10 @@ TEST(FaultConfig, NamesWhatIsWrongOrContradictory) {
   EXPECT_THAT(error_of("[[faults]]\nrate = 0.1\ncount = 3"), HasSubstr("contradict"));
   EXPECT_THAT(error_of("[[faults]]\nrate = 0.1\nbit_rates = [0.1]"), HasSubstr("contradicts"));
   EXPECT_THAT(error_of("[[faults]]\nrate = 0.1\nrate_factor = 2"), HasSubstr("contradict"));
+  EXPECT_THAT(error_of("[[faults]]\ncount = 3\nrate_factor = 2"), HasSubstr("does not use"));
+  EXPECT_THAT(error_of("[[faults]]\ntarget = \"activations\"\nkind = \"bit_flip\"\n"
+                       "shared_buffer = false"),
+              HasSubstr("plan.toml:4: faults.0.shared_buffer: is for stuck-at faults"));
   EXPECT_THAT(error_of("[[faults]]\nkind = \"bit_flip\"\nshares = {bit_flip = 1}"),
               HasSubstr("plan.toml:2: faults.0.kind: contradicts shares"));
   EXPECT_THAT(error_of("[[faults]]\nshares = {bit_flip = 0.5}"), HasSubstr("sum to 1, got 0.5"));

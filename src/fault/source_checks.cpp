@@ -29,6 +29,10 @@ void check_rates(const FaultSource& source, const std::string& place) {
                 ": rate must be in [0, 1], got ", source.rate.value_or(0));
   FLATENN_CHECK(!source.rate || !source.count, place,
                 ": rate and count contradict each other; give one");
+  const bool plans_rate = !source.count && source.unit != FaultUnit::kList;
+  FLATENN_CHECK(plans_rate || source.rate_factor == 1, place,
+                ": rate_factor is a factor of the plan's rate, which ",
+                source.count ? "a count" : "a list", " does not use");
   FLATENN_CHECK(!source.rate || source.rate_factor == 1, place,
                 ": rate and rate_factor contradict each other; a factor is for the plan's rate");
   FLATENN_CHECK(std::isfinite(source.rate_factor) && source.rate_factor >= 0, place,
