@@ -270,9 +270,13 @@ WorkloadOptions workload_options(const CampaignOptions& options) {
 /// The plan as stored, with its pilot; made where it is not there yet.
 store::PlanRow prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
                        bool pilot_in_any_case) {
+  const ImageChoice& choice = workload.plan().images;
+  FLATENN_CHECK(choice.mode != ImageChoice::Mode::kCount || choice.count <= workload.images().count,
+                "images_per_trial: ", choice.count, " is more than the ", workload.images().count,
+                " images there are");
   auto stored = find_stored_plan(store, workload);
   if (!stored) {
-    const bool subset = workload.plan().images.mode != ImageChoice::Mode::kAll;
+    const bool subset = choice.mode != ImageChoice::Mode::kAll;
     const std::string pilot =
         subset || pilot_in_any_case ? run_pilot(workload).to_json() : std::string();
     stored = store_plan(store, workload, pilot, options.plan_file);

@@ -225,6 +225,13 @@ TEST(Campaign, SaysWhatWasReachedWhereTheTimeWasTooShort) {
   EXPECT_GT(plan.cells.at(0).accuracy.count, 0);
 }
 
+TEST(Campaign, RefusesMoreImagesATrialThanThereAre) {
+  SmallCampaign small(20);
+  const Plan plan = small.plan_of_one("images_per_trial = 21\n");
+  EXPECT_THAT(error_of([&] { small.run(plan, "a.db"); }),
+              HasSubstr("images_per_trial: 21 is more than the 20 images there are"));
+}
+
 TEST(Campaign, FewImagesATrialGiveTheSameMeanWithinTheIntervals) {
   SmallCampaign small(200);
   small.run(small.plan_of_one("name = \"all\"\nrates = [0.01]\ntrials = 200\n"), "a.db");
@@ -287,15 +294,20 @@ TEST(Campaign, SingleFaultsTakeTheBitsThatOtherCampaignsTake) {
   EXPECT_EQ(result.strata[0].bit, 0);
   const net::Network network = testing::small_network(1);
   for (const net::WeightTensor& tensor : net::weight_memory(network)) {
-    if (tensor.name == "fc2") EXPECT_EQ(result.strata[1].bit, tensor.bits - 2);
+    if (tensor.name == "fc2") {
+      EXPECT_EQ(result.strata[1].bit, tensor.bits - 2);
+    }
   }
 }
 
 TEST(Campaign, ASampledSingleFaultCampaignHoldsTheExhaustiveShare) {
   SmallCampaign small(20);
-  const std::string layer = "layers = [\"fc2\"]\nsingle_fault_error = 0.1\n";
+  const std::string layer = "layers = [\"fc2\"]\n";
   small.run(small.plan_of_one("name = \"all\"\nsingle_fault = \"exhaustive\"\n" + layer), "a.db");
-  small.run(small.plan_of_one("name = \"some\"\nsingle_fault = \"sampled\"\n" + layer), "a.db");
+  small.run(small.plan_of_one("name = \"some\"\nsingle_fault = \"sampled\"\n"
+                              "single_fault_error = 0.1\n" +
+                              layer),
+            "a.db");
   const std::vector<PlanResult> plans = load_results(small.folder() / "a.db");
   const StratumResult& all = plans.at(0).strata.back();
   const StratumResult& some = plans.at(1).strata.back();

@@ -23,7 +23,7 @@ int64_t images_of(const Plan& plan, const std::vector<PilotCell>& cells, int64_t
     case ImageChoice::Mode::kAll:
       return all;
     case ImageChoice::Mode::kCount:
-      return std::min(plan.images.count, all);
+      return plan.images.count;
     case ImageChoice::Mode::kAuto:
       return choose_images(cells, all, plan.half_width, plan.trials);
   }

@@ -146,6 +146,25 @@ SingleFault read_single_fault(Config& config) {
                              : SingleFault::kExhaustive;
 }
 
+/// Keys that single faults, or their absence, would leave without effect.
+void check_single_fault_keys(const Config& config, SingleFault mode) {
+  const auto refuse = [&](std::initializer_list<const char*> keys, const std::string& reason) {
+    for (const char* const key : keys) {
+      if (config.has(key)) config.fail(key, reason);
+    }
+  };
+  if (mode != SingleFault::kSampled) {
+    refuse({"single_fault_error", "single_fault_confidence"},
+           "has no meaning without single_fault = \"sampled\"");
+  }
+  if (mode == SingleFault::kOff) return;
+  refuse({"faults", "biases"}, "contradicts single_fault, which tries single bits of weights");
+  refuse({"trials"}, mode == SingleFault::kSampled
+                         ? "contradicts single_fault; single_fault_error says how many are tried"
+                         : "contradicts single_fault = \"exhaustive\", which tries every bit");
+  refuse({"half_width", "wanted_accuracy", "tolerated_drop"}, "has no meaning with single_fault");
+}
+
 std::optional<double> read_optional(Config& config, const std::string& key, DoubleRange range) {
   if (!config.has(key)) return std::nullopt;
   return config.get_double(key, 0, range);
@@ -174,17 +193,13 @@ Plan read_plan(Config& config, const std::filesystem::path& folder) {
   plan.single_fault_confidence =
       config.get_double("single_fault_confidence", 0.95, DoubleRange{0.5, 0.9999});
   const bool single = plan.single_fault != SingleFault::kOff;
-  for (const char* const key : {"faults", "biases"}) {
-    if (!single || !config.has(key)) continue;
-    config.fail(key, "contradicts single_fault, which tries single bits of weights");
-  }
+  check_single_fault_keys(config, plan.single_fault);
   const fault::FaultModel base = fault::read_fault_model(config, folder);
   plan.kinds = cases_of(config, base);
   plan.levels = read_levels(config, base, single, folder);
   plan.seed = static_cast<uint64_t>(config.get_int("seed", 0, {.min = 0}));
   plan.images = read_images(config);
   plan.half_width = read_optional(config, "half_width", {1e-6, 0.5});
-  if (single && plan.half_width) config.fail("half_width", "has no meaning with single_fault");
   if (single && plan.images.mode != ImageChoice::Mode::kAll) {
     config.fail("images", "single faults are tried on all images (see first_images)");
   }

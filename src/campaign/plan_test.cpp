@@ -80,6 +80,18 @@ TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
               HasSubstr("contradicts images"));
   EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\nrates = [0.1]"),
               HasSubstr("rates: contradicts single_fault"));
+  EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\ntrials = 3"),
+              HasSubstr("plan.toml:3: trials: contradicts single_fault; single_fault_error says"));
+  EXPECT_THAT(error_in(kModel + "single_fault = \"exhaustive\"\ntrials = 3"),
+              HasSubstr("trials: contradicts single_fault = \"exhaustive\""));
+  for (const char* const key : {"half_width", "wanted_accuracy", "tolerated_drop"}) {
+    EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\n" + key + " = 0.1"),
+                HasSubstr(key + std::string(": has no meaning with single_fault")));
+  }
+  for (const char* const mode : {"", "single_fault = \"exhaustive\"\n"}) {
+    EXPECT_THAT(error_in(kModel + mode + "single_fault_error = 0.1"),
+                HasSubstr("single_fault_error: has no meaning without"));
+  }
   EXPECT_THAT(error_in(kModel + "name = \"\""), HasSubstr("plan.toml:2: name: must not be empty"));
   EXPECT_THAT(error_in(kModel + "counts = [3, 3]"), HasSubstr("3 faults stands twice"));
   EXPECT_THAT(error_in(kModel + "counts = [3]\nbiases = true"),
