@@ -1,10 +1,9 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 
-#include "fault/logarithm.h"
 #include "flatenn/base/random.h"
 
 /// The dyadic bands in which the uniforms of positions are drawn; the rule is BandSampler's.
@@ -24,30 +23,34 @@ constexpr double lower_edge(int band) {
   return band == 0 ? 0.0 : 1.0 / static_cast<double>(uint64_t{1} << (kBands - band));
 }
 
-/// The words of a fresh stream, made many at a time: it takes more of them than it gives out.
+/// 52 bits of a word as a fraction in [0, 1): the bits of a double in [1, 2), less 1, exactly.
+inline double fraction_of(uint64_t word) {
+  return std::bit_cast<double>(word >> 12 | uint64_t{0x3ff} << 52) - 1;
+}
+
+/// The words of a fresh stream, and what each is as a jump, made many at a time: that lets a core
+/// overlap them. Takes more of the stream than it gives out.
 class WordQueue {
  public:
   explicit WordQueue(RandomStream& stream) : stream_(stream) {}
 
-  uint64_t next() {
-    if (at_ == end_) refill();
-    return words_[at_++];
-  }
-  /// What RandomStream::open_uniform() gives for the next word.
-  double open_uniform() { return (static_cast<double>(next() >> 12) + 0.5) * 0x1p-52; }
-  /// 52 bits of the next word as a fraction in [0, 1).
-  double fraction() { return static_cast<double>(next() >> 12) * 0x1p-52; }
+  /// -log of the next word as an open uniform.
+  double next_log() { return logs_[next()]; }
+  /// The next word's fraction_of().
+  double next_fraction() { return fraction_of(words_[next()]); }
 
  private:
-  void refill() {
-    end_ = std::min(2 * end_ + kFirst, words_.size());
-    stream_.fill(std::span(words_).first(end_));
-    at_ = 0;
+  size_t next() {
+    if (at_ == end_) refill();
+    return at_++;
   }
+  void refill();
 
   static constexpr size_t kFirst = 32;  // many streams end within their first words
+  static constexpr size_t kMost = 8 * kFirst;
   RandomStream& stream_;
-  std::array<uint64_t, 15 * kFirst> words_;
+  std::array<uint64_t, kMost> words_;
+  std::array<double, kMost> logs_;
   size_t at_ = 0;
   size_t end_ = 0;
 };
@@ -55,12 +58,7 @@ class WordQueue {
 /// Positions to jump over, or `left` where the jump leaves the stream.
 inline int64_t draw_jump(WordQueue& words, int band, int64_t left) {
   if (band == kLastBand) return 0;
-  const double u = words.open_uniform();
-  const double scale = kJumpScale[band];
-  // -log(u) >= 1 - u: most streams end here without a logarithm, with the same outcome (the margin
-  // is far wider than the rounding of either side).
-  if ((1 - u) * scale * (1 - 0x1p-40) >= static_cast<double>(left)) return left;
-  const double jump = negative_log(u) * scale;
+  const double jump = words.next_log() * kJumpScale[band];
   return jump >= static_cast<double>(left) ? left : static_cast<int64_t>(jump);
 }
 
@@ -76,7 +74,7 @@ void draw_band(WordQueue& words, int band, int64_t count, const Taken& taken, co
     index += draw_jump(words, band, count - index);
     if (index >= count) break;
     if (taken(index)) continue;
-    add(index, edge * (start + words.fraction()));
+    add(index, edge * (start + words.next_fraction()));
   }
 }
 

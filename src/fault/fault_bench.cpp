@@ -49,8 +49,9 @@ void run(benchmark::State& state, const std::shared_ptr<const net::Network>& net
   net::Network copy = *injector.network();
   uint64_t trial = 0;
   int64_t drawn = 0;
+  fault::Injection injection;  // used again for each trial, as campaigns do
   for (auto _ : state) {
-    const fault::Injection injection = injector.inject(rate, 1, trial++);
+    injector.inject(rate, 1, trial++, injection);
     for (const fault::WeightChange& change : injection.weights) {
       copy.layers[static_cast<size_t>(change.layer)]
           .weights.codes[static_cast<size_t>(change.element)] = change.code;

@@ -32,14 +32,17 @@ inline double log_series(double z) {
 /// additions, multiplications and divisions alone (the last bit of libm's logarithm differs between
 /// libraries). Within 2^-52 relative of the true value.
 ///
-/// Inline and without branches: drawing a map at 5 % of ResNet-18's bits takes 2.8 million.
+/// Inline, without branches, and of operations that vectors have too: drawing a map at 5 % of
+/// ResNet-18's bits takes 2.8 million.
 inline double negative_log(double u) {
   const auto bits = std::bit_cast<uint64_t>(u);
   const uint64_t fraction = bits & ((uint64_t{1} << 52) - 1);
-  const uint64_t is_low = fraction < detail::kSqrtHalfFraction ? 1 : 0;
+  const uint64_t is_low = (fraction - detail::kSqrtHalfFraction) >> 63;
   // In [sqrt(1/2), sqrt(2)).
   const auto mantissa = std::bit_cast<double>(fraction | (0x3fe + is_low) << 52);
-  const auto exponent = static_cast<double>(static_cast<int>((bits >> 52) - is_low) - 1022);
+  // The bits of 2^52 + n hold n: a conversion that SSE2 has for vectors.
+  const auto shifted = std::bit_cast<double>(((bits >> 52) - is_low) | uint64_t{0x433} << 52);
+  const double exponent = shifted - (0x1p52 + 1022);
   const double f = mantissa - 1;  // exact
   const double s = f / (2 + f);
   const double correction = s * (f - detail::log_series(s * s));
