@@ -20,6 +20,9 @@ double value_of(const torch::Tensor& scalar) {
   return scalar.defined() ? scalar.to(torch::kFloat64).item<double>() : 0.0;
 }
 
+/// A loss for people: not a number has a sign bit, which "-nan" would show.
+std::string loss_text(double loss) { return std::isnan(loss) ? "nan" : detail::concat(loss); }
+
 std::string advice(const TrainConfig& config) {
   const bool sharp = config.sharpness.method != SharpnessMethod::kSgd;
   return detail::concat(
@@ -86,9 +89,10 @@ void Trainer::check_finite() const {
   const double loss = value_of(last_.loss);
   if (std::isfinite(loss)) return;
   const int64_t step = position_ - 1;
-  throw Diverged(detail::concat(
-      "training diverged: the loss is ", loss, " in epoch ", step / steps_per_epoch() + 1,
-      ", step ", step % steps_per_epoch() + 1, " of ", steps_per_epoch(), "; ", advice(config_)));
+  throw Diverged(detail::concat("training diverged: the loss is ", loss_text(loss), " in epoch ",
+                                step / steps_per_epoch() + 1, ", step ",
+                                step % steps_per_epoch() + 1, " of ", steps_per_epoch(), "; ",
+                                advice(config_)));
 }
 
 Trainer::Totals Trainer::totals() const {
