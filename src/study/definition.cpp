@@ -7,6 +7,7 @@
 #include "flatenn/base/file.h"
 #include "flatenn/fault/encoding.h"
 #include "study/configs.h"
+#include "study/plan_arms.h"
 
 namespace flatenn::study {
 namespace {
@@ -76,6 +77,27 @@ void read_encodings(Config& config, Definition& definition) {
   }
 }
 
+void check_candidate(const Config& config, const std::string& key, const std::string& candidate) {
+  const std::vector<std::string> settings = settings_of(candidate);
+  const bool valid = std::all_of(settings.begin(), settings.end(), [](const std::string& setting) {
+    return setting.find('=', 1) != std::string::npos;
+  });
+  if (settings.empty() || !valid)
+    config.fail(key, "expected \"key=value\", or several with spaces between them, got \"" +
+                         candidate + "\"");
+}
+
+/// A method that is given more tries looks better than it is.
+void check_equal_tries(const Config& config, const Definition& definition) {
+  for (const auto& [recipe, candidates] : definition.tune_candidates) {
+    const auto& [first, others] = *definition.tune_candidates.begin();
+    if (candidates.size() != others.size())
+      config.fail("tune.candidates." + recipe,
+                  detail::concat("has ", candidates.size(), ", ", first, " has ", others.size(),
+                                 "; recipes are compared after equally many tries"));
+  }
+}
+
 void read_tuning(Config& config, Definition& definition) {
   definition.tune_hold_out = config.get_int("tune.hold_out", 5000, {.min = 1});
   definition.tune_epochs = config.get_int("tune.epochs", 0, {.min = 0});
@@ -86,7 +108,10 @@ void read_tuning(Config& config, Definition& definition) {
     const std::string key = "tune.candidates." + recipe;
     definition.tune_candidates[recipe] = config.get_strings(key, {});
     if (definition.recipes.count(recipe) == 0) config.fail(key, "there is no such recipe");
+    for (const std::string& candidate : definition.tune_candidates[recipe])
+      check_candidate(config, key, candidate);
   }
+  check_equal_tries(config, definition);
 }
 
 /// A claim looks at cells that the campaign has.

@@ -61,13 +61,52 @@ TEST(Definition, EveryTuningCandidateIsAValidSetting) {
         StudyOptions options;
         options.arms = {recipe + "-standard"};
         Training training = plan_trainings(definition, options, {}).at(0);
-        training.settings.push_back(candidate);
+        for (const std::string& setting : settings_of(candidate))
+          training.settings.push_back(setting);
         Config config = training_config(training);
         EXPECT_NO_THROW(train::read_train_config(config)) << candidate;
       }
     }
     EXPECT_EQ(counts.size(), 1u) << "every recipe gets as many tries";
   }
+}
+
+TEST(Definition, EveryRecipeIsTriedAtTheSameLearningRates) {
+  for (const std::string& name : definition_names()) {
+    std::set<std::multiset<double>> rates;
+    for (const auto& [recipe, candidates] : brought(name).tune_candidates) {
+      std::multiset<double> of_recipe;
+      for (const std::string& candidate : candidates) {
+        Config config = Config::from_string("", recipe);
+        for (const std::string& setting : settings_of(candidate)) config.set(setting);
+        of_recipe.insert(config.get_double("optimizer.learning_rate", 0));
+      }
+      rates.insert(of_recipe);
+    }
+    EXPECT_THAT(rates, SizeIs(1)) << name;
+  }
+}
+
+TEST(Definition, NamesWhatIsWrongInTheCandidatesOfATuning) {
+  const auto message = [](const std::string& candidates) {
+    return message_of([&] {
+      Config config = Config::from_string(
+          "[campaign]\ntrials = 2\n[recipes]\na = {set = [\"x=0\"]}\nb = {set = [\"x=0\"]}\n"
+          "[tune.candidates]\n" +
+              candidates,
+          "x.toml");
+      read_definition(config, "x");
+    });
+  };
+  EXPECT_EQ(message("a = [\"x=1\", \"x=2 y=1\"]\nb = [\"x=1\", \"x=2\"]\n"), "no error");
+  EXPECT_EQ(message("a = [\"x=1\", \"x=2 y=1\"]\nb = [\"x=1\"]\n"),
+            "x.toml:8: tune.candidates.b: has 1, a has 2; recipes are compared after equally many "
+            "tries");
+  EXPECT_EQ(message("a = [\"x=1 y\"]\n"),
+            "x.toml:7: tune.candidates.a: expected \"key=value\", or several with spaces between "
+            "them, got \"x=1 y\"");
+  EXPECT_THAT(message("a = [\" \"]\n"), HasSubstr("expected \"key=value\""));
+  EXPECT_THAT(message("c = [\"x=1\"]\n"), HasSubstr("there is no such recipe"));
 }
 
 TEST(PlanTrainings, PutsWholeSeedsFirstAndTwiceTheEpochsWhereSaid) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/shell.h"
@@ -46,6 +47,13 @@ std::vector<std::string> settings_for(const Definition& definition, const StudyO
 }
 
 }  // namespace
+
+std::vector<std::string> settings_of(const std::string& candidate) {
+  std::istringstream words(candidate);
+  std::vector<std::string> settings;
+  for (std::string word; words >> word;) settings.push_back(word);
+  return settings;
+}
 
 std::vector<Training> plan_trainings(const Definition& definition, const StudyOptions& options,
                                      const TunedSettings& tuned) {

@@ -13,6 +13,9 @@ namespace flatenn::study {
 /// Settings chosen by tuning, by arm name.
 using TunedSettings = std::map<std::string, std::vector<std::string>>;
 
+/// The settings of a candidate: "a=1 b=2" sets two keys.
+std::vector<std::string> settings_of(const std::string& candidate);
+
 /// One network to train.
 struct Training {
   std::string name;  ///< "saq-sparse-seed1": also its folder.

@@ -275,8 +275,9 @@ TEST_F(WarmStudy, GoesOnWithoutANetworkThatDiverges) {
 }
 
 TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
-  definition_.tune_candidates = {
-      {"sgd", {"optimizer.learning_rate=0.01", "optimizer.learning_rate=0.05"}}};
+  definition_.tune_candidates = {{"sgd",
+                                  {"optimizer.learning_rate=0.01 optimizer.weight_decay=0.02",
+                                   "optimizer.learning_rate=0.05 optimizer.weight_decay=0.03"}}};
   options_.arms = {"sgd-standard"};
   options_.tune = true;
   ASSERT_TRUE(run_study(definition_, options_).finished());
@@ -284,10 +285,13 @@ TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
   ASSERT_EQ(record.at("candidates").size(), 2u);
   const bool first_is_best = record["candidates"][0]["faulty_accuracy"].get<double>() >=
                              record["candidates"][1]["faulty_accuracy"].get<double>();
-  EXPECT_EQ(record["chosen"]["sgd-standard"][0],
-            record["candidates"][first_is_best ? 0 : 1]["setting"]);
+  EXPECT_THAT(record["chosen"]["sgd-standard"],
+              first_is_best
+                  ? ElementsAre("optimizer.learning_rate=0.01", "optimizer.weight_decay=0.02")
+                  : ElementsAre("optimizer.learning_rate=0.05", "optimizer.weight_decay=0.03"));
   const auto run = nlohmann::json::parse(read_file(folder_ / "runs/sgd-standard-seed1/run.json"));
   EXPECT_EQ(run["config"]["optimizer"]["learning_rate"], first_is_best ? 0.01 : 0.05);
+  EXPECT_EQ(run["config"]["optimizer"]["weight_decay"], first_is_best ? 0.02 : 0.03);
   EXPECT_EQ(run["config"]["data"]["hold_out"], 0);
 }
 

@@ -47,14 +47,14 @@ double faulty_accuracy(const Definition& definition, const StudyOptions& options
   return campaign::summarize(accuracies).mean;
 }
 
-/// A setting to try for an arm.
+/// What to try for an arm.
 struct Candidate {
   Training training;
-  std::string setting;
+  std::string setting;  ///< One or several "key=value", as the definition has them.
 };
 
-/// "tune-sgd-standard-optimizer.learning_rate=0.05": the same in every call, whatever else is
-/// tried.
+/// "tune-saq-standard-optimizer.learning_rate=0.1_sharpness.rho=0.05": the same in every call,
+/// whatever else is tried.
 std::string candidate_name(const std::string& arm, const std::string& setting) {
   std::string name = "tune-" + arm + "-" + setting;
   const std::string kept = "._=-+";
@@ -109,7 +109,8 @@ class Tuning {
     training.name = candidate_name(training.arm.name, setting);
     training.settings.push_back("name=\"" + training.name + "\"");
     training.settings.push_back(hold_out);
-    training.settings.push_back(setting);
+    for (const std::string& key_value : settings_of(setting))
+      training.settings.push_back(key_value);
     if (training.warm_start) {
       Training warm_start = *training.warm_start;
       warm_start.settings.push_back(hold_out);
@@ -180,7 +181,7 @@ class Tuning {
       }
       for (const json& score : scores) record["candidates"].push_back(score);
       if (!scores.empty() && scores.size() == tried.size())
-        record["chosen"][arm] = json::array({best_of(scores).at("setting")});
+        record["chosen"][arm] = settings_of(best_of(scores).at("setting"));
     }
     write_file_atomically(options_.out / "tune.json", record.dump(2) + "\n");
   }

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "flatenn/base/error.h"
 #include "report/format.h"
 #include "report/sections.h"
@@ -12,8 +10,11 @@ constexpr double kPercent = 100;
 bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
   const nlohmann::json chosen = tuning.value("chosen", nlohmann::json::object());
   const auto arm = chosen.find(candidate.at("arm").get<std::string>());
-  return arm != chosen.end() &&
-         std::find(arm->begin(), arm->end(), candidate.at("setting")) != arm->end();
+  if (arm == chosen.end()) return false;
+  std::string settings;
+  for (const nlohmann::json& setting : *arm)
+    settings += (settings.empty() ? "" : " ") + setting.get<std::string>();
+  return settings == candidate.at("setting");
 }
 
 Table candidate_table(const nlohmann::json& tuning) {
