@@ -14,7 +14,7 @@ bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
   std::string settings;
   for (const nlohmann::json& setting : *arm)
     settings += (settings.empty() ? "" : " ") + setting.get<std::string>();
-  return settings == candidate.at("setting");
+  return settings == candidate.at("setting").get<std::string>();
 }
 
 Table candidate_table(const nlohmann::json& tuning) {
