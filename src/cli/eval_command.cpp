@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/progress_bar.h"
 #include "flatenn/base/error.h"
 #include "flatenn/engine/check.h"
 #include "flatenn/engine/evaluate.h"
@@ -57,28 +58,35 @@ void evaluate(const EvalOptions& options) {
                engine::measure_sparsity(*inputs.engine, *inputs.network, *inputs.codes));
 }
 
-void check(const EvalOptions& options) {
+void check(const EvalOptions& options, bool quiet) {
   EvaluationOptions wanted = options.inputs;
   wanted.engine = "reference";
   if (wanted.images == 0) wanted.images = kImagesToCheck;
   const EvaluationInputs inputs = open_inputs(wanted);
+  std::vector<std::unique_ptr<engine::Engine>> engines;
+  std::vector<engine::Engine*> others;
+  for (const auto kind : {engine::EngineKind::kLanes, engine::EngineKind::kOneDnn}) {
+    engines.push_back(engine::make_engine(inputs.network, inputs.codes,
+                                          {.kind = kind, .threads = wanted.threads}));
+    others.push_back(engines.back().get());
+  }
+  const auto differences =
+      engine::first_differences(*inputs.engine, others, *inputs.network, *inputs.codes, {},
+                                ProgressBar("check", "images", quiet));
   nlohmann::json results = nlohmann::json::array();
   std::string failure;
-  for (const auto kind : {engine::EngineKind::kLanes, engine::EngineKind::kOneDnn}) {
-    const auto other = engine::make_engine(inputs.network, inputs.codes,
-                                           {.kind = kind, .threads = wanted.threads});
-    const auto difference =
-        engine::first_difference(*inputs.engine, *other, *inputs.network, *inputs.codes);
-    results.push_back({{"engine", other->name()},
+  for (size_t i = 0; i < others.size(); ++i) {
+    const std::string name = others[i]->name();
+    const std::string text = differences[i] ? differences[i]->describe() : "";
+    results.push_back({{"engine", name},
                        {"images", inputs.codes->count},
-                       {"equal", !difference.has_value()},
-                       {"difference", difference ? difference->describe() : ""}});
+                       {"equal", text.empty()},
+                       {"difference", text}});
     if (!options.json) {
-      std::printf("reference against %s, %ld images: %s\n", other->name().c_str(),
-                  inputs.codes->count,
-                  difference ? difference->describe().c_str() : "every code and logit is equal");
+      std::printf("reference against %s, %ld images: %s\n", name.c_str(), inputs.codes->count,
+                  text.empty() ? "every code and logit is equal" : text.c_str());
     }
-    if (difference && failure.empty()) failure = other->name() + ": " + difference->describe();
+    if (!text.empty() && failure.empty()) failure = name + ": " + text;
   }
   if (options.json) std::printf("%s\n", results.dump(2).c_str());
   FLATENN_CHECK(failure.empty(), "engines disagree: ", failure);
@@ -86,7 +94,7 @@ void check(const EvalOptions& options) {
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, const GlobalOptions&) {
+void add_eval_command(CLI::App& app, const GlobalOptions& global) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* command =
       app.add_subcommand("eval", "Accuracy, loss and activation sparsity of a frozen network");
@@ -102,8 +110,9 @@ void add_eval_command(CLI::App& app, const GlobalOptions&) {
       ->check(CLI::IsMember(engines))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
-  command->callback(
-      [options] { options->inputs.engine == "check" ? check(*options) : evaluate(*options); });
+  command->callback([options, &global] {
+    options->inputs.engine == "check" ? check(*options, global.quiet) : evaluate(*options);
+  });
 }
 
 }  // namespace flatenn::cli

@@ -222,6 +222,27 @@ std::vector<int16_t> ReferenceEngine::codes(const Job& job, int64_t activation) 
   return result;
 }
 
+Trace ReferenceEngine::trace(const Job& job) {
+  check_codes_request(*network_, *images_, job, 0);
+  const int64_t count = job_images(job, *images_);
+  const int64_t classes = network_->classes();
+  Trace trace{.codes = {}, .logits = std::vector<float>(static_cast<size_t>(count * classes))};
+  for (const Activation& activation : network_->activations) {
+    const int64_t size = activation.is_float ? 0 : activation.shape.elements();
+    trace.codes.emplace_back(static_cast<size_t>(count * size));
+  }
+  const FaultyNetwork faulty_network(*network_, job);
+  parallel_for(count, threads_, [&](int64_t i) {
+    const ImageState state = faulty_network.run(*images_, image_index(job, i));
+    std::copy(state.logits.begin(), state.logits.end(), trace.logits.begin() + i * classes);
+    for (size_t a = 0; a < trace.codes.size(); ++a) {
+      std::copy(state.codes[a].begin(), state.codes[a].end(),
+                trace.codes[a].begin() + i * std::ssize(state.codes[a]));
+    }
+  });
+  return trace;
+}
+
 std::optional<std::vector<int64_t>> ReferenceEngine::count_zeros(const Job& job) {
   check_codes_request(*network_, *images_, job, 0);
   const FaultyNetwork faulty_network(*network_, job);

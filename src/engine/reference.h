@@ -4,6 +4,12 @@
 
 namespace flatenn::engine {
 
+/// Everything a pass computes.
+struct Trace {
+  std::vector<std::vector<int16_t>> codes;  ///< [activation][image, CHW]; none of the logits.
+  std::vector<float> logits;                ///< [images, classes]
+};
+
 /// Plain loops, written to be obviously right; other engines are compared with it. Images run on
 /// several threads, each image alone.
 class ReferenceEngine final : public Engine {
@@ -13,6 +19,8 @@ class ReferenceEngine final : public Engine {
   std::string name() const override { return "reference"; }
   void run(std::span<Job> jobs) override;
   std::vector<int16_t> codes(const Job& job, int64_t activation) override;
+  /// The codes of all activations and the logits in one pass.
+  Trace trace(const Job& job);
   std::optional<std::vector<int64_t>> count_zeros(const Job& job) override;
 
  private:

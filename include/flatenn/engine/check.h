@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "flatenn/engine/engine.h"
 
@@ -21,7 +23,15 @@ struct Difference {
   std::string describe() const;
 };
 
-/// Compares codes after every layer and then the logits, bit for bit.
+/// Told after every block of images.
+using CheckObserver = std::function<void(int64_t done, int64_t images)>;
+
+/// Compares codes after every layer and then the logits, bit for bit, of `first` with each of the
+/// others; nothing where all are equal. `first` runs once for all of them.
+std::vector<std::optional<Difference>> first_differences(
+    Engine& first, std::span<Engine* const> others, const net::Network& network,
+    const ImageCodes& codes, const Job& job = {}, const CheckObserver& observer = {});
+/// The same for one other engine.
 std::optional<Difference> first_difference(Engine& first, Engine& second,
                                            const net::Network& network, const ImageCodes& codes,
                                            const Job& job = {});
