@@ -225,6 +225,23 @@ TEST(Campaign, SaysWhatWasReachedWhereTheTimeWasTooShort) {
   EXPECT_GT(plan.cells.at(0).accuracy.count, 0);
 }
 
+TEST(Campaign, ExportsNoNumbersOfCellsWithoutTrials) {
+  SmallCampaign small(20);
+  small.run(small.plan_of_one("rates = [0.01]\ntrials = 1\n"), "a.db");
+  PlanResult plan = load_results(small.folder() / "a.db").at(0);
+  const auto exported = [&] {
+    return nlohmann::json::parse(to_json(plan).dump()).at("cells").at(0);
+  };
+  EXPECT_TRUE(exported().at("mean").is_number());
+  EXPECT_TRUE(exported().at("sd").is_null()) << "one trial tells no spread";
+  plan.cells.at(0).accuracy = {};
+  for (const char* const key : {"mean", "sd", "median", "min", "p5", "yield", "sdc1", "drawn"}) {
+    EXPECT_TRUE(exported().at(key).is_null()) << key;
+  }
+  EXPECT_THAT(to_csv({plan}), HasSubstr(std::to_string(plan.cells.at(0).images) + ","));
+  EXPECT_THAT(to_csv({plan}), HasSubstr(",,,,,,,,,,"));
+}
+
 TEST(Campaign, RefusesMoreImagesATrialThanThereAre) {
   SmallCampaign small(20);
   const Plan plan = small.plan_of_one("images_per_trial = 21\n");

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -43,7 +44,13 @@ json model_json(const ModelResult& model) {
           {"metadata", model.metadata}};
 }
 
+/// NaN, which is null in JSON and nothing in CSV, where `count` trials tell nothing of it.
+double told_by(int64_t count, double value, int64_t least = 1) {
+  return count >= least ? value : std::numeric_limits<double>::quiet_NaN();
+}
+
 json cell_json(const PlanResult& plan, const CellResult& cell) {
+  const int64_t n = cell.accuracy.count;
   return {{"model", plan.models[static_cast<size_t>(cell.model)].name},
           {"kind", plan.kinds[static_cast<size_t>(cell.kind)]},
           {"level", level_json(plan.levels[static_cast<size_t>(cell.level)])},
@@ -51,26 +58,26 @@ json cell_json(const PlanResult& plan, const CellResult& cell) {
           {"trials", cell.accuracy.count},
           {"surplus", cell.surplus},
           {"images", cell.images},
-          {"mean", cell.accuracy.mean},
-          {"sd", cell.accuracy.sd},
-          {"median", cell.accuracy.median},
-          {"min", cell.accuracy.min},
-          {"p5", cell.accuracy.p5},
-          {"skew", cell.accuracy.skew},
+          {"mean", told_by(n, cell.accuracy.mean)},
+          {"sd", told_by(n, cell.accuracy.sd, 2)},
+          {"median", told_by(n, cell.accuracy.median)},
+          {"min", told_by(n, cell.accuracy.min)},
+          {"p5", told_by(n, cell.accuracy.p5)},
+          {"skew", told_by(n, cell.accuracy.skew)},
           {"ci", interval_json(cell.ci)},
           {"skew_ci", cell.skew_ci ? interval_json(*cell.skew_ci) : json(nullptr)},
           {"bootstrap_ci", cell.bootstrap_ci ? interval_json(*cell.bootstrap_ci) : json(nullptr)},
           {"yield_accuracy", plan.yield_accuracy(cell.model)},
-          {"yield", cell.yield},
+          {"yield", told_by(n, cell.yield)},
           {"yield_ci", interval_json(cell.yield_ci)},
-          {"mean_loss", cell.mean_loss},
-          {"identical", cell.identical},
-          {"masked", cell.masked},
-          {"sdc1", cell.sdc1()},
-          {"sdc1_right", cell.sdc1_right},
-          {"sdc1_wrong", cell.sdc1_wrong},
-          {"drawn", cell.drawn},
-          {"landed", cell.landed},
+          {"mean_loss", told_by(n, cell.mean_loss)},
+          {"identical", told_by(n, cell.identical)},
+          {"masked", told_by(n, cell.masked)},
+          {"sdc1", told_by(n, cell.sdc1())},
+          {"sdc1_right", told_by(n, cell.sdc1_right)},
+          {"sdc1_wrong", told_by(n, cell.sdc1_wrong)},
+          {"drawn", told_by(n, cell.drawn)},
+          {"landed", told_by(n, cell.landed)},
           {"accuracies", cell.accuracies},
           {"reproduce", plan.reproduce_command(cell)}};
 }
@@ -82,7 +89,7 @@ json pair_json(const PlanResult& plan, const PairResult& pair) {
           {"level", level_json(plan.levels[static_cast<size_t>(pair.level)])},
           {"trials", pair.trials},
           {"difference", pair.difference},
-          {"sd", pair.sd},
+          {"sd", told_by(pair.trials, pair.sd, 2)},
           {"ci", interval_json(pair.ci)},
           {"p_value", pair.p_value},
           {"holm_p_value", pair.holm_p_value}};
@@ -106,9 +113,9 @@ json stratum_json(const PlanResult& plan, const StratumResult& stratum) {
           {"wanted", stratum.wanted},
           {"tried", stratum.tried},
           {"critical", stratum.critical},
-          {"share", stratum.share},
+          {"share", told_by(stratum.tried, stratum.share)},
           {"ci", interval_json(stratum.ci)},
-          {"mean_sdc1", stratum.mean_sdc1},
+          {"mean_sdc1", told_by(stratum.tried, stratum.mean_sdc1)},
           {"reproduce", plan.reproduce_command(stratum)}};
 }
 
@@ -149,14 +156,18 @@ std::string cell_line(const PlanResult& plan, const CellResult& cell) {
   line.add(level.count ? std::to_string(*level.count) : "");
   line.add(level.voltage ? json(*level.voltage).dump() : "");
   line.add(cell.accuracy.count).add(cell.images).add(to_string(cell.stop));
-  line.add(model.golden_accuracy).add(cell.accuracy.mean).add(cell.accuracy.sd);
-  line.add(cell.accuracy.median).add(cell.accuracy.min).add(cell.accuracy.p5).add(cell.ci);
+  const int64_t n = cell.accuracy.count;
+  line.add(model.golden_accuracy).add(told_by(n, cell.accuracy.mean));
+  line.add(told_by(n, cell.accuracy.sd, 2)).add(told_by(n, cell.accuracy.median));
+  line.add(told_by(n, cell.accuracy.min)).add(told_by(n, cell.accuracy.p5)).add(cell.ci);
   constexpr double kNone = NAN;
   line.add(cell.skew_ci.value_or(Interval{kNone, kNone}));
   line.add(cell.bootstrap_ci.value_or(Interval{kNone, kNone}));
-  line.add(plan.yield_accuracy(cell.model)).add(cell.yield).add(cell.yield_ci);
-  line.add(cell.mean_loss).add(cell.identical).add(cell.masked);
-  line.add(cell.sdc1_right).add(cell.sdc1_wrong).add(cell.drawn).add(cell.landed);
+  line.add(plan.yield_accuracy(cell.model)).add(told_by(n, cell.yield)).add(cell.yield_ci);
+  for (const double value : {cell.mean_loss, cell.identical, cell.masked, cell.sdc1_right,
+                             cell.sdc1_wrong, cell.drawn, cell.landed}) {
+    line.add(told_by(n, value));
+  }
   return line.line();
 }
 
@@ -168,7 +179,8 @@ std::string stratum_line(const PlanResult& plan, const StratumResult& stratum) {
       .add(csv_field(stratum.layer_name));
   line.add(stratum.bit < 0 ? std::string("all") : std::to_string(stratum.bit));
   line.add(stratum.population).add(stratum.wanted).add(stratum.tried).add(stratum.critical);
-  line.add(stratum.share).add(stratum.ci).add(stratum.mean_sdc1);
+  line.add(told_by(stratum.tried, stratum.share)).add(stratum.ci);
+  line.add(told_by(stratum.tried, stratum.mean_sdc1));
   return line.line();
 }
 

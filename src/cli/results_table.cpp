@@ -22,6 +22,14 @@ int width_of(const std::vector<std::string>& texts, size_t at_least) {
   return static_cast<int>(width);
 }
 
+/// "-" where `count` trials are fewer than it takes to tell the value.
+std::string value_text(double value, int64_t count, int64_t least = 1) {
+  if (count < least) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value);
+  return text;
+}
+
 std::string interval_text(const Interval& interval) {
   if (!std::isfinite(interval.half_width())) return "-";
   char text[48];
@@ -43,12 +51,17 @@ void print_cells(const PlanResult& plan) {
               "median", "min", "yield", "sdc1 %", "stop");
   for (const CellResult& cell : plan.cells) {
     const Summary& a = cell.accuracy;
-    std::printf("%-*s  %-*s  %10s  %6ld  %7.2f  %16s  %6.2f  %6.2f  %6.2f  %6.2f  %7.2f  %s\n",
-                name_width, plan.models[static_cast<size_t>(cell.model)].name.c_str(), kind_width,
+    const auto told = [&](double value, int64_t least = 1) {
+      return value_text(value, a.count, least);
+    };
+    std::printf("%-*s  %-*s  %10s  %6ld  %7s  %16s  %6s  %6s  %6s  %6s  %7s  %s\n", name_width,
+                plan.models[static_cast<size_t>(cell.model)].name.c_str(), kind_width,
                 plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
-                plan.levels[static_cast<size_t>(cell.level)].label.c_str(), a.count, 100 * a.mean,
-                interval_text(cell.ci).c_str(), 100 * a.sd, 100 * a.median, 100 * a.min, cell.yield,
-                100 * cell.sdc1(), to_string(cell.stop).c_str());
+                plan.levels[static_cast<size_t>(cell.level)].label.c_str(), a.count,
+                told(100 * a.mean).c_str(), interval_text(cell.ci).c_str(),
+                told(100 * a.sd, 2).c_str(), told(100 * a.median).c_str(),
+                told(100 * a.min).c_str(), told(cell.yield).c_str(),
+                told(100 * cell.sdc1()).c_str(), to_string(cell.stop).c_str());
   }
 }
 
@@ -121,11 +134,12 @@ void print_strata(const PlanResult& plan) {
               kind_width, "kind", layer_width, "layer", "bit", "faults", "tried", "critical",
               "critical %", "95 % interval");
   for (const StratumResult& s : plan.strata) {
-    std::printf("%-*s  %-*s  %-*s  %4s  %10ld  %7ld  %8ld  %10.2f  %16s\n", name_width,
+    std::printf("%-*s  %-*s  %-*s  %4s  %10ld  %7ld  %8ld  %10s  %16s\n", name_width,
                 plan.models[static_cast<size_t>(s.model)].name.c_str(), kind_width,
                 plan.kinds[static_cast<size_t>(s.kind)].c_str(), layer_width, s.layer_name.c_str(),
                 s.bit < 0 ? "all" : std::to_string(s.bit).c_str(), s.population, s.tried,
-                s.critical, 100 * s.share, interval_text(s.ci).c_str());
+                s.critical, value_text(100 * s.share, s.tried).c_str(),
+                interval_text(s.ci).c_str());
   }
 }
 
