@@ -104,6 +104,20 @@ void add_images(CLI::App& command, const std::shared_ptr<PlanOptions>& options) 
       ->type_name("all|auto|N");
 }
 
+/// Puts aside what a plan file says of rates, trials and images, none of which single faults have.
+void add_single_fault(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
+  command.add_option_function<std::string>(
+      "--single-fault",
+      [options](const std::string& mode) {
+        options->replaced.insert(
+            options->replaced.end(),
+            {"rates", "counts", "voltages", "voltage_table", "trials", "half_width", "images",
+             "images_per_trial", "wanted_accuracy", "tolerated_drop"});
+        options->sets.push_back("single_fault=" + toml_text(mode));
+      },
+      "One fault a trial: sampled (per layer and bit) or exhaustive");
+}
+
 void add_fault_options(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
   add_texts(command, options, "--kinds", "kinds", "bit_flip, stuck_at_0, stuck_at_1");
   add_levels(command, options, "--rates", "rates", "Bit error rates in [0, 1]");
@@ -116,8 +130,7 @@ void add_fault_options(CLI::App& command, const std::shared_ptr<PlanOptions>& op
   add_numbers(command, options, "--bits", "bits", "Only these bit positions; -1: the top bit");
   command.add_flag_callback(
       "--biases", [options] { options->sets.emplace_back("biases=true"); }, "Biases too");
-  add_text(command, options, "--single-fault", "single_fault",
-           "One fault a trial: sampled (per layer and bit) or exhaustive");
+  add_single_fault(command, options);
 }
 
 }  // namespace
