@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "flatenn/analysis/directions.h"
@@ -41,6 +42,25 @@ bool read_point(const std::string& line, SurfaceValue& value) {
                            value.accuracy);
 }
 
+/// What tells two identities apart, "" where they mean the same landscape: that is known of the
+/// other end of a path by its weights, wherever its file lies.
+std::string difference_of(const std::string& stored, const std::string& now) {
+  const auto parse = [](const std::string& text) {
+    return nlohmann::json::parse(text, nullptr, false);
+  };
+  const nlohmann::json there = parse(stored), here = parse(now);
+  if (!there.is_object() || !here.is_object()) return stored == now ? "" : "no settings of one";
+  nlohmann::json keys = there;
+  keys.update(here);
+  for (const auto& item : keys.items()) {
+    if (item.key() == "towards" && keys.contains("towards_hash")) continue;
+    const nlohmann::json before = there.value(item.key(), nlohmann::json());
+    const nlohmann::json after = here.value(item.key(), nlohmann::json());
+    if (before != after) return item.key() + " " + before.dump() + ", now " + after.dump();
+  }
+  return "";
+}
+
 /// The file of a landscape: points of an earlier, interrupted run, then new ones.
 class PointFile {
  public:
@@ -67,9 +87,10 @@ class PointFile {
     if (!in) return;
     std::string line;
     std::getline(in, line);
-    FLATENN_CHECK(line == "# " + identity, path_.string(), ": holds another landscape (",
-                  line.empty() ? "empty file" : line.substr(std::min<size_t>(2, line.size())),
-                  "); expected ", identity, ". Give another --out or remove it");
+    const std::string difference =
+        difference_of(line.substr(std::min<size_t>(2, line.size())), identity);
+    FLATENN_CHECK(difference.empty(), path_.string(), ": holds another landscape (", difference,
+                  "); give another --out or remove it");
     std::getline(in, line);
     SurfaceValue value;
     while (std::getline(in, line) && !in.eof() && read_point(line, value)) {

@@ -148,6 +148,27 @@ TEST_F(TraceLandscape, RefusesTheFileOfAnotherLandscapeAndBadOptions) {
   EXPECT_THROW(trace_landscape(bowl, axes, options, file_, "bowl"), Error);
 }
 
+TEST_F(TraceLandscape, NamesWhatDiffersInAnotherLandscapesFile) {
+  Bowl bowl;
+  const LandscapeOptions options{.points = 3, .range = 1};
+  const LandscapeAxes axes = random_axes(bowl, 4, options);
+  const std::string identity = R"({"images":5,"seed":1,"towards":"a","towards_hash":"12"})";
+  trace_landscape(bowl, axes, options, file_, identity);
+  try {
+    trace_landscape(bowl, axes, options, file_,
+                    R"({"images":5,"seed":2,"towards":"a","towards_hash":"12"})");
+    ADD_FAILURE() << "another seed is another landscape";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              file_.string() +
+                  ": holds another landscape (seed 1, now 2); give another --out or remove it");
+  }
+  const int64_t before = bowl.evaluations;
+  trace_landscape(bowl, axes, options, file_,
+                  R"({"images":5,"seed":1,"towards":"moved/a","towards_hash":"12"})");
+  EXPECT_EQ(bowl.evaluations, before) << "the same network at another place is no other";
+}
+
 TEST(RandomAxes, AreAFunctionOfTheSeed) {
   Bowl bowl;
   const LandscapeOptions options{.two_dimensional = true};

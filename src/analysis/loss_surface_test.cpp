@@ -77,6 +77,13 @@ TEST(Sharpness, BatchesAsLargeAsTheSetGiveTheOneStepRise) {
   EXPECT_NEAR(report.radii[0].m_sharpness, report.radii[0].one_step, 1e-6);
 }
 
+TEST(Sharpness, GivesTheDensityWithoutEigenvaluesToo) {
+  const SharpnessReport report = measure_sharpness(
+      hand_surface(), {.rho = {0.1}, .samples = 2, .eigenvalues = 0, .density = true});
+  EXPECT_TRUE(report.hessian.values.empty());
+  EXPECT_FALSE(report.density.density.empty());
+}
+
 TEST(Sharpness, RefusesValuesThatMeanNothing) {
   const LossSurface surface = hand_surface();
   EXPECT_THROW(measure_sharpness(surface, {.rho = {0.0}}), Error);

@@ -60,7 +60,7 @@ class Measurement {
     tell("Gaussian noise");
     report.noise = options_.noise;
     report.noise_rise = noise_rise();
-    if (options_.eigenvalues > 0) measure_hessian(report);
+    if (options_.eigenvalues > 0 || options_.density) measure_hessian(report);
     return report;
   }
 
@@ -138,19 +138,21 @@ class Measurement {
       return [this, stage](const std::string& text) { tell(std::string(stage) + ": " + text); };
     };
     const int64_t n = weights_.numel();
-    report.tolerance = options_.tolerance;
-    report.hessian = lanczos(op, n,
-                             {.eigenpairs = options_.eigenvalues,
-                              .max_iterations = options_.max_products,
-                              .tolerance = options_.tolerance,
-                              .seed = options_.seed,
-                              .device = weights_.device(),
-                              .observer = observer("eigenvalues")});
-    report.trace = estimate_trace(op, report.hessian.vectors,
-                                  {.max_probes = options_.max_products,
-                                   .tolerance = options_.tolerance,
-                                   .seed = options_.seed,
-                                   .observer = observer("trace")});
+    if (options_.eigenvalues > 0) {
+      report.tolerance = options_.tolerance;
+      report.hessian = lanczos(op, n,
+                               {.eigenpairs = options_.eigenvalues,
+                                .max_iterations = options_.max_products,
+                                .tolerance = options_.tolerance,
+                                .seed = options_.seed,
+                                .device = weights_.device(),
+                                .observer = observer("eigenvalues")});
+      report.trace = estimate_trace(op, report.hessian.vectors,
+                                    {.max_probes = options_.max_products,
+                                     .tolerance = options_.tolerance,
+                                     .seed = options_.seed,
+                                     .observer = observer("trace")});
+    }
     if (options_.density) {
       report.density = spectral_density(op, n,
                                         {.seed = options_.seed,

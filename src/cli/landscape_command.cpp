@@ -129,7 +129,7 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
   auto options = std::make_shared<LandscapeCommand>();
   CLI::App* command = app.add_subcommand(
       "landscape", "Trace the loss around a trained network, on a line or plane");
-  options->inputs.declare(*command);
+  options->inputs.declare_inputs(*command);
   command->add_option("-o,--out", options->out, "Folder of the results; finished points are kept")
       ->required();
   command->add_flag("--plane", options->question.grid.two_dimensional,
@@ -145,11 +145,14 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
                    "Move weights after quantization (as faults do) or before it (run folders)")
       ->check(CLI::IsMember({"after", "before"}))
       ->capture_default_str();
-  command->add_option("--direction", options->question.direction, "First direction")
-      ->check(CLI::IsMember({"random", "ascent"}))
-      ->capture_default_str();
-  command->add_option("--towards", options->question.towards,
-                      "Another model: walk the straight path to it");
+  CLI::Option* const direction =
+      command->add_option("--direction", options->question.direction, "First direction")
+          ->check(CLI::IsMember({"random", "ascent"}))
+          ->capture_default_str();
+  command
+      ->add_option("--towards", options->question.towards,
+                   "Another model: walk the straight path to it")
+      ->excludes(direction);
   command->add_option("--seed", options->question.seed, "Seed of random directions")
       ->check(at_least(0))
       ->capture_default_str();

@@ -30,7 +30,7 @@ struct SensitivityCommand {
   int64_t gradient_images = 1000;
   int64_t attack_flips = 0;
   int64_t attack_images = 256;
-  double harden_rate = 0;
+  std::optional<double> harden_rate;
   double tolerated_drop = 0.01;
   std::string plan;
   std::string code_plan;
@@ -77,7 +77,7 @@ nlohmann::json attack(const SensitivityCommand& options, const EvaluationInputs&
 analysis::HardeningOptions hardening_options(const SensitivityCommand& options, bool quiet) {
   return {.kind = options.cells.kind,
           .encoding = options.cells.encoding,
-          .rate = options.harden_rate,
+          .rate = *options.harden_rate,
           .tolerated_drop = options.tolerated_drop,
           .trials = options.cells.trials,
           .seed = options.cells.seed + 1,
@@ -219,10 +219,10 @@ void run(SensitivityCommand& options, bool quiet) {
   options.cells.encoding = fault::parse_encoding(options.encoding);
   for (const auto& [name, plan] :
        {std::pair{"--plan", options.plan}, std::pair{"--code-plan", options.code_plan}}) {
-    FLATENN_CHECK(plan.empty() || options.harden_rate > 0, name,
+    FLATENN_CHECK(plan.empty() || options.harden_rate, name,
                   ": needs --harden RATE, which makes the plan");
   }
-  if (options.harden_rate != 0) analysis::check(hardening_options(options, quiet));
+  if (options.harden_rate) analysis::check(hardening_options(options, quiet));
   const EvaluationInputs inputs = open_inputs(options.inputs, options.cells.encoding);
   options.cells.observer = ProgressBar("sensitivity", "passes", quiet);
   const analysis::SensitivityReport report = analysis::measure_sensitivity(
@@ -231,7 +231,7 @@ void run(SensitivityCommand& options, bool quiet) {
   if (!options.no_estimates) json["estimates"] = add_estimates(options, inputs.network, report);
   if (options.attack_flips > 0) json["attack"] = attack(options, inputs, quiet);
   std::optional<Protected> found;
-  if (options.harden_rate > 0) {
+  if (options.harden_rate) {
     found = protect(options, inputs, report, quiet);
     add_protection(*found, json);
   }
@@ -262,22 +262,28 @@ void add_sensitivity_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--seed", options->cells.seed, "Seed of every fault map")
       ->check(at_least(0))
       ->capture_default_str();
-  command->add_flag("--no-estimates", options->no_estimates, "Leave the gradient estimates out");
+  CLI::Option* const no_estimates = command->add_flag("--no-estimates", options->no_estimates,
+                                                      "Leave the gradient estimates out");
   command
       ->add_option("--gradient-images", options->gradient_images,
                    "Images of the other split that estimates see")
       ->check(at_least(1))
+      ->excludes(no_estimates)
       ->capture_default_str();
-  command->add_option("--attack", options->attack_flips, "Flips of a progressive bit search")
-      ->check(at_least(0));
+  CLI::Option* const flips =
+      command->add_option("--attack", options->attack_flips, "Flips of a progressive bit search")
+          ->check(at_least(0));
   command
       ->add_option("--attack-images", options->attack_images,
                    "Images of the other split that the search sees")
       ->check(at_least(1))
+      ->needs(flips)
       ->capture_default_str();
-  command->add_option("--harden", options->harden_rate,
-                      "Harden bits greedily against faults at this rate, and try check codes");
+  CLI::Option* const harden =
+      command->add_option("--harden", options->harden_rate,
+                          "Harden bits greedily against faults at this rate, and try check codes");
   command->add_option("--tolerated-drop", options->tolerated_drop, "Accuracy that may be lost")
+      ->needs(harden)
       ->capture_default_str();
   command->add_option("--plan", options->plan,
                       "Write the hardened memory as a plan for 'flatenn campaign'");

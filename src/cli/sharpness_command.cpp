@@ -47,9 +47,6 @@ void print_hessian(const analysis::SharpnessReport& report) {
       "Hessian trace %.5g +- %.2g\n  (%ld probes, standard error %.2g %%, wanted %.2g %%%s)\n",
       trace.trace, trace.standard_error, trace.probes,
       100 * trace.standard_error / std::abs(trace.trace), tolerance, ending(trace.converged));
-  if (!report.density.density.empty())
-    std::printf("spectral density from %.4g to %.4g: in the result (--out, --json)\n",
-                report.density.eigenvalue.front(), report.density.eigenvalue.back());
 }
 
 void print_report(const analysis::SharpnessReport& report, const analysis::FaultRise& faults) {
@@ -67,6 +64,9 @@ void print_report(const analysis::SharpnessReport& report, const analysis::Fault
   std::printf("rise under bit flips at rate %.3g: %.4g +- %.2g (%ld maps)\n", faults.rate,
               faults.rise.mean, faults.rise.standard_error, faults.trials);
   if (!report.hessian.values.empty()) print_hessian(report);
+  if (!report.density.density.empty())
+    std::printf("spectral density from %.4g to %.4g: in the result (--out, --json)\n",
+                report.density.eigenvalue.front(), report.density.eigenvalue.back());
 }
 
 void run(const SharpnessCommand& options, const GlobalOptions& global) {
@@ -117,7 +117,9 @@ void add_sharpness_command(CLI::App& app, const GlobalOptions& global) {
       ->capture_default_str();
   command->add_option("--samples", measures.samples, "Random draws of each average")
       ->capture_default_str();
-  command->add_option("-k,--eigenvalues", measures.eigenvalues, "Hessian eigenvalues (0: none)")
+  command
+      ->add_option("-k,--eigenvalues", measures.eigenvalues,
+                   "Hessian eigenvalues (0: none, and no trace)")
       ->capture_default_str();
   command->add_option("--tolerance", measures.tolerance, "Relative, of eigenvalues and trace")
       ->capture_default_str();
