@@ -281,6 +281,7 @@ store::PlanRow prepare(Workload& workload, store::Store& store, const CampaignOp
         subset || pilot_in_any_case ? run_pilot(workload).to_json() : std::string();
     stored = store_plan(store, workload, pilot, options.plan_file);
   }
+  update_layout(store, workload, options.plan_file, *stored);
   if (!stored->pilot.empty()) {
     workload.set_images_per_trial(Pilot::from_json(stored->pilot).images_per_trial);
   }

@@ -242,6 +242,22 @@ TEST(Campaign, ExportsNoNumbersOfCellsWithoutTrials) {
   EXPECT_THAT(to_csv({plan}), HasSubstr(",,,,,,,,,,"));
 }
 
+TEST(Campaign, TellsResultsAsTheLastRunAskedFor) {
+  SmallCampaign small;
+  small.run(small.plan_of_one("rates = [0.01, 0.05]\ntrials = 12\nwanted_accuracy = 0\n"), "a.db");
+  const PlanResult first = load_results(small.folder() / "a.db").at(0);
+  EXPECT_EQ(first.cells.at(1).yield, 1);
+  small.run(small.plan_of_one("rates = [0.01, 0.05]\ntrials = 12\nwanted_accuracy = 1\n"
+                              "tolerated_drop = 0.2\n"),
+            "a.db");
+  const PlanResult second = load_results(small.folder() / "a.db").at(0);
+  EXPECT_EQ(second.cells.at(1).yield, 0);
+  EXPECT_EQ(second.tolerated_drop, 0.2);
+  EXPECT_EQ(second.cells.at(1).accuracies, first.cells.at(1).accuracies);
+  EXPECT_THAT(second.reproduce_command(second.cells.at(1)),
+              HasSubstr(" --wanted-accuracy 1.0 --tolerated-drop 0.2"));
+}
+
 TEST(Campaign, RefusesMoreImagesATrialThanThereAre) {
   SmallCampaign small(20);
   const Plan plan = small.plan_of_one("images_per_trial = 21\n");

@@ -123,6 +123,10 @@ std::string PlanResult::reproduce_command(const CellResult& cell) const {
   if (cell.images > 0 && cell.images < dataset_images) {
     command.add("--images", std::to_string(cell.images));
   }
+  if (wanted_accuracy) command.add("--wanted-accuracy", json(*wanted_accuracy).dump());
+  if (tolerated_drop != PlanResult().tolerated_drop) {
+    command.add("--tolerated-drop", json(tolerated_drop).dump());
+  }
   return command.text();
 }
 

@@ -156,6 +156,14 @@ store::PlanRow store_plan(store::Store& store, const Workload& workload, const s
   return find_stored_plan(store, workload).value();
 }
 
+void update_layout(store::Store& store, const Workload& workload, const std::string& plan_file,
+                   store::PlanRow& row) {
+  const std::string layout = plan_layout(workload, plan_file).dump();
+  if (layout == row.layout) return;
+  store.set_layout(row.id, layout);
+  row.layout = layout;
+}
+
 StopRule stop_rule_of(const json& settings, int64_t images_per_trial, int64_t max_trials) {
   StopRule rule;
   rule.max_trials = max_trials;

@@ -23,6 +23,10 @@ store::PlanRow store_plan(store::Store& store, const Workload& workload, const s
 /// The stored plan of this name and meaning, if any; throws as store_plan.
 std::optional<store::PlanRow> find_stored_plan(const store::Store& store, const Workload& workload);
 
+/// Stores how this run wants results told, where an earlier one wanted it otherwise.
+void update_layout(store::Store& store, const Workload& workload, const std::string& plan_file,
+                   store::PlanRow& row);
+
 /// A cell's stop rule from a plan's settings; `max_trials` of single-fault strata.
 StopRule stop_rule_of(const nlohmann::json& settings, int64_t images_per_trial, int64_t max_trials);
 

@@ -46,4 +46,9 @@ int64_t Store::add_plan(const PlanRow& plan, const std::vector<PlanModelRow>& mo
   return id;
 }
 
+void Store::set_layout(int64_t plan, const std::string& layout) {
+  Query query = database_->query("UPDATE plans SET layout = ? WHERE id = ?");
+  query.bind_all(layout, plan).run();
+}
+
 }  // namespace flatenn::store

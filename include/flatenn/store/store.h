@@ -134,6 +134,8 @@ class Store {
   /// another process has stored this name meanwhile, the id of that plan.
   int64_t add_plan(const PlanRow& plan, const std::vector<PlanModelRow>& models,
                    const std::vector<CellRow>& cells);
+  /// Replaces how a plan's results are told; its trials stay as they are.
+  void set_layout(int64_t plan, const std::string& layout);
 
   const std::filesystem::path& path() const;
   Database& database() const;  ///< For the rest of src/store.
