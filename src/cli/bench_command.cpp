@@ -2,8 +2,10 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/command.h"
+#include "flatenn/base/error.h"
 #include "flatenn/engine/bench.h"
 #include "flatenn/net/onnx.h"
 
@@ -20,7 +22,7 @@ constexpr int64_t kPassesOfCampaigns = 1000;
 struct BenchCommandOptions {
   std::string model = "lenet5";
   std::string engine = "cpu";
-  int bits = 4;
+  std::optional<int> bits;
   int64_t images = 10000;
   int64_t threads = 0;
   engine::BenchOptions bench;
@@ -82,10 +84,17 @@ void print_table(const BenchCommandOptions& options, const BenchReport& report,
   }
 }
 
+net::Network network_of(const BenchCommandOptions& options) {
+  constexpr int kBits = 4;
+  if (!std::filesystem::exists(options.model)) {
+    return engine::bench_network(options.model, options.bits.value_or(kBits));
+  }
+  FLATENN_CHECK(!options.bits, "--bits: ", options.model, " has bits of its own");
+  return net::read_onnx(options.model);
+}
+
 void run(const BenchCommandOptions& options) {
-  auto network = std::make_shared<net::Network>(
-      std::filesystem::exists(options.model) ? net::read_onnx(options.model)
-                                             : engine::bench_network(options.model, options.bits));
+  auto network = std::make_shared<net::Network>(network_of(options));
   const auto images = engine::bench_images(*network, options.images);
   const engine::EngineOptions engine_options{.kind = engine::parse_engine_kind(options.engine),
                                              .threads = options.threads,
@@ -115,7 +124,7 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
       ->capture_default_str();
   command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")
       ->check(CLI::Range(2, 8))
-      ->capture_default_str();
+      ->default_str("4");
   command->add_option("--images", options->images, "Random images")
       ->check(CLI::Range(int64_t{1}, kMostCount))
       ->capture_default_str();

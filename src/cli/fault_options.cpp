@@ -59,6 +59,8 @@ void take_map(const FaultOptions& options, fault::FaultModel& model) {
 
 double choose_rate(const FaultOptions& options, const fault::FaultModel& model) {
   if (!options.voltages.empty()) {
+    FLATENN_CHECK(model.follows_rate(), "--voltage: all faults of ", options.config,
+                  " have a rate of their own");
     return fault::VoltageTable::read(options.voltages).rate(options.voltage);
   }
   if (options.rate) {
