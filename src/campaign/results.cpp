@@ -1,6 +1,7 @@
 #include "flatenn/campaign/results.h"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -84,6 +85,10 @@ struct Reader {
     result.level = row.level;
     if (result.stop == StopReason::kRunning && plan.time_limited) {
       result.stop = StopReason::kTimeLimit;
+    }
+    if (result.images > 0 && result.images < plan.dataset_images) {
+      result.yield = std::numeric_limits<double>::quiet_NaN();
+      result.yield_ci = {result.yield, result.yield};
     }
     return result;
   }

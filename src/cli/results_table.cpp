@@ -22,9 +22,9 @@ int width_of(const std::vector<std::string>& texts, size_t at_least) {
   return static_cast<int>(width);
 }
 
-/// "-" where `count` trials are fewer than it takes to tell the value.
+/// "-" where there is no value, or `count` trials are fewer than it takes to tell it.
 std::string value_text(double value, int64_t count, int64_t least = 1) {
-  if (count < least) return "-";
+  if (count < least || !std::isfinite(value)) return "-";
   char text[32];
   std::snprintf(text, sizeof text, "%.2f", value);
   return text;
@@ -63,6 +63,18 @@ void print_cells(const PlanResult& plan) {
                 told(100 * a.min).c_str(), told(cell.yield).c_str(),
                 told(100 * cell.sdc1()).c_str(), to_string(cell.stop).c_str());
   }
+}
+
+void print_image_share(const PlanResult& plan) {
+  int64_t images = plan.dataset_images;
+  for (const CellResult& cell : plan.cells) {
+    if (cell.images > 0) images = std::min(images, cell.images);
+  }
+  if (images == plan.dataset_images) return;
+  std::printf(
+      "\ntrials look at %ld of %ld images: sd, median and min are those of their estimates, and "
+      "tell no yield\n",
+      images, plan.dataset_images);
 }
 
 /// Cells whose trials are skewed, with the interval that allows for it.
@@ -159,6 +171,7 @@ void print_results(const PlanResult& plan) {
     return;
   }
   print_cells(plan);
+  print_image_share(plan);
   print_skewed(plan);
   print_tolerances(plan);
   print_pairs(plan);

@@ -179,6 +179,18 @@ TEST(Differences, AreBetterMinusWorseWhicheverWayTheyAreStored) {
   FAIL() << "no figure gain-bit-flip";
 }
 
+TEST(Page, ShowsNoYieldWhereTrialsTellNone) {
+  Findings findings = testing::test_findings();
+  EXPECT_TRUE(embedded(render_page(findings), "flatenn-figures").contains("yield-bit-flip"));
+  for (campaign::CellResult& cell : findings.plans[0].cells) {
+    cell.yield = NAN;
+    cell.yield_ci = {NAN, NAN};
+  }
+  const std::string page = render_page(findings);
+  EXPECT_FALSE(embedded(page, "flatenn-figures").contains("yield-bit-flip"));
+  EXPECT_TRUE(embedded(page, "flatenn-data").at("plans")[0].at("cells")[0].at("yield").is_null());
+}
+
 TEST(Replicates, AreJoinedOverTrainingSeeds) {
   const nlohmann::json figures =
       embedded(render_page(testing::test_findings(3)), "flatenn-figures");

@@ -46,16 +46,18 @@ struct CellResult {
   /// cell, since looking at the data costs coverage, else at 95 %.
   std::optional<Interval> skew_ci;
   std::optional<Interval> bootstrap_ci;  ///< Beside it where the sample is skewed (|skew| > 1).
-  double yield = 0;       ///< Share of maps with at least PlanResult::yield_accuracy(model).
-  Interval yield_ci;      ///< Clopper-Pearson, 95 %.
-  double mean_loss = 0;   ///< Mean cross-entropy.
-  double identical = 0;   ///< Mean share of images whose logits did not change.
-  double masked = 0;      ///< Logits changed, top-1 the same.
-  double sdc1_right = 0;  ///< Top-1 changed where golden was right.
-  double sdc1_wrong = 0;  ///< Top-1 changed where golden was wrong.
-  double drawn = 0;       ///< Mean number of faults a map.
-  double landed = 0;      ///< Mean number of faults that changed a stored bit.
-  int64_t images = 0;     ///< Images a trial.
+  /// Share of maps with at least PlanResult::yield_accuracy(model); NaN, as its interval, where
+  /// trials look at a part of the images: their estimates scatter more than the maps do.
+  double yield = 0;
+  Interval yield_ci;               ///< Clopper-Pearson, 95 %.
+  double mean_loss = 0;            ///< Mean cross-entropy.
+  double identical = 0;            ///< Mean share of images whose logits did not change.
+  double masked = 0;               ///< Logits changed, top-1 the same.
+  double sdc1_right = 0;           ///< Top-1 changed where golden was right.
+  double sdc1_wrong = 0;           ///< Top-1 changed where golden was wrong.
+  double drawn = 0;                ///< Mean number of faults a map.
+  double landed = 0;               ///< Mean number of faults that changed a stored bit.
+  int64_t images = 0;              ///< Images a trial.
   std::vector<double> accuracies;  ///< Used trials, in order (control variate applied).
   double sdc1() const { return sdc1_right + sdc1_wrong; }
 };

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "report/arm_curves.h"
 #include "report/format.h"
 #include "report/sections.h"
@@ -71,6 +74,12 @@ Figure yield_figure(const Findings& findings, const campaign::PlanResult& plan, 
   return figure;
 }
 
+/// Trials over a part of the images tell no yield.
+bool tells_yield(const campaign::PlanResult& plan) {
+  return std::none_of(plan.cells.begin(), plan.cells.end(),
+                      [](const campaign::CellResult& cell) { return std::isnan(cell.yield); });
+}
+
 }  // namespace
 
 Section tolerance_section(const Findings& findings) {
@@ -78,6 +87,7 @@ Section tolerance_section(const Findings& findings) {
   for (const campaign::PlanResult& plan : findings.plans) {
     if (!plan.tolerances.empty()) section.blocks.emplace_back(tolerance_table(findings, plan));
     for (size_t kind = 0; kind < plan.kinds.size() && !plan.single_fault; ++kind) {
+      if (!tells_yield(plan)) break;
       Figure figure = yield_figure(findings, plan, kind);
       if (!figure.series.empty()) section.blocks.emplace_back(std::move(figure));
     }
