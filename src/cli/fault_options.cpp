@@ -114,18 +114,18 @@ void add_draw_options(CLI::App& app, FaultOptions& options) {
   app.add_option("--encoding", options.encoding,
                  "twos_complement, offset_binary, gray, sign_magnitude or differential_pair "
                  "(default: the map's, else the model's)");
-  app.add_option("--seed", options.seed, "Seed of the maps")
-      ->check(at_least(0))
-      ->capture_default_str();
-  app.add_option("--trial", options.trial, "Which map of the seed")
-      ->check(at_least(0))
-      ->capture_default_str();
+  auto* seed = app.add_option("--seed", options.seed, "Seed of the maps")
+                   ->check(at_least(0))
+                   ->capture_default_str();
+  auto* trial = app.add_option("--trial", options.trial, "Which map of the seed")
+                    ->check(at_least(0))
+                    ->capture_default_str();
   // One word each, so that the model may follow.
   for (CLI::Option* flag : {layers, spare, bits}) flag->allow_extra_args(false);
   for (CLI::Option* flag : {shares, count, layers, spare, bits}) flag->excludes(config);
   CLI::Option* const map = app.get_option_no_throw("--map");
   if (map == nullptr) return;
-  for (CLI::Option* flag : {kind, shares, rate, count, table, layers, spare, bits}) {
+  for (CLI::Option* flag : {kind, shares, rate, count, table, layers, spare, bits, seed, trial}) {
     flag->excludes(map);
   }
 }
