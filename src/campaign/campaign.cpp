@@ -59,6 +59,7 @@ class Run {
   bool work();
   CellProgress progress(int64_t cell) const;
   void check_half_width() const;
+  void join_work();
   Ending loop();
 
   Workload& workload_;
@@ -71,11 +72,11 @@ class Run {
   int64_t last_row_ = 0;
   int64_t model_ = 0;
   BatchSize batch_;
-  store::Worker worker_;
+  std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
 };
 
 int64_t logits_of_trial(const Workload& workload) {
-  return workload.images_per_trial() * workload.subjects().front().golden.classes;
+  return workload.images_per_trial() * workload.subjects().front().network->classes();
 }
 
 Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
@@ -85,17 +86,17 @@ Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
       plan_(plan),
       options_(options),
       observer_(observer),
-      batch_(logits_of_trial(workload)),
-      worker_(
-          store,
-          {.plan = plan.id, .engine = workload.engine_name(), .threads = options.engine.threads}) {
+      batch_(logits_of_trial(workload)) {
   const nlohmann::json settings = nlohmann::json::parse(plan.settings);
   std::optional<Pilot> pilot;
-  if (!plan.pilot.empty()) pilot.emplace(Pilot::from_json(plan.pilot));
+  if (!plan.pilot.empty()) {
+    pilot.emplace(Pilot::from_json(plan.pilot));
+    workload.run_goldens();
+  }
   for (const store::CellRow& cell : workload.cells()) {
     const Estimator estimator{
         .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
-        .golden_accuracy = workload.subject_of(cell).golden.accuracy()};
+        .golden_accuracy = pilot ? workload.subject_of(cell).golden->accuracy() : 0};
     cells_.emplace_back(
         stop_rule_of(settings, workload.images_per_trial(), workload.trials_of(cell)), estimator);
   }
@@ -203,10 +204,10 @@ bool Run::work() {
   model_ = choose_model();
   for (int64_t i = 0; i < models; ++i) {
     const int64_t model = (model_ + i) % models;
-    const auto keys = worker_.claim(candidates(model), batch_.next());
+    const auto keys = worker_->claim(candidates(model), batch_.next());
     if (keys.empty()) continue;
     const auto start = Clock::now();
-    worker_.record(workload_.run(keys));
+    worker_->record(workload_.run(keys));
     batch_.learn(static_cast<int64_t>(keys.size()), seconds_since(start),
                  workload_.prepares_ahead());
     return true;
@@ -214,9 +215,18 @@ bool Run::work() {
   return false;
 }
 
+/// A finished plan needs no engine, nor the machine that it ran on.
+void Run::join_work() {
+  workload_.run_goldens();
+  worker_.emplace(store_, store::Worker::Description{.plan = plan_.id,
+                                                     .engine = workload_.engine_name(),
+                                                     .threads = options_.engine.threads});
+}
+
 Ending Run::loop() {
   constexpr auto kPause = std::chrono::milliseconds(100);
   refresh();
+  if (!all_finished()) join_work();
   while (!all_finished()) {
     if (options_.stop_requested && options_.stop_requested()) return Ending::kInterrupted;
     if (time_is_up()) return Ending::kTimeLimit;
@@ -250,13 +260,13 @@ CampaignReport Run::go() {
   CampaignReport report;
   report.plan = plan_.id;
   report.ending = loop();
-  report.trials = worker_.trials_recorded();
+  if (worker_) report.trials = worker_->trials_recorded();
   report.seconds = seconds_since(start_);
   report.engine = workload_.engine_name();
   for (size_t i = 0; i < cells_.size(); ++i) {
     report.cells.push_back(progress(static_cast<int64_t>(i)));
   }
-  worker_.finish(to_string(report.ending));
+  if (worker_) worker_->finish(to_string(report.ending));
   if (report.ending == Ending::kTimeLimit && workload_.plan().half_width) check_half_width();
   return report;
 }
@@ -279,6 +289,7 @@ store::PlanRow prepare(Workload& workload, store::Store& store, const CampaignOp
     const bool subset = choice.mode != ImageChoice::Mode::kAll;
     const std::string pilot =
         subset || pilot_in_any_case ? run_pilot(workload).to_json() : std::string();
+    workload.run_goldens();
     stored = store_plan(store, workload, pilot, options.plan_file);
   }
   update_layout(store, workload, options.plan_file, *stored);

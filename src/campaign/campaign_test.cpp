@@ -56,6 +56,20 @@ TEST(Campaign, RunsEveryCellAndTellsItsStatistics) {
   EXPECT_LT(plan.cell(0, 1, 1)->landed, plan.cell(0, 1, 1)->drawn) << "some bits are 0 already";
 }
 
+TEST(Campaign, AFinishedOneNeedsNoEngine) {
+  SmallCampaign small;
+  const Plan plan = small.plan("kinds = [\"bit_flip\", \"stuck_at_0\"]\n" + kTwoRates);
+  const CampaignReport first = small.run(plan, "a.db");
+  const CampaignReport again = small.run(plan, "a.db");
+  EXPECT_NE(first.engine, "");
+  EXPECT_EQ(again.engine, "");
+  EXPECT_EQ(again.ending, Ending::kDone);
+  EXPECT_EQ(again.trials, 0);
+  ASSERT_EQ(again.cells.size(), first.cells.size());
+  for (size_t i = 0; i < first.cells.size(); ++i)
+    EXPECT_EQ(again.cells[i].mean, first.cells[i].mean);
+}
+
 TEST(Campaign, NoFaultsGiveTheGoldenAccuracyAndAllGiveTheSameMap) {
   SmallCampaign small;
   small.run(small.plan_of_one("rates = [0.0, 1.0]\ntrials = 3\n"), "a.db");

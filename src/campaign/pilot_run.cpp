@@ -44,7 +44,7 @@ Pilot run_pilot(Workload& workload) {
     for (int64_t trial = 0; trial < kMaps; ++trial) keys.push_back({cell.cell, trial});
     std::vector<PilotTrial> trials;
     for (const store::TrialRow& row : workload.run(keys, seed)) trials.push_back(counts_of(row));
-    pilot.cells.push_back(estimate_cell(trials, all, workload.subject_of(cell).golden.accuracy()));
+    pilot.cells.push_back(estimate_cell(trials, all, workload.subject_of(cell).golden->accuracy()));
   }
   workload.set_images_per_trial(before);
   pilot.images_per_trial = images_of(workload.plan(), pilot.cells, all);

@@ -131,9 +131,9 @@ store::PlanRow store_plan(store::Store& store, const Workload& workload, const s
     store.add_model({.hash = subject.hash, .weight_bits = net::weight_bits(*subject.network)});
     store.add_golden({.model = subject.hash,
                       .dataset = images.content_hash,
-                      .correct = subject.golden.correct,
-                      .loss = subject.golden.mean_loss(),
-                      .predictions = subject.golden.predictions});
+                      .correct = subject.golden->correct,
+                      .loss = subject.golden->mean_loss(),
+                      .predictions = subject.golden->predictions});
   }
   std::vector<store::PlanModelRow> models;
   for (const PlanModel& model : workload.models()) {

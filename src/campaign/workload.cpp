@@ -87,10 +87,7 @@ Workload::Workload(Plan plan, WorkloadOptions options)
                       : data::load_image_set(plan_.dataset, plan_.split, options_.data_root),
       plan_.first_images);
   images_per_trial_ = images_.count;
-  for (size_t i = 0; i < models_.size(); ++i) {
-    make_injectors(models_[i]);
-    if (i > 0) release_engine(static_cast<int64_t>(i));  // one engine in memory is enough
-  }
+  for (PlanModel& model : models_) make_injectors(model);
   make_cells();
 }
 
@@ -130,11 +127,23 @@ int64_t Workload::find_subject(const std::shared_ptr<const net::Network>& networ
   Subject subject;
   subject.network = network;
   subject.hash = hash;
-  subject.codes = engine::quantize_images(images_, *network);
-  subject.golden = make_golden(engine::golden_logits(engine_of(subject), *network, *subject.codes),
-                               network->classes(), images_.labels);
   subjects_.push_back(std::move(subject));
   return static_cast<int64_t>(subjects_.size()) - 1;
+}
+
+void Workload::run_goldens() {
+  for (size_t i = 0; i < models_.size(); ++i) {
+    for (const int64_t index : models_[i].subjects) {
+      Subject& subject = subjects_[static_cast<size_t>(index)];
+      if (subject.golden) continue;
+      const net::Network& network = *subject.network;
+      subject.codes = engine::quantize_images(images_, network);
+      subject.golden =
+          make_golden(engine::golden_logits(engine_of(subject), network, *subject.codes),
+                      network.classes(), images_.labels);
+      if (i > 0) subject.engine.reset();  // one engine in memory is enough
+    }
+  }
 }
 
 void Workload::make_cells() {
@@ -256,6 +265,7 @@ void Workload::prepare(std::span<const store::TrialKey> keys, uint64_t seed,
 
 /// Draws a slice of the trials while the engine runs the one before it.
 std::vector<store::TrialRow> Workload::run(std::span<const store::TrialKey> keys, uint64_t seed) {
+  run_goldens();
   const auto slice = static_cast<size_t>(slice_size(keys));
   const auto slice_at = [&](size_t at) {
     return at < keys.size() ? keys.subspan(at, std::min(slice, keys.size() - at))
@@ -288,12 +298,12 @@ void Workload::run_prepared(std::span<Prepared> prepared) {
 
 void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
   Subject& subject = subjects_[static_cast<size_t>(subject_index)];
-  const auto row_size = static_cast<size_t>(images_per_trial_ * subject.golden.classes);
+  const auto row_size = static_cast<size_t>(images_per_trial_ * subject.golden->classes);
   std::vector<Prepared*> changed;
   for (Prepared& trial : prepared) {
     if (trial.subject != subject_index) continue;
     if (changes_nothing(trial.injection)) {
-      score_unchanged(subject.golden, trial.images, trial.row);
+      score_unchanged(*subject.golden, trial.images, trial.row);
     } else {
       changed.push_back(&trial);
     }
@@ -312,7 +322,7 @@ void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
   parallel_for(static_cast<int64_t>(jobs.size()), threads_, [&](int64_t i) {
     Prepared& trial = *changed[static_cast<size_t>(i)];
     engine::Job& job = jobs[static_cast<size_t>(i)];
-    score(subject.golden, trial.images, job.logits, trial.row);
+    score(*subject.golden, trial.images, job.logits, trial.row);
     trial.injection.weights = std::move(job.weights);  // the next trial uses its memory
     trial.injection.biases = std::move(job.biases);
   });

@@ -28,9 +28,9 @@ struct WorkloadOptions {
 struct Subject {
   std::shared_ptr<const net::Network> network;
   std::string hash;
+  std::optional<Golden> golden;  ///< Empty until it is needed, as the two below.
   std::shared_ptr<const engine::ImageCodes> codes;
-  Golden golden;
-  std::unique_ptr<engine::Engine> engine;  ///< Null until it is needed.
+  std::unique_ptr<engine::Engine> engine;
 };
 
 struct PlanModel {
@@ -46,7 +46,7 @@ struct PlanModel {
 /// Everything a plan needs in memory, and how one of its trials is run.
 class Workload {
  public:
-  /// Reads models and data, makes the injectors and runs the golden passes.
+  /// Reads models and data and makes the injectors.
   Workload(Plan plan, WorkloadOptions options);
 
   const Plan& plan() const { return plan_; }
@@ -58,6 +58,9 @@ class Workload {
   int64_t trials_of(const store::CellRow& cell) const;     ///< Upper bound of its stop rule.
   std::string label_of(const store::CellRow& cell) const;  ///< "lenet5 bit_flip 0.01"
   const std::string& engine_name() const { return engine_name_; }
+
+  /// The fault-free passes of all subjects, where they have not been run yet.
+  void run_goldens();
 
   /// Images a trial looks at; all of them from the start.
   int64_t images_per_trial() const { return images_per_trial_; }

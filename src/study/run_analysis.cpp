@@ -7,6 +7,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
+#include "flatenn/base/shell.h"
 #include "flatenn/net/onnx.h"
 #include "flatenn/nn/runtime.h"
 #include "study/analysis_parts.h"
@@ -112,8 +113,8 @@ std::vector<std::string> analysis_commands(const Definition& definition,
   const AnalysisSettings* settings = wanted_analysis(definition, options);
   if (settings == nullptr) return commands;
   for (const AnalysisPart& part : analysis_parts(*settings, training.seed == 1)) {
-    commands.push_back("flatenn " + part.kind + " " + run.string() + part.arguments + " --out " +
-                       analysis_folder(options, training).string());
+    commands.push_back("flatenn " + part.kind + " " + shell_word(run.string()) + part.arguments +
+                       " --out " + shell_word(analysis_folder(options, training).string()));
   }
   return commands;
 }

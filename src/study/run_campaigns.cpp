@@ -3,6 +3,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/progress.h"
+#include "flatenn/base/shell.h"
 #include "flatenn/campaign/campaign.h"
 
 namespace flatenn::study {
@@ -142,7 +143,7 @@ std::vector<std::string> campaign_commands(const Definition& definition,
                                            const std::filesystem::path& model) {
   std::vector<std::string> commands;
   for (const CampaignQuestion& question : questions_of(definition, options)) {
-    std::string command = "flatenn campaign --model " + model.string() + " --kinds " +
+    std::string command = "flatenn campaign --model " + shell_word(model.string()) + " --kinds " +
                           joined(question.cells.kinds, "", ",") + " --rates " +
                           joined(question.cells.rates, "", ",") + " --trials " +
                           std::to_string(question.cells.trials) + " --seed " +
@@ -150,8 +151,8 @@ std::vector<std::string> campaign_commands(const Definition& definition,
     if (!question.spared_layer.empty()) command += " --spare " + question.spared_layer;
     if (!question.encoding.empty()) command += " --encoding " + question.encoding;
     if (options.device == "cuda") command += " --engine cuda";
-    command += " --name '" + campaign_name(question.name, training) + "' --db " +
-               (options.out / kDatabase).string();
+    command += " --name " + shell_word(campaign_name(question.name, training)) + " --db " +
+               shell_word((options.out / kDatabase).string());
     commands.push_back(std::move(command));
   }
   return commands;

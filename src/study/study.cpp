@@ -6,6 +6,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
+#include "flatenn/base/shell.h"
 #include "flatenn/report/report.h"
 #include "flatenn/study/claims.h"
 #include "study/run_analysis.h"
@@ -172,8 +173,8 @@ class StudyRun {
            analysis_commands(definition_, options_, training, folder_of(training)))
         commands.push_back(std::move(command));
     }
-    commands.push_back("flatenn report " + options_.out.string() + " -o " +
-                       (options_.out / "report.html").string());
+    commands.push_back("flatenn report " + shell_word(options_.out.string()) + " -o " +
+                       shell_word((options_.out / "report.html").string()));
     return commands;
   }
 

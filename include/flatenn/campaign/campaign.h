@@ -56,7 +56,7 @@ struct CampaignReport {
   Ending ending = Ending::kDone;
   int64_t trials = 0;  ///< Run here.
   double seconds = 0;
-  std::string engine;
+  std::string engine;  ///< Empty where nothing was left to run.
   std::vector<CellProgress> cells;
 };
 
