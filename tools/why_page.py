@@ -108,6 +108,12 @@ class Page:
         self.table("sensitivity-estimates", [
             ("model", "network", False), ("estimate", "estimate", False), ("rho", "rank correlation with the campaign", True),
             ("low", "95 % low", True), ("high", "95 % high", True), ("cells", "cells", True)])
+        self.figure("bit-search", "Accuracy under the most harmful single bits, found one after the other")
+        self.figure("hardening", "What hardened bits bring back")
+        rows = self.rows("protection")
+        if rows:
+            self.table("protection", [(key, key.replace("_", " "), key not in ("model", "code", "protection"))
+                                      for key in rows[0]])
 
     def cost(self):
         self.heading("What sparsity saves")
