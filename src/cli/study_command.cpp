@@ -62,7 +62,9 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--out", arguments.out, "Study folder; what is finished there is kept")
       ->required();
   command.add_option("--data", options.data, "Data set in place of the study's");
-  command.add_option("--epochs", options.epochs, "Epochs of a training (sgd-2x: twice)")
+  command
+      .add_option("--epochs", options.epochs,
+                  "Epochs of a training (sgd-2x: twice); warm-ups keep their share")
       ->check(at_least(1));
   command.add_option("--warm-epochs", options.warm_epochs, "Epochs of the network all start from")
       ->check(at_least(1));

@@ -124,6 +124,31 @@ TEST(PlanTrainings, PutsWholeSeedsFirstAndTwiceTheEpochsWhereSaid) {
   EXPECT_THAT(trainings[1].settings, Contains("train.epochs=8"));
 }
 
+TEST(PlanTrainings, WarmUpForTheSameShareOfAnyNumberOfEpochs) {
+  for (const std::string& name : definition_names()) {
+    const Definition definition = brought(name);
+    const auto warm_ups = [&](const StudyOptions& options) {
+      std::vector<double> epochs;
+      for (const Training& training : plan_trainings(definition, options, {})) {
+        Config config = training_config(training);
+        epochs.push_back(train::read_train_config(config).schedule.warmup_epochs);
+      }
+      return epochs;
+    };
+    const std::vector<double> whole = warm_ups({});
+    Config base = Config::from_string(training_toml(definition.base), "base.toml");
+    const auto full = static_cast<double>(train::read_train_config(base).epochs);
+    for (const int64_t epochs : {1, 2, 7, 60}) {
+      const std::vector<double> scaled = warm_ups({.epochs = epochs});
+      ASSERT_EQ(scaled.size(), whole.size());
+      for (size_t i = 0; i < whole.size(); ++i)
+        EXPECT_NEAR(scaled[i], whole[i] * static_cast<double>(epochs) / full, 1e-6) << name;
+    }
+    EXPECT_THAT(warm_ups({.epochs = 3, .settings = {"schedule.warmup_epochs=0.25"}}),
+                ::testing::Each(0.25));
+  }
+}
+
 TEST(PlanTrainings, UseTheSettingsThatTuningChoseUnlessRhoIsGiven) {
   const Definition definition = brought("lenet5");
   StudyOptions options;

@@ -46,6 +46,16 @@ std::vector<std::string> settings_for(const Definition& definition, const StudyO
   return settings;
 }
 
+/// A study of fewer or more epochs than its base's warms up for as large a share of them.
+void scale_warm_up(Training& training, int64_t epochs) {
+  const double warm_up = training_config(training).get_double("schedule.warmup_epochs", 0);
+  const int64_t full = base_epochs(training.base);
+  if (warm_up > 0 && epochs != full)
+    training.settings.push_back(
+        detail::concat("schedule.warmup_epochs=",
+                       warm_up * static_cast<double>(epochs) / static_cast<double>(full)));
+}
+
 }  // namespace
 
 std::vector<std::string> settings_of(const std::string& candidate) {
@@ -77,6 +87,7 @@ std::vector<Training> plan_trainings(const Definition& definition, const StudyOp
       if (chosen != tuned.end()) append(training.settings, chosen->second);
       if (options.rho >= 0 && uses_rho(definition.recipes.at(training.arm.recipe)))
         training.settings.push_back(detail::concat("sharpness.rho=", options.rho));
+      if (options.epochs > 0) scale_warm_up(training, options.epochs);
       append(training.settings, options.settings);
       if (!definition.warm_start.config.empty())
         start_from(training, plan_warm_start(definition, options, seed), options.out / "runs");
