@@ -88,7 +88,7 @@ void add_seed(Measured& measured, const PlanResult& plan, const Question& questi
              values_of(plan, worse, kind, level, question.measure));
   if (differences.empty()) return;
   const campaign::Summary summary = campaign::summarize(differences);
-  if (measured.by_seed.empty())
+  if (measured.by_seed.empty() && summary.count > 1)  // one map has no interval
     measured.claim.networks = campaign::student_interval(summary.mean, summary.sd, summary.count);
   measured.by_seed.push_back(summary.mean);
   if (measured.mismatch.empty())

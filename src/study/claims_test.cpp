@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "flatenn/base/error.h"
@@ -52,6 +53,26 @@ Means with_gain(const std::vector<double>& gains) {
     means[{"saq", "standard", seed}] = base + gains[i];
   }
   return means;
+}
+
+/// What another call on the same folder finds while campaigns are under way.
+TEST(Claims, CanBeReadBackHoweverFewMapsThereAre) {
+  for (const size_t maps : {0, 1, 2, 3}) {
+    for (const int64_t seeds : {1, 2, 3}) {
+      campaign::PlanResult plan =
+          plan_of(with_gain(std::vector<double>(static_cast<size_t>(seeds), 0.02)));
+      for (campaign::CellResult& cell : plan.cells) {
+        cell.accuracies.resize(maps);
+        cell.accuracy = campaign::summarize(cell.accuracies);
+      }
+      const auto claims = judge_claims(plan, definition_of(3), {});
+      const std::string text = report::claims_to_json(claims).dump();
+      const auto read = report::claims_from_json(nlohmann::json::parse(text));
+      EXPECT_EQ(report::claims_to_json(read).dump(), text) << maps;
+      EXPECT_EQ(read.size(), maps == 0 ? 0U : 1U);
+      if (maps == 1) EXPECT_FALSE(read.at(0).networks);
+    }
+  }
 }
 
 report::Claim only_claim(const Means& means, int64_t min_seeds) {
