@@ -190,4 +190,15 @@ void Transaction::commit() {
   open_ = false;
 }
 
+Durable::Durable(const Database& database) : database_(database) {
+  database_.execute("PRAGMA synchronous = FULL");
+}
+
+Durable::~Durable() {
+  try {
+    database_.execute("PRAGMA synchronous = NORMAL");
+  } catch (const Error&) {  // commits stay durable, which is slower and no less right
+  }
+}
+
 }  // namespace flatenn::store

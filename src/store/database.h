@@ -101,4 +101,17 @@ class Transaction {
   bool open_ = true;
 };
 
+/// Commits within its life are on the disk when they return, and with them all before: they survive
+/// a crash of the machine. Others survive one of the process. Not inside a transaction.
+class Durable {
+ public:
+  explicit Durable(const Database& database);
+  ~Durable();
+  Durable(const Durable&) = delete;
+  Durable& operator=(const Durable&) = delete;
+
+ private:
+  const Database& database_;
+};
+
 }  // namespace flatenn::store

@@ -92,10 +92,10 @@ void prepare_schema(const Database& database, std::span<const char* const> steps
                   fresh ? std::string() : std::to_string(newest));
     return;
   }
-  // WAL lets readers look on while a campaign writes; FULL makes a finished trial survive a crash
-  // of the machine too.
+  // WAL lets readers look on while a campaign writes. Each commit survives a crash of the process;
+  // those of finished trials one of the machine too (Durable).
   turn_on_wal(database);
-  database.execute("PRAGMA synchronous = FULL");
+  database.execute("PRAGMA synchronous = NORMAL");
   if (!fresh && database.pragma("user_version") == newest) return;
   Transaction transaction(database);
   for (int64_t version = database.pragma("user_version"); version < newest; ++version) {

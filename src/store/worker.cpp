@@ -147,6 +147,7 @@ void Worker::record(std::span<const TrialRow> trials) {
   state_->check_plan();
   const Database& database = state_->store.database();
   int64_t inserted = 0;
+  const Durable durable(database);
   Transaction transaction(database);
   for (const TrialRow& row : trials) {
     inserted += insert_trial(database, state_->description.plan, row);

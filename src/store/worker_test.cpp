@@ -3,13 +3,27 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 
 #include "store/database.h"
 #include "store/store_test_support.h"
+
+namespace {
+
+std::atomic<int64_t> syncs = 0;
+
+}  // namespace
+
+/// Stands before the C library's: counts how often SQLite waits for the disk.
+extern "C" int fdatasync(int file) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fdatasync, file));
+}
 
 namespace flatenn::store {
 namespace {
@@ -32,6 +46,21 @@ TEST(Worker, ClaimsNoTrialTwice) {
   EXPECT_EQ(first.claim(kCandidates, 2), (std::vector{TrialKey{0, 0}, TrialKey{0, 1}}));
   EXPECT_EQ(second.claim(kCandidates, 9), (std::vector{TrialKey{1, 0}, TrialKey{1, 1}}));
   EXPECT_TRUE(first.claim(kCandidates, 9).empty());
+}
+
+TEST(Worker, WaitsForTheDiskWithFinishedTrialsAlone) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker worker(store, description(plan));
+  syncs = 0;
+  worker.claim(kCandidates, 4);
+  EXPECT_EQ(syncs, 0);
+  worker.record(std::array{small_trial(0, 0)});
+  EXPECT_EQ(syncs, 1);
+  worker.claim(kCandidates, 4);
+  worker.finish("done");
+  EXPECT_EQ(syncs, 1);
 }
 
 TEST(Worker, LeavesOutFinishedTrials) {
