@@ -79,6 +79,14 @@ int64_t logits_of_trial(const Workload& workload) {
   return workload.images_per_trial() * workload.subjects().front().network->classes();
 }
 
+/// As stored with the plan, so that a finished one needs no engine.
+double golden_accuracy(const store::Store& store, const store::PlanRow& plan,
+                       const Workload& workload, const store::CellRow& cell) {
+  const store::GoldenRow golden =
+      stored_golden(store, plan.name, plan.dataset, workload.subject_of(cell).hash);
+  return static_cast<double>(golden.correct) / static_cast<double>(workload.images().count);
+}
+
 Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
          const CampaignOptions& options, Observer& observer)
     : workload_(workload),
@@ -89,14 +97,11 @@ Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
       batch_(logits_of_trial(workload)) {
   const nlohmann::json settings = nlohmann::json::parse(plan.settings);
   std::optional<Pilot> pilot;
-  if (!plan.pilot.empty()) {
-    pilot.emplace(Pilot::from_json(plan.pilot));
-    workload.run_goldens();
-  }
+  if (!plan.pilot.empty()) pilot.emplace(Pilot::from_json(plan.pilot));
   for (const store::CellRow& cell : workload.cells()) {
     const Estimator estimator{
         .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
-        .golden_accuracy = pilot ? workload.subject_of(cell).golden->accuracy() : 0};
+        .golden_accuracy = golden_accuracy(store, plan, workload, cell)};
     cells_.emplace_back(
         stop_rule_of(settings, workload.images_per_trial(), workload.trials_of(cell)), estimator);
   }

@@ -58,16 +58,21 @@ TEST(Campaign, RunsEveryCellAndTellsItsStatistics) {
 
 TEST(Campaign, AFinishedOneNeedsNoEngine) {
   SmallCampaign small;
-  const Plan plan = small.plan("kinds = [\"bit_flip\", \"stuck_at_0\"]\n" + kTwoRates);
-  const CampaignReport first = small.run(plan, "a.db");
-  const CampaignReport again = small.run(plan, "a.db");
-  EXPECT_NE(first.engine, "");
-  EXPECT_EQ(again.engine, "");
-  EXPECT_EQ(again.ending, Ending::kDone);
-  EXPECT_EQ(again.trials, 0);
-  ASSERT_EQ(again.cells.size(), first.cells.size());
-  for (size_t i = 0; i < first.cells.size(); ++i)
-    EXPECT_EQ(again.cells[i].mean, first.cells[i].mean);
+  const std::string whole = "kinds = [\"bit_flip\", \"stuck_at_0\"]\n" + kTwoRates;
+  const std::string part = whole + "images_per_trial = 11\n";  // with a pilot
+  for (const std::string& text : {whole, part}) {
+    const Plan plan = small.plan(text);
+    const std::string file = text == part ? "part.db" : "whole.db";
+    const CampaignReport first = small.run(plan, file);
+    const CampaignReport again = small.run(plan, file);
+    EXPECT_NE(first.engine, "");
+    EXPECT_EQ(again.engine, "");
+    EXPECT_EQ(again.ending, Ending::kDone);
+    EXPECT_EQ(again.trials, 0);
+    ASSERT_EQ(again.cells.size(), first.cells.size());
+    for (size_t i = 0; i < first.cells.size(); ++i)
+      EXPECT_EQ(again.cells[i].mean, first.cells[i].mean);
+  }
 }
 
 TEST(Campaign, NoFaultsGiveTheGoldenAccuracyAndAllGiveTheSameMap) {

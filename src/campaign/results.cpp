@@ -28,20 +28,13 @@ std::vector<Level> read_levels(const json& settings, const json& layout) {
   return levels;
 }
 
-store::GoldenRow golden_of(const store::Store& store, const PlanResult& plan,
-                           const std::string& hash) {
-  auto golden = store.golden(hash, plan.dataset_hash);
-  FLATENN_CHECK(golden, store.path().string(), ": plan '", plan.name,
-                "' has no golden pass of network ", hash.substr(0, 12));
-  return std::move(*golden);
-}
-
 std::vector<ModelResult> read_models(const store::Store& store, const PlanResult& plan,
                                      const json& layout) {
   std::vector<ModelResult> models;
   for (store::PlanModelRow& row : store.plan_models(plan.id)) {
     const json& entry = layout.at("models").at(models.size());
-    const store::GoldenRow golden = golden_of(store, plan, entry.at("goldens").at(0));
+    const store::GoldenRow golden =
+        stored_golden(store, plan.name, plan.dataset_hash, entry.at("goldens").at(0));
     ModelResult model;
     model.name = std::move(row.name);
     model.hash = row.hash;
@@ -66,7 +59,8 @@ struct Reader {
 
   Estimator estimator(const store::CellRow& cell) const {
     const json& goldens = layout.at("models").at(static_cast<size_t>(cell.model)).at("goldens");
-    const auto golden = golden_of(store, plan, goldens.at(static_cast<size_t>(cell.kind)));
+    const auto golden = stored_golden(store, plan.name, plan.dataset_hash,
+                                      goldens.at(static_cast<size_t>(cell.kind)));
     return {.control = pilot ? pilot->cells.at(static_cast<size_t>(cell.cell)).control : 0,
             .golden_accuracy =
                 static_cast<double>(golden.correct) / static_cast<double>(plan.dataset_images)};

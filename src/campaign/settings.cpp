@@ -164,6 +164,14 @@ void update_layout(store::Store& store, const Workload& workload, const std::str
   row.layout = layout;
 }
 
+store::GoldenRow stored_golden(const store::Store& store, const std::string& plan,
+                               const std::string& dataset, const std::string& network) {
+  auto golden = store.golden(network, dataset);
+  FLATENN_CHECK(golden, store.path().string(), ": plan '", plan, "' has no golden pass of network ",
+                network.substr(0, 12));
+  return std::move(*golden);
+}
+
 StopRule stop_rule_of(const json& settings, int64_t images_per_trial, int64_t max_trials) {
   StopRule rule;
   rule.max_trials = max_trials;

@@ -27,6 +27,10 @@ std::optional<store::PlanRow> find_stored_plan(const store::Store& store, const 
 void update_layout(store::Store& store, const Workload& workload, const std::string& plan_file,
                    store::PlanRow& row);
 
+/// The golden pass of a network, by its hash, on a plan's images. Throws Error where there is none.
+store::GoldenRow stored_golden(const store::Store& store, const std::string& plan,
+                               const std::string& dataset, const std::string& network);
+
 /// A cell's stop rule from a plan's settings; `max_trials` of single-fault strata.
 StopRule stop_rule_of(const nlohmann::json& settings, int64_t images_per_trial, int64_t max_trials);
 
