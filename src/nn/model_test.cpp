@@ -298,6 +298,25 @@ TEST(Sparsity, L1IsTheMeanPerElementAveragedOverLayers) {
   EXPECT_NEAR(sparsity_penalty(*model, SparsityPenalty::kL1).item<double>(), sum / 4, 1e-6);
 }
 
+TEST(Sparsity, GradientOfL1IsThatOfLibTorchsOwnOperations) {
+  Model model = calibrated(ModelOptions{});
+  model->set_recording(true);
+  model->forward(images(model->options(), 4));
+  const std::vector<torch::Tensor> parameters{model->layers()[0]->weight, model->layers()[1]->bias};
+  torch::Tensor composed;
+  for (const LayerInput& input : model->layer_inputs()) {
+    const torch::Tensor term = input.values.abs().mean() / 4;
+    composed = composed.defined() ? composed + term : term;
+  }
+  const auto expected = torch::autograd::grad({composed * 3}, parameters, {}, true);
+  const auto got =
+      torch::autograd::grad({sparsity_penalty(*model, SparsityPenalty::kL1) * 3}, parameters);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    EXPECT_GT(expected[i].abs().sum().item<double>(), 0);
+    EXPECT_TRUE(torch::allclose(got[i], expected[i], 1e-4, 1e-7)) << got[i] - expected[i];
+  }
+}
+
 TEST(Sparsity, MacWeightingCountsALayerByItsProducts) {
   Model model = calibrated(ModelOptions{});
   model->set_recording(true);
