@@ -54,14 +54,17 @@ struct Avx512Vnni {
   static Ints flip_top_bits(Ints a) { return _mm512_xor_si512(a, _mm512_set1_epi8(-128)); }
   static Ints quarter(Ints a) { return _mm512_srai_epi32(a, 2); }
 
+  /// Compilers' vectors are shifted by an immediate where `byte` is known.
   static Ints byte_of(Ints vector, int byte) {
-    return _mm512_and_si512(_mm512_srl_epi32(vector, _mm_cvtsi32_si128(8 * byte)),
-                            _mm512_set1_epi32(0xff));
+    using Words = uint32_t __attribute__((vector_size(kVectorBytes)));
+    const Words shifted = reinterpret_cast<Words>(vector) >> static_cast<uint32_t>(8 * byte);
+    return _mm512_and_si512(reinterpret_cast<Ints>(shifted), _mm512_set1_epi32(0xff));
   }
   static Ints pack(Ints c0, Ints c1, Ints c2, Ints c3) {
-    const Ints low = _mm512_or_si512(c0, _mm512_slli_epi32(c1, 8));
-    const Ints high = _mm512_or_si512(c2, _mm512_slli_epi32(c3, 8));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    constexpr int kOr = 0xfe;
+    const Ints low =
+        _mm512_ternarylogic_epi32(c0, _mm512_slli_epi32(c1, 8), _mm512_slli_epi32(c2, 16), kOr);
+    return _mm512_or_si512(low, _mm512_slli_epi32(c3, 24));
   }
   static void store_byte(uint8_t* vector, int byte, Ints codes) {
     const Ints shifted = _mm512_sll_epi32(codes, _mm_cvtsi32_si128(8 * byte));

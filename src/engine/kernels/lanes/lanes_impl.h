@@ -118,96 +118,117 @@ struct LayerConstants {
         skip_zero(S::broadcast(a.skip_zero)) {}
 };
 
+/// What the calls below know when they are compiled.
+template <bool PooledValue, bool SkipValue, bool OffsetValue>
+struct RequantizeTraits {
+  static constexpr bool kPooled = PooledValue;
+  static constexpr bool kSkip = SkipValue;
+  static constexpr bool kOffset = OffsetValue;  ///< dst_zero or skip_zero is not 0.
+};
+
 /// Codes of one channel, one in each 32-bit lane.
-template <class S, bool Skip>
+template <class S, class Traits>
 typename S::Ints requantized(const LayerConstants<S>& layer, const ChannelConstants<S>& channel,
                              const typename S::Ints& acc, const typename S::Ints& skip_vector,
                              int skip_byte) {
   auto y = S::multiply(S::add(S::to_float(acc), channel.bias), channel.factor);
-  if constexpr (Skip) {
-    const auto code = S::subtract(S::byte_of(skip_vector, skip_byte), layer.skip_zero);
+  if constexpr (Traits::kSkip) {
+    auto code = S::byte_of(skip_vector, skip_byte);
+    if constexpr (Traits::kOffset) code = S::subtract(code, layer.skip_zero);
     y = S::fma(S::to_float(code), layer.skip_multiplier, y);
   }
-  return S::add(S::round(S::clamp(y, layer.low, layer.high)), layer.dst_zero);
+  const auto code = S::round(S::clamp(y, layer.low, layer.high));
+  if constexpr (Traits::kOffset) return S::add(code, layer.dst_zero);
+  return code;
 }
 
-template <class S, bool Pooled>
+template <class S, class Traits>
 typename S::Ints sum_at(const RequantizeArgs& a, int64_t output, int64_t m, bool falling) {
   const int32_t* window = a.windows + output * a.window;
-  if constexpr (Pooled) return window_extreme<S>(a, m, window, falling);
+  if constexpr (Traits::kPooled) return window_extreme<S>(a, m, window, falling);
   return S::load(a.acc + m * a.acc_stride + window[0] * kLanes);
 }
 
 /// One channel over all outputs.
-template <class S, bool Pooled, bool Skip>
+template <class S, class Traits>
 void requantize_channel(const RequantizeArgs& a, const LayerConstants<S>& layer, int64_t m) {
   const ChannelConstants<S> channel(a, m);
   typename S::Ints skip_vector{};
   int64_t skip = 0;
   for (int64_t o = 0; o < a.outputs; ++o) {
     const int64_t dst = a.dst_first + a.dst_elements[o] + m;
-    if constexpr (Skip) {
+    if constexpr (Traits::kSkip) {
       skip = a.skip_first + a.skip_elements[o] + m;
       skip_vector = S::load_vector(a.skip + skip / 4 * kVectorBytes);
     }
-    const auto acc = sum_at<S, Pooled>(a, o, m, channel.falling);
+    const auto acc = sum_at<S, Traits>(a, o, m, channel.falling);
     const auto code =
-        requantized<S, Skip>(layer, channel, acc, skip_vector, static_cast<int>(skip % 4));
+        requantized<S, Traits>(layer, channel, acc, skip_vector, static_cast<int>(skip % 4));
     S::store_byte(a.dst + dst / 4 * kVectorBytes, static_cast<int>(dst % 4), code);
   }
 }
 
 /// Four channels from m on over all outputs, a whole vector each.
-template <class S, bool Pooled, bool Skip>
+template <class S, class Traits>
 void requantize_four(const RequantizeArgs& a, const LayerConstants<S>& layer, int64_t m) {
   const ChannelConstants<S> channels[4] = {{a, m}, {a, m + 1}, {a, m + 2}, {a, m + 3}};
   typename S::Ints skip_vector{};
   for (int64_t o = 0; o < a.outputs; ++o) {
     const int64_t dst = a.dst_first + a.dst_elements[o] + m;
-    if constexpr (Skip) {
+    if constexpr (Traits::kSkip) {
       const int64_t skip = a.skip_first + a.skip_elements[o] + m;
       skip_vector = S::load_vector(a.skip + skip / 4 * kVectorBytes);
     }
     typename S::Ints codes[4];
 #pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
-      const auto acc = sum_at<S, Pooled>(a, o, m + c, channels[c].falling);
-      codes[c] = requantized<S, Skip>(layer, channels[c], acc, skip_vector, c);
+      const auto acc = sum_at<S, Traits>(a, o, m + c, channels[c].falling);
+      codes[c] = requantized<S, Traits>(layer, channels[c], acc, skip_vector, c);
     }
     S::store_vector(a.dst + dst / 4 * kVectorBytes,
                     S::pack(codes[0], codes[1], codes[2], codes[3]));
   }
 }
 
-/// Whether channels from m on begin a vector at every output.
-inline bool starts_vectors(const RequantizeArgs& a, int64_t m) {
+/// The channel from which on every fourth begins a vector at every output, of the skip too; 4 where
+/// outputs disagree.
+inline int64_t first_whole_vector(const RequantizeArgs& a) {
+  const int64_t phase = (a.dst_first + a.dst_elements[0]) % 4;
   for (int64_t o = 0; o < a.outputs; ++o) {
-    if ((a.dst_first + a.dst_elements[o] + m) % 4 != 0) return false;
-    if (a.skip != nullptr && (a.skip_first + a.skip_elements[o] + m) % 4 != 0) return false;
+    if ((a.dst_first + a.dst_elements[o]) % 4 != phase) return 4;
+    if (a.skip != nullptr && (a.skip_first + a.skip_elements[o]) % 4 != phase) return 4;
   }
-  return true;
+  return (4 - phase) % 4;
 }
 
-template <class S, bool Pooled, bool Skip>
+template <class S, class Traits>
 void requantize_as(const RequantizeArgs& a) {
   const LayerConstants<S> layer(a);
+  const int64_t whole = first_whole_vector(a);
   for (int64_t m = 0; m < a.block;) {
-    if (m + 4 <= a.block && starts_vectors(a, m)) {
-      requantize_four<S, Pooled, Skip>(a, layer, m);
+    if (m + 4 <= a.block && m % 4 == whole) {
+      requantize_four<S, Traits>(a, layer, m);
       m += 4;
     } else {
-      requantize_channel<S, Pooled, Skip>(a, layer, m);
+      requantize_channel<S, Traits>(a, layer, m);
       ++m;
     }
   }
 }
 
+template <class S, bool Pooled, bool Skip>
+void requantize_any(const RequantizeArgs& a) {
+  a.dst_zero != 0 || a.skip_zero != 0 ? requantize_as<S, RequantizeTraits<Pooled, Skip, true>>(a)
+                                      : requantize_as<S, RequantizeTraits<Pooled, Skip, false>>(a);
+}
+
 template <class S>
 void requantize_any(const RequantizeArgs& a) {
+  if (a.outputs == 0) return;
   if (a.skip != nullptr) {
-    a.window > 1 ? requantize_as<S, true, true>(a) : requantize_as<S, false, true>(a);
+    a.window > 1 ? requantize_any<S, true, true>(a) : requantize_any<S, false, true>(a);
   } else {
-    a.window > 1 ? requantize_as<S, true, false>(a) : requantize_as<S, false, false>(a);
+    a.window > 1 ? requantize_any<S, true, false>(a) : requantize_any<S, false, false>(a);
   }
 }
 
