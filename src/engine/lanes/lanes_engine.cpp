@@ -31,7 +31,11 @@ class LanesEngine final : public ChunkedEngine {
         layouts_(make_layouts(this->network())),
         threads_(resolve_threads(options.threads)),
         lane_groups_(options.lane_groups > 0 ? options.lane_groups : choose_lane_groups()),
-        program_(make_program(this->network(), layouts_, lane_groups_, options.winograd_channels)),
+        program_(make_program(this->network(), layouts_, lane_groups_,
+                              {.winograd = options.winograd_channels,
+                               .tiles = kernels_.isa >= Isa::kAmx || options.emulate_tiles
+                                            ? options.tile_channels
+                                            : FewestChannels::kNever})),
         runner_(this->network(), layouts_, kernels_),
         golden_(this->network(), program_.plain),
         current_images_(static_cast<size_t>(threads_)) {

@@ -15,6 +15,10 @@ struct LanesOptions {
   /// Fewest channels that a 3x3 convolution reads to be run by Winograd's filtering, where that is
   /// exact: below, its transforms cost what its products save.
   int64_t winograd_channels = 32;
+  /// Fewest channels that a convolution reads and writes to be run by products of tiles, if `isa`
+  /// has them or `emulate_tiles` is set: with fewer most of a tile is empty.
+  int64_t tile_channels = 16;
+  bool emulate_tiles = false;  ///< In plain loops; slow, for tests.
   int64_t trials_a_chunk = 0;  ///< Jobs that share a chunk's golden pass; 0: chosen.
 };
 

@@ -11,7 +11,7 @@
 namespace flatenn::engine {
 namespace {
 
-constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512Vnni};
+constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512Vnni, Isa::kAmx};
 
 /// One network of the zoo; every instruction set this machine has is compared with one reference.
 class LanesEngineEqualsReference : public ::testing::TestWithParam<net::testing::NamedNetwork> {
@@ -23,6 +23,16 @@ class LanesEngineEqualsReference : public ::testing::TestWithParam<net::testing:
       : network_(std::make_shared<net::Network>(GetParam().network)),
         images_(testing::random_images(*network_, kImages, 5)),
         reference_(network_, images_, 1) {}
+
+  /// Convolutions by tiles from four channels on.
+  std::unique_ptr<Engine> make_tiled(int64_t threads, int64_t lane_groups, int64_t trials) const {
+    return make_lanes_engine(network_, images_,
+                             {.threads = threads,
+                              .lane_groups = lane_groups,
+                              .tile_channels = 4,
+                              .emulate_tiles = true,
+                              .trials_a_chunk = trials});
+  }
 
   std::unique_ptr<Engine> make(Isa isa, int64_t threads, int64_t lane_groups, int64_t trials,
                                int64_t winograd_channels = 4) const {
@@ -65,6 +75,16 @@ TEST_P(LanesEngineEqualsReference, UnderFaultsAtAnyBatchAndThreadCount) {
     jobs.expect_equal(*make(isa, 3, 2, 4), std::string(isa_name(isa)) + " together");
     jobs.expect_equal(*make(isa, 2, 1, 16, kNever), std::string(isa_name(isa)) + " direct");
   }
+}
+
+/// AMX's own registers where this machine has them, else emulated ones.
+TEST_P(LanesEngineEqualsReference, ByTiles) {
+  const auto engine = make_tiled(1, 1, 1);
+  const auto difference = first_difference(reference_, *engine, *network_, *images_);
+  EXPECT_FALSE(difference) << difference->describe();
+  testing::JobsOfEveryKind jobs(*network_, kImages, reference_);
+  jobs.expect_equal(*engine, "tiles alone");
+  jobs.expect_equal(*make_tiled(3, 2, 4), "tiles together");
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, LanesEngineEqualsReference, ::testing::ValuesIn(net::testing::zoo()),

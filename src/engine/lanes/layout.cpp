@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/kernels/lanes/tiles.h"
+
 namespace flatenn::engine::lanes {
 
 std::vector<Layout> make_layouts(const net::Network& network) {
@@ -18,9 +20,10 @@ std::vector<Layout> make_layouts(const net::Network& network) {
     const net::Shape& shape = layout.shape;
     const int64_t row_codes = (shape.width + 2 * layout.border) * shape.channels;
     layout.row_vectors = (row_codes + 3) / 4;
-    // One vector more: a window that starts late in its first vector reaches into the next one.
-    layout.bytes =
-        ((shape.height + 2 * layout.border) * layout.row_vectors + 1) * int64_t{kVectorBytes};
+    // A window that starts late in its first vector reaches into the one behind the last row, the
+    // last product of tiles into sixteen at most.
+    layout.bytes = ((shape.height + 2 * layout.border) * layout.row_vectors + kTileRows) *
+                   int64_t{kVectorBytes};
   }
   return layouts;
 }

@@ -38,7 +38,7 @@ int64_t dst_of(const Step& step, const net::Network& network) {
 }
 
 Program make_program(const net::Network& network, const std::vector<Layout>& layouts,
-                     int64_t lane_groups, int64_t winograd_channels) {
+                     int64_t lane_groups, const FewestChannels& fewest) {
   Program program;
   std::vector<const net::Layer*> done;
   for (size_t i = 0; i < network.layers.size(); ++i) {
@@ -52,7 +52,13 @@ Program make_program(const net::Network& network, const std::vector<Layout>& lay
       continue;
     }
     const net::Layer* pool = fusible_pool(network, index);
-    const bool many = layer.weights.in_channels >= winograd_channels;
+    const int64_t narrow = std::min(layer.weights.in_channels, layer.weights.out_channels);
+    if (narrow >= fewest.tiles && pool == nullptr && tiles_fit(network, layer)) {
+      program.plain.emplace_back(make_tiled_plan(network, layouts, index));
+      program.fused.push_back(program.plain.back());
+      continue;
+    }
+    const bool many = layer.weights.in_channels >= fewest.winograd;
     if (many && pool == nullptr && winograd_fits(network, layer)) {
       program.plain.emplace_back(make_winograd_plan(network, layouts, index));
       program.fused.push_back(program.plain.back());
@@ -81,6 +87,8 @@ Workspace::Workspace(const Program& program, const std::vector<Layout>& layouts,
         words = std::max(words, winograd->sum_words());
         outputs = std::max(outputs, winograd->output_words());
         transformed = std::max(transformed, winograd->transformed_bytes());
+      } else if (std::holds_alternative<TiledPlan>(step)) {
+        words = std::max(words, TiledPlan::sum_words());
       }
     }
   }

@@ -9,6 +9,10 @@ namespace flatenn::engine::lanes {
 namespace {
 
 const Kernels kKernels[] = {
+#if defined(__x86_64__)
+    {Isa::kAmx, "amx", dot_u8s8s32_avx512vnni, requantize_s32u8_avx512vnni, peak_u8s8s32_amx,
+     winograd_input_avx512vnni, winograd_output_avx512vnni, tile_dot_amx, use_tiles_amx},
+#endif
 #define FLATENN_LANES_KERNEL(isa, name) \
   {isa,                                 \
    #name,                               \
@@ -16,7 +20,9 @@ const Kernels kKernels[] = {
    requantize_s32u8_##name,             \
    peak_u8s8s32_##name,                 \
    winograd_input_##name,               \
-   winograd_output_##name},
+   winograd_output_##name,              \
+   tile_dot_portable,                   \
+   use_tiles_portable},
 #include "engine/kernels/lanes/kernels.inc"
 #undef FLATENN_LANES_KERNEL
 };
@@ -51,11 +57,15 @@ void Runner::run(const Step& step, const NetworkWeights& weights, const StepBuff
   } else if (const auto* plan = std::get_if<LayerPlan>(&step)) {
     run_layer(*plan, weights[plan->layer], buffers, lane_groups, scratch.acc.data());
   } else {
-    const auto& winograd = std::get<WinogradPlan>(step);
-    const net::Layer& layer = network_.layers[static_cast<size_t>(winograd.layer)];
+    const net::Layer& layer = network_.layers[static_cast<size_t>(layer_of(step))];
     for (int64_t group = 0; group < lane_groups; ++group) {
-      run_winograd(winograd, weights[winograd.layer], at_group(buffers, layer, layer.dst, group),
-                   scratch);
+      const StepBuffers at = at_group(buffers, layer, layer.dst, group);
+      if (const auto* winograd = std::get_if<WinogradPlan>(&step)) {
+        run_winograd(*winograd, weights[winograd->layer], at, scratch);
+      } else {
+        const auto& tiled = std::get<TiledPlan>(step);
+        run_tiled(tiled, weights[tiled.layer], at, scratch);
+      }
     }
   }
 }
@@ -150,7 +160,6 @@ void Runner::run_winograd_blocks(const WinogradPlan& plan, const LayerWeights& w
                                  std::span<const Block> blocks, int64_t first_tile, int64_t tiles,
                                  const StepBuffers& buffers, Scratch& scratch) const {
   sum_winograd_blocks(plan, weights, blocks, tiles, scratch);
-  const LayerConstants& constants = constants_[static_cast<size_t>(plan.layer)];
   const int64_t acc_stride = kWinogradPlaces * tiles * kLanes;
   const int64_t out_stride = 4 * tiles * kLanes;
   const int32_t* acc = scratch.acc.data();
@@ -162,23 +171,76 @@ void Runner::run_winograd_blocks(const WinogradPlan& plan, const LayerWeights& w
                               .out = scratch.outputs.data(),
                               .out_stride = out_stride});
     acc += kMaxBlock * acc_stride;
-    RequantizeArgs args = requantize_args(constants, weights, block);
-    args.acc = scratch.outputs.data();
-    args.acc_stride = out_stride;
-    args.outputs = 4 * tiles;
-    args.windows = plan.slots.data();
-    args.dst = buffers.dst;
-    args.dst_elements = plan.dst_elements.data() + 4 * first_tile;
-    args.dst_first = block.first;
-    args.dst_zero = layouts_[static_cast<size_t>(plan.dst)].zero;
-    if (plan.skip >= 0) {
-      args.skip = buffers.skip;
-      args.skip_elements = plan.skip_elements.data() + 4 * first_tile;
-      args.skip_first = block.first;
-      args.skip_zero = layouts_[static_cast<size_t>(plan.skip)].zero;
-    }
-    kernels_.requantize(args);
+    requantize_outputs(plan, weights, block, 4 * first_tile, 4 * tiles, scratch.outputs.data(),
+                       buffers);
   }
+}
+
+void Runner::run_tiled(const TiledPlan& plan, const LayerWeights& weights,
+                       const StepBuffers& buffers, Scratch& scratch) const {
+  const auto outputs = static_cast<int64_t>(plan.offsets.size());
+  kernels_.use_tiles(true);
+  if (plan.weights_first()) {
+    for (int64_t tile = 0; tile < plan.channel_tiles(); tile += 2) {
+      for (int64_t first = 0; first < outputs; first += plan.band()) {
+        run_tiles(plan, weights, tile, first, buffers, scratch);
+      }
+    }
+  } else {
+    for (int64_t first = 0; first < outputs; first += plan.band()) {
+      for (int64_t tile = 0; tile < plan.channel_tiles(); tile += 2) {
+        run_tiles(plan, weights, tile, first, buffers, scratch);
+      }
+    }
+  }
+  kernels_.use_tiles(false);
+}
+
+/// One or two channel tiles from `tile` on, a band of outputs from `first` on; scratch.acc:
+/// [channels][positions][lanes].
+void Runner::run_tiles(const TiledPlan& plan, const LayerWeights& weights, int64_t tile,
+                       int64_t first, const StepBuffers& buffers, Scratch& scratch) const {
+  const auto steps = static_cast<int64_t>(plan.steps.size());
+  const int64_t positions =
+      std::min(plan.band(), static_cast<int64_t>(plan.offsets.size()) - first);
+  const int64_t tiles = std::min<int64_t>(2, plan.channel_tiles() - tile);
+  const auto* packed = reinterpret_cast<const int8_t*>(weights.packed.data());
+  kernels_.tile_dot({.src = buffers.src,
+                     .offsets = plan.offsets.data() + first,
+                     .positions = positions,
+                     .steps = plan.steps.data(),
+                     .step_count = steps,
+                     .weights = packed + tile * steps * kTileBytes,
+                     .channel_tiles = tiles,
+                     .acc = scratch.acc.data(),
+                     .acc_stride = positions * kLanes});
+  const int64_t channel = tile * kTileRows;
+  const Block block{.first = channel,
+                    .channels = std::min(tiles * kTileRows, plan.out_channels - channel)};
+  requantize_outputs(plan, weights, block, first, positions, scratch.acc.data(), buffers);
+}
+
+template <typename Plan>
+void Runner::requantize_outputs(const Plan& plan, const LayerWeights& weights, const Block& block,
+                                int64_t first, int64_t outputs, const int32_t* acc,
+                                const StepBuffers& buffers) const {
+  RequantizeArgs args =
+      requantize_args(constants_[static_cast<size_t>(plan.layer)], weights, block);
+  args.acc = acc;
+  args.acc_stride = outputs * kLanes;
+  args.outputs = outputs;
+  args.windows = plan.slots.data();
+  args.dst = buffers.dst;
+  args.dst_elements = plan.dst_elements.data() + first;
+  args.dst_first = block.first;
+  args.dst_zero = layouts_[static_cast<size_t>(plan.dst)].zero;
+  if (plan.skip >= 0) {
+    args.skip = buffers.skip;
+    args.skip_elements = plan.skip_elements.data() + first;
+    args.skip_first = block.first;
+    args.skip_zero = layouts_[static_cast<size_t>(plan.skip)].zero;
+  }
+  kernels_.requantize(args);
 }
 
 /// What does not depend on where sums and codes are.

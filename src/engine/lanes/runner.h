@@ -19,14 +19,16 @@ struct Kernels {
   Peak peak = nullptr;
   WinogradInput winograd_input = nullptr;
   WinogradOutput winograd_output = nullptr;
+  TileDot tile_dot = nullptr;
+  UseTiles use_tiles = nullptr;
 };
 /// The best ones that `isa` allows.
 const Kernels& kernels_for(Isa isa);
 
 /// What a step computes on its way.
 struct Scratch {
-  std::vector<int32_t> acc;
-  std::vector<int32_t> outputs;  ///< Of Winograd's filtering, as is the next one.
+  AlignedVector<int32_t> acc;
+  AlignedVector<int32_t> outputs;  ///< Of Winograd's filtering, as is the next one.
   std::unique_ptr<AlignedBytes> transformed;
 };
 
@@ -73,6 +75,15 @@ class Runner {
                            const StepBuffers& buffers, Scratch& scratch) const;
   void sum_winograd_blocks(const WinogradPlan& plan, const LayerWeights& weights,
                            std::span<const Block> blocks, int64_t tiles, Scratch& scratch) const;
+  void run_tiled(const TiledPlan& plan, const LayerWeights& weights, const StepBuffers& buffers,
+                 Scratch& scratch) const;
+  void run_tiles(const TiledPlan& plan, const LayerWeights& weights, int64_t tile, int64_t first,
+                 const StepBuffers& buffers, Scratch& scratch) const;
+  /// Requantizes sums [channel][outputs][lanes] of a block's `outputs` outputs from `first` on.
+  template <typename Plan>
+  void requantize_outputs(const Plan& plan, const LayerWeights& weights, const Block& block,
+                          int64_t first, int64_t outputs, const int32_t* acc,
+                          const StepBuffers& buffers) const;
   void run_pool_step(const PoolPlan& pool, const StepBuffers& buffers, int64_t lane_groups) const;
   StepBuffers at_group(const StepBuffers& buffers, const net::Layer& layer, int64_t dst,
                        int64_t group) const;

@@ -16,6 +16,8 @@ LayerWeights make_room(const Step& step, const net::Layer& layer) {
   } else if (const auto* winograd = std::get_if<WinogradPlan>(&step)) {
     result.packed.resize(static_cast<size_t>(winograd->packed_size()));
     channels *= kWinogradPlaces;
+  } else if (const auto* tiled = std::get_if<TiledPlan>(&step)) {
+    result.packed.resize(static_cast<size_t>(tiled->packed_bytes()) / sizeof(int32_t));
   }
   result.init.resize(channels);
   result.bias.assign(layer.bias.begin(), layer.bias.end());
@@ -59,6 +61,10 @@ void NetworkWeights::add(size_t index, int64_t element, int delta, const Keep& k
       add_at(weights.init[static_cast<size_t>(place * layer.weights.out_channels + channel)],
              -kWinogradOffset * coefficient * delta);
     });
+    return;
+  }
+  if (const auto* tiled = std::get_if<TiledPlan>(&(*steps_)[index])) {
+    add_at(bytes[tiled_byte(*tiled, element)], delta);
     return;
   }
   const auto& plan = std::get<LayerPlan>((*steps_)[index]);

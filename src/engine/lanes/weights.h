@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/chunked/aligned_bytes.h"
 #include "engine/chunked/chunked_engine.h"
 #include "engine/lanes/program.h"
 #include "flatenn/engine/engine.h"
@@ -11,7 +12,7 @@ namespace flatenn::engine::lanes {
 
 /// One layer's weights as the kernels read them; empty for pools.
 struct LayerWeights {
-  std::vector<int32_t> packed;
+  AlignedVector<int32_t> packed;
   /// What sums start with, for codes stored with 128 added: -128 * the sum of their weights.
   std::vector<int32_t> init;  ///< [channels], or [places][channels] by Winograd's filtering.
   std::vector<float> bias;

@@ -29,7 +29,7 @@ TEST(Winograd, FitsNarrowCodesOnly) {
 
 TEST(Winograd, RunsMostOfResNet18) {
   const net::Network network = net::testing::resnet18({});
-  const Program program = make_program(network, make_layouts(network), 1, 32);
+  const Program program = make_program(network, make_layouts(network), 1, {.winograd = 32});
   const auto winograd =
       std::count_if(program.fused.begin(), program.fused.end(),
                     [](const Step& s) { return std::holds_alternative<WinogradPlan>(s); });

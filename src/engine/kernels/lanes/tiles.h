@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/kernels/lanes/lanes.h"
+
+/// Products of 16 channels x 64 codes x 16 images at once, as Intel's AMX computes them, over
+/// images in SIMD lanes (see lanes.h). Sixteen vectors that follow one another are the right factor
+/// as they stand, so codes need no packing; sums of a channel are a vector of sixteen images.
+namespace flatenn::engine::lanes {
+
+/// Output channels, and vectors of codes, of one product.
+inline constexpr int kTileRows = 16;
+inline constexpr int kTileBytes = kTileRows * kVectorBytes;
+
+/// For every position p, channel m and lane i:
+///   acc[m acc_stride + 16 p + i] = sum over steps s, k < 16 and b < 4 of
+///       src[offsets[p] + steps[s] + 64 k + 4 i + b] * weights[m / 16][s][m % 16][4 k + b]
+/// Sums wrap at 32 bits. Where a window's row ends inside a step, weights are 0 and codes are read
+/// all the same.
+struct TileDotArgs {
+  const uint8_t* src = nullptr;
+  const int64_t* offsets = nullptr;  ///< [positions], in bytes.
+  int64_t positions = 0;
+  const int64_t* steps = nullptr;  ///< [step_count]: bytes from a window's first vector.
+  int64_t step_count = 0;
+  const int8_t* weights = nullptr;  ///< [channel_tiles][step_count][16][64]
+  int64_t channel_tiles = 0;        ///< 1 or 2.
+  int32_t* acc = nullptr;
+  int64_t acc_stride = 0;  ///< int32s from one channel to the next.
+};
+
+/// Needs tile registers to be in use on this thread.
+using TileDot = void (*)(const TileDotArgs&);
+/// Takes tile registers into use on this thread, or gives them back: a thread that keeps them is
+/// slower to switch.
+using UseTiles = void (*)(bool);
+
+/// Weights of so many steps stay in L1 while they meet all positions.
+inline constexpr int64_t kMostStepsTogether = 12;
+/// Runs of steps that a sum is made of.
+inline int64_t tile_step_runs(int64_t steps) {
+  return (steps + kMostStepsTogether - 1) / kMostStepsTogether;
+}
+
+/// Plain loops, for machines without such instructions; slow.
+void tile_dot_portable(const TileDotArgs& args);
+void use_tiles_portable(bool on);
+#if defined(__x86_64__)
+/// Needs Isa::kAmx.
+void tile_dot_amx(const TileDotArgs& args);
+void use_tiles_amx(bool on);
+int64_t peak_u8s8s32_amx(int64_t rounds);
+#endif
+
+}  // namespace flatenn::engine::lanes

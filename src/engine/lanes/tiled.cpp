@@ -1,0 +1,68 @@
+#include "engine/lanes/tiled.h"
+
+#include <numeric>
+
+namespace flatenn::engine::lanes {
+namespace {
+
+int64_t row_codes(const TiledPlan& plan) { return plan.kernel_width * plan.channels; }
+
+void add_steps(TiledPlan& plan, const Layout& src) {
+  const int64_t a_row = (row_codes(plan) + kVectorBytes - 1) / kVectorBytes;
+  for (int64_t ky = 0; ky < plan.kernel_height; ++ky) {
+    for (int64_t step = 0; step < a_row; ++step) {
+      plan.steps.push_back((ky * src.row_vectors + step * kTileRows) * kVectorBytes);
+    }
+  }
+}
+
+}  // namespace
+
+bool tiles_fit(const net::Network& network, const net::Layer& layer) {
+  if (layer.kind != net::LayerKind::kConv || layer.groups != 1) return false;
+  return layer.weights.in_channels % 4 == 0 &&
+         !network.activations[static_cast<size_t>(layer.src)].is_signed &&
+         !network.activations[static_cast<size_t>(layer.dst)].is_float;
+}
+
+TiledPlan make_tiled_plan(const net::Network& network, const std::vector<Layout>& layouts,
+                          int64_t index) {
+  const net::Layer& layer = network.layers[static_cast<size_t>(index)];
+  const Layout& src = layouts[static_cast<size_t>(layer.src)];
+  const Layout& dst = layouts[static_cast<size_t>(layer.dst)];
+  TiledPlan plan{.layer = index,
+                 .src = layer.src,
+                 .dst = layer.dst,
+                 .skip = layer.skip,
+                 .channels = layer.weights.in_channels,
+                 .out_channels = layer.weights.out_channels,
+                 .kernel_height = layer.weights.kernel_height,
+                 .kernel_width = layer.weights.kernel_width};
+  add_steps(plan, src);
+  for (int64_t y = 0; y < dst.shape.height; ++y) {
+    for (int64_t x = 0; x < dst.shape.width; ++x) {
+      const int64_t first = src.element(y * layer.stride - layer.pad, x * layer.stride - layer.pad);
+      plan.offsets.push_back(Layout::byte(first, 0));
+      plan.dst_elements.push_back(dst.element(y, x));
+      if (layer.skip < 0) continue;
+      plan.skip_elements.push_back(layouts[static_cast<size_t>(layer.skip)].element(y, x));
+    }
+  }
+  plan.slots.resize(TiledPlan::kBandPositions);
+  std::iota(plan.slots.begin(), plan.slots.end(), 0);
+  return plan;
+}
+
+int64_t tiled_byte(const TiledPlan& plan, int64_t element) {
+  const int64_t kx = element % plan.kernel_width;
+  const int64_t ky = element / plan.kernel_width % plan.kernel_height;
+  const int64_t in_filter = element / (plan.kernel_width * plan.kernel_height);
+  const int64_t channel = in_filter % plan.channels;
+  const int64_t out_channel = in_filter / plan.channels;
+  const int64_t code = kx * plan.channels + channel;
+  const int64_t step = ky * plan.steps_a_row() + code / kVectorBytes;
+  const int64_t tile = out_channel / kTileRows * static_cast<int64_t>(plan.steps.size()) + step;
+  return (tile * kTileRows + out_channel % kTileRows) * kVectorBytes + code % kVectorBytes;
+}
+
+}  // namespace flatenn::engine::lanes

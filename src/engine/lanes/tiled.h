@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/kernels/lanes/tiles.h"
+#include "engine/lanes/layout.h"
+#include "flatenn/net/network.h"
+
+namespace flatenn::engine::lanes {
+
+/// Everything about running a convolution by products of tiles (kernels/lanes/tiles.h) that does
+/// not depend on weights.
+struct TiledPlan {
+  int64_t layer = 0;  ///< Index into Network::layers.
+  int64_t src = 0;
+  int64_t dst = 0;
+  int64_t skip = -1;
+  int64_t channels = 0;      ///< Read.
+  int64_t out_channels = 0;  ///< Written.
+  int64_t kernel_height = 1;
+  int64_t kernel_width = 1;
+  std::vector<int64_t> steps;          ///< Bytes from a window's first vector.
+  std::vector<int64_t> offsets;        ///< [outputs]: bytes from the source's start.
+  std::vector<int64_t> dst_elements;   ///< [outputs]
+  std::vector<int64_t> skip_elements;  ///< [outputs]; empty without a skip.
+  std::vector<int32_t> slots;          ///< [kBandPositions]: 0, 1, ...
+
+  /// Outputs whose sums over kChannelsTogether channels stay in L1 beside weights and codes.
+  static constexpr int64_t kBandPositions = 8;
+  static constexpr int64_t kChannelsTogether = 2 * kTileRows;
+  /// Many weights: they come from L3 once, codes from L2 for every two tiles of channels.
+  bool weights_first() const { return tile_step_runs(static_cast<int64_t>(steps.size())) > 1; }
+  /// Where weights stay in L1 anyway, sums are best used at once.
+  int64_t band() const { return weights_first() ? kBandPositions : kBandPositions / 2; }
+
+  int64_t steps_a_row() const { return static_cast<int64_t>(steps.size()) / kernel_height; }
+  int64_t channel_tiles() const { return (out_channels + kTileRows - 1) / kTileRows; }
+  /// Bytes of packed weights: [channel tile][step][16 channels][64].
+  int64_t packed_bytes() const {
+    return channel_tiles() * static_cast<int64_t>(steps.size()) * kTileBytes;
+  }
+  static constexpr int64_t sum_words() { return kChannelsTogether * kBandPositions * kLanes; }
+};
+
+/// Whether the layer is a convolution of whole vectors of unsigned codes.
+bool tiles_fit(const net::Network& network, const net::Layer& layer);
+/// Throws nothing; tiles_fit() must hold.
+TiledPlan make_tiled_plan(const net::Network& network, const std::vector<Layout>& layouts,
+                          int64_t layer);
+
+/// The byte of the packed weights that holds the weight `element` (OIHW).
+int64_t tiled_byte(const TiledPlan& plan, int64_t element);
+
+}  // namespace flatenn::engine::lanes
