@@ -28,6 +28,8 @@ class MeanMagnitude : public torch::autograd::Function<MeanMagnitude> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x) {
     context->save_for_backward({x});
+    // On the CPU LibTorch adds a norm's terms one after the other, a mean's in a cascade.
+    if (x.is_cpu()) return x.abs().mean(torch::kFloat32);
     return at::linalg_vector_norm(x, 1, /*dim=*/at::OptionalIntArrayRef(), /*keepdim=*/false,
                                   torch::kFloat32) /
            x.numel();
