@@ -12,7 +12,6 @@ using Tag = memory::format_tag;
 
 struct Geometry {
   Dims src, weights, dst, strides, pads;
-  bool grouped = false;
 };
 
 Geometry geometry_of(const net::Network& network, const net::Layer& layer, int64_t batch) {
@@ -30,7 +29,6 @@ Geometry geometry_of(const net::Network& network, const net::Layer& layer, int64
   } else if (layer.groups == 1) {
     g.weights = {w.out_channels, w.in_channels, w.kernel_height, w.kernel_width};
   } else {
-    g.grouped = true;
     g.weights = {layer.groups, w.out_channels / layer.groups, w.in_channels, w.kernel_height,
                  w.kernel_width};
   }
@@ -72,50 +70,12 @@ void append_range(dnnl::post_ops& operations, const net::Layer& layer, const net
 #endif
 }
 
-/// Strides of a dense row-major tensor.
-std::vector<int64_t> row_major(const std::vector<int64_t>& dims) {
-  std::vector<int64_t> strides(dims.size(), 1);
-  for (size_t d = dims.size() - 1; d-- > 0;) strides[d] = strides[d + 1] * dims[d + 1];
-  return strides;
-}
-
 }  // namespace
-
-BlockedLayout::BlockedLayout(const memory::desc& desc) {
-#if DNNL_VERSION_MAJOR >= 3
-  dims_ = desc.get_dims();
-  strides_ = desc.get_strides();
-  block_dims_ = desc.get_inner_idxs();
-  blocks_ = desc.get_inner_blks();
-#else
-  const auto& blocking = desc.data.format_desc.blocking;
-  dims_.assign(desc.data.dims, desc.data.dims + desc.data.ndims);
-  strides_.assign(blocking.strides, blocking.strides + desc.data.ndims);
-  block_dims_.assign(blocking.inner_idxs, blocking.inner_idxs + blocking.inner_nblks);
-  blocks_.assign(blocking.inner_blks, blocking.inner_blks + blocking.inner_nblks);
-#endif
-  element_strides_ = row_major(dims_);
-}
-
-int64_t BlockedLayout::byte(int64_t element) const {
-  int64_t at[DNNL_MAX_NDIMS];
-  for (size_t d = 0; d < dims_.size(); ++d) at[d] = element / element_strides_[d] % dims_[d];
-  int64_t offset = 0;
-  int64_t stride = 1;
-  for (size_t b = blocks_.size(); b-- > 0; stride *= blocks_[b]) {
-    int64_t& index = at[block_dims_[b]];
-    offset += index % blocks_[b] * stride;
-    index /= blocks_[b];
-  }
-  for (size_t d = 0; d < dims_.size(); ++d) offset += at[d] * strides_[d];
-  return offset;
-}
 
 FusedLayer::FusedLayer(const dnnl::engine& engine, const net::Network& network,
                        const net::Layer& layer, int64_t batch)
     : engine_(engine) {
   const Geometry g = geometry_of(network, layer, batch);
-  plain_weights_ = memory::desc(g.weights, Type::s8, g.grouped ? Tag::goihw : Tag::oihw);
   const int64_t channels = layer.weights.out_channels;
   bias_ = kBiasAfterProduct ? memory::desc({1, channels, 1, 1}, Type::f32, Tag::nchw)
                             : memory::desc({channels}, Type::s32, Tag::x);
@@ -162,18 +122,6 @@ dnnl::primitive_attr FusedLayer::attributes(const net::Network& network, const n
   append_range(operations, layer, activation_of(network, layer.dst));
   attr.set_post_ops(operations);
   return attr;
-}
-
-bool FusedLayer::compensated() const {
-  const memory::desc packed = weights_desc();
-#if DNNL_VERSION_MAJOR >= 3
-  const Dims padded = packed.get_padded_dims();
-#else
-  const Dims padded(packed.data.padded_dims, packed.data.padded_dims + packed.data.ndims);
-#endif
-  size_t weights = 1;
-  for (const int64_t dim : padded) weights *= static_cast<size_t>(dim);
-  return packed.get_size() != weights;
 }
 
 std::string FusedLayer::implementation() const { return description_.impl_info_str(); }

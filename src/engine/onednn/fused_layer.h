@@ -15,22 +15,6 @@ namespace flatenn::engine::onednn {
 inline constexpr bool kBiasAfterProduct = DNNL_VERSION_MAJOR >= 3;
 using BiasWord = std::conditional_t<kBiasAfterProduct, float, int32_t>;
 
-/// Where oneDNN's blocked layout puts the elements of a weight tensor.
-class BlockedLayout {
- public:
-  explicit BlockedLayout(const dnnl::memory::desc& desc);
-  /// Byte of an element given by its row-major index over the tensor's dimensions.
-  int64_t byte(int64_t element) const;
-  const std::vector<int64_t>& dims() const { return dims_; }
-
- private:
-  std::vector<int64_t> dims_;
-  std::vector<int64_t> element_strides_;  ///< Of the row-major tensor.
-  std::vector<int64_t> strides_;
-  std::vector<int64_t> block_dims_;  ///< Outermost first.
-  std::vector<int64_t> blocks_;
-};
-
 /// One conv or linear layer as one oneDNN primitive: codes in, codes out, the arithmetic of
 /// net::Layer inside. Activations are NHWC bytes (a linear layer's input is taken as an image that
 /// its kernel covers). Holds no weights; any number of threads may run it at once.
@@ -43,11 +27,6 @@ class FusedLayer {
   /// What oneDNN calls its implementation: "brgconv:avx512_core_vnni", ...
   std::string implementation() const;
   dnnl::memory::desc weights_desc() const { return description_.weights_desc(); }
-  /// OIHW, or GOIHW.
-  const dnnl::memory::desc& plain_weights() const { return plain_weights_; }
-  /// Whether the packed weights carry sums beside the weights themselves, as for signed codes
-  /// without AMX: a changed weight then needs the layer packed again.
-  bool compensated() const;
 
   struct Buffers {
     const uint8_t* src = nullptr;
@@ -71,7 +50,6 @@ class FusedLayer {
   dnnl::primitive_attr attributes(const net::Network& network, const net::Layer& layer);
 
   dnnl::engine engine_;
-  dnnl::memory::desc plain_weights_;
   dnnl::memory::desc bias_;
   dnnl::memory multiplier_;  ///< Read by oneDNN 3 at run time.
   dnnl::convolution_forward::primitive_desc description_;

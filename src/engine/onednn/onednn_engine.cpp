@@ -76,7 +76,7 @@ struct Program {
       packings.push_back(nullptr);
       if (!layer.multiplies()) continue;
       layers.back() = std::make_unique<FusedLayer>(engine, network, layer, batch);
-      packings.back() = std::make_unique<Packing>(engine, *layers.back());
+      packings.back() = std::make_unique<Packing>(layers.back()->weights_desc());
     }
   }
 
@@ -130,7 +130,7 @@ class OneDnnEngine final : public ChunkedEngine {
       : ChunkedEngine(std::move(network), std::move(images)),
         batch_(choose_batch(this->network(), this->images().count, threads)),
         program_(engine_, this->network(), batch_),
-        golden_(engine_, this->network(), program_.packing_list()),
+        golden_(this->network(), program_.packing_list()),
         kept_images_(this->images().count * this->images().shape.elements(), 0) {
     set_limits({.threads = threads,
                 .chunk_images = batch_,
