@@ -126,6 +126,12 @@ dnnl::primitive_attr FusedLayer::attributes(const net::Network& network, const n
 
 std::string FusedLayer::implementation() const { return description_.impl_info_str(); }
 
+bool FusedLayer::next_implementation() {
+  if (!description_.next_impl()) return false;
+  primitive_ = dnnl::convolution_forward(description_);
+  return true;
+}
+
 FusedLayer::Arguments::Arguments(const FusedLayer& layer)
     : src_(layer.description_.src_desc(), layer.engine_, nullptr),
       weights_(layer.description_.weights_desc(), layer.engine_, nullptr),

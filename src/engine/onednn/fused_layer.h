@@ -26,6 +26,9 @@ class FusedLayer {
 
   /// What oneDNN calls its implementation: "brgconv:avx512_core_vnni", ...
   std::string implementation() const;
+  /// Goes on to oneDNN's next implementation of this layer; false where there is none. Its layout
+  /// of weights may be another one.
+  bool next_implementation();
   dnnl::memory::desc weights_desc() const { return description_.weights_desc(); }
 
   struct Buffers {

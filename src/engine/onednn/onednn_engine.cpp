@@ -10,8 +10,10 @@
 #include "engine/isa.h"
 #include "engine/lanes/lanes_engine.h"
 #include "engine/onednn/nhwc.h"
+#include "engine/onednn/probe.h"
 #include "engine/onednn/weights.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/log.h"
 #include "flatenn/base/parallel.h"
 
 namespace flatenn::engine {
@@ -43,14 +45,25 @@ std::string isa_text() {
   }
 }
 
-/// Whether oneDNN adds four products in 32 bits, rather than pairs in saturating 16.
-bool has_vnni() {
+bool has(dnnl::cpu_isa one) {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto has = [&](dnnl::cpu_isa one) {
-    return (isa & static_cast<unsigned>(one)) == static_cast<unsigned>(one);
-  };
-  return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni);
+  return (isa & static_cast<unsigned>(one)) == static_cast<unsigned>(one);
 }
+
+/// Whether oneDNN adds four products in 32 bits, rather than pairs in saturating 16.
+bool has_vnni() { return has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni); }
+
+/// AVX2 code on a machine with AVX-512: oneDNN 3.7 then writes zeros or what it should, by what ran
+/// before on the thread (grouped convolutions; right where AVX2 is all there is).
+bool mixes_isas(const FusedLayer& layer) {
+  return has(dnnl::cpu_isa::avx512_core) &&
+         layer.implementation().find("avx2") != std::string::npos;
+}
+
+/// No implementation of a layer gives the contract's bits.
+struct Inexact : Error {
+  using Error::Error;
+};
 
 /// oneDNN's loops inside one worker stay on its thread.
 class OneThread {
@@ -74,10 +87,30 @@ struct Program {
     for (const Layer& layer : network.layers) {
       layers.push_back(nullptr);
       packings.push_back(nullptr);
-      if (!layer.multiplies()) continue;
-      layers.back() = std::make_unique<FusedLayer>(engine, network, layer, batch);
-      packings.back() = std::make_unique<Packing>(layers.back()->weights_desc());
+      if (layer.multiplies()) add_exact(engine, network, layer, batch);
     }
+  }
+
+  /// Fills the last place by the first implementation that gives the right outputs.
+  void add_exact(const dnnl::engine& engine, const net::Network& network, const Layer& layer,
+                 int64_t batch) {
+    auto fused = std::make_unique<FusedLayer>(engine, network, layer, batch);
+    std::string reasons;
+    do {
+      if (mixes_isas(*fused)) {
+        reasons += "; " + fused->implementation() + " mixes instruction sets";
+        continue;
+      }
+      auto packing = std::make_unique<Packing>(fused->weights_desc());
+      const auto wrong = wrong_output(engine, *fused, *packing, network, layer, batch);
+      if (!wrong) {
+        layers.back() = std::move(fused);
+        packings.back() = std::move(packing);
+        return;
+      }
+      reasons += "; " + *wrong;
+    } while (fused->next_implementation());
+    throw Inexact("layer " + layer.name + reasons);
   }
 
   std::vector<const Packing*> packing_list() const {
@@ -320,8 +353,10 @@ std::unique_ptr<Engine> make_onednn_engine(std::shared_ptr<const net::Network> n
     return make_lanes_engine(std::move(network), std::move(images), {.threads = threads});
   }
   try {
-    return std::make_unique<onednn::OneDnnEngine>(std::move(network), std::move(images),
-                                                  resolve_threads(threads));
+    return std::make_unique<onednn::OneDnnEngine>(network, images, resolve_threads(threads));
+  } catch (const onednn::Inexact& inexact) {
+    log::warn("onednn: own kernels run ", network->name, " instead: ", inexact.what());
+    return make_lanes_engine(std::move(network), std::move(images), {.threads = threads});
   } catch (const dnnl::error& error) {
     throw Error(std::string("onednn: ") + error.what());
   }

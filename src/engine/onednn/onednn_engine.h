@@ -9,9 +9,10 @@
 namespace flatenn::engine {
 
 /// One oneDNN primitive a layer (AMX, AVX-512 VNNI or AVX-VNNI as it finds them) with bias, scales,
-/// residual, ReLU and rounding inside. A changed weight is written into oneDNN's packed layout;
-/// only layers whose packing carries compensation are packed again. Own kernels run in its place
-/// where onednn_unfit() says so, as name() tells. Throws Error where oneDNN fails.
+/// residual, ReLU and rounding inside. A changed weight is written into oneDNN's packed layout.
+/// Each layer's implementation is tried on random codes first. Own kernels run in its place where
+/// none of them is exact (a warning says which layer) or onednn_unfit() says so, as name() tells.
+/// Throws Error where oneDNN fails.
 std::unique_ptr<Engine> make_onednn_engine(std::shared_ptr<const net::Network> network,
                                            std::shared_ptr<const ImageCodes> images,
                                            int64_t threads);
