@@ -35,7 +35,7 @@ TEST(VerifyDataSet, TellsGoodFromMissingWrongAndUnreadable) {
 
 TEST(FindPresence, CountsTheFilesOfBothSplits) {
   const TemporaryFolder root;
-  const DataSet& set = find_data_set("cifar10");
+  const DataSet set = find_data_set("cifar10");
   EXPECT_EQ(find_presence(set, root.path()).folder, root / "cifar-10-batches-bin");
   EXPECT_FALSE(find_presence(set, root.path()).complete);
   testing::write_cifar_set(root / "cifar-10-batches-bin", 2);

@@ -38,7 +38,7 @@ inline std::shared_ptr<const net::Network> make_test_network(const std::vector<T
     weights.kernel_width = wanted.shape[3];
     weights.bits = wanted.bits;
     weights.value_map = wanted.value_map;
-    weights.scales = {0.5F};
+    weights.scales.assign(1, 0.5F);
     const uint64_t codes = uint64_t{1} << wanted.bits;
     for (int64_t i = 0; i < weights.elements(); ++i) {
       weights.codes.push_back(static_cast<int8_t>(static_cast<int64_t>(random.below(codes)) -

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "flatenn/study/claims.h"
 #include "study/analysis_results.h"
 

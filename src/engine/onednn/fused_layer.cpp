@@ -1,5 +1,6 @@
 #include "engine/onednn/fused_layer.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace flatenn::engine::onednn {

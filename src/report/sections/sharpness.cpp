@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "flatenn/analysis/rank_correlation.h"
