@@ -44,10 +44,11 @@ torch::Tensor bit_changes(const net::Layer& layer, fault::FaultKind kind,
 
 std::vector<CellEstimate> estimate_cells(const LossSurface& surface,
                                          const SensitivityReport& report,
-                                         const SensitivityOptions& options, int64_t fisher_images) {
+                                         const SensitivityOptions& options, int64_t fisher_images,
+                                         const ImageObserver& observer) {
   const net::Network& network = surface.view().network();
   const auto gradients = surface.split(surface.gradient(surface.zero_move()));
-  const auto fishers = surface.split(surface.squared_gradients(fisher_images));
+  const auto fishers = surface.split(surface.squared_gradients(fisher_images, observer));
   std::vector<CellEstimate> estimates;
   torch::Tensor first, second;
   int64_t layer_of_sums = -1;
@@ -69,9 +70,9 @@ std::vector<CellEstimate> estimate_cells(const LossSurface& surface,
 }
 
 nlohmann::json compare_estimates(const LossSurface& surface, const SensitivityReport& report,
-                                 const SensitivityOptions& options) {
+                                 const SensitivityOptions& options, const ImageObserver& observer) {
   const std::vector<CellEstimate> estimates =
-      estimate_cells(surface, report, options, surface.images());
+      estimate_cells(surface, report, options, surface.images(), observer);
   std::vector<double> first, second, rise, loss;
   for (size_t i = 0; i < estimates.size(); ++i) {
     first.push_back(estimates[i].first_order);

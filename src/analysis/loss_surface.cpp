@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "flatenn/base/error.h"
 
@@ -23,6 +24,12 @@ torch::Tensor label_tensor(const std::vector<uint8_t>& labels, int64_t count) {
 std::vector<torch::Tensor> require_grad(std::vector<torch::Tensor> tensors) {
   for (torch::Tensor& tensor : tensors) tensor = tensor.detach().clone().requires_grad_(true);
   return tensors;
+}
+
+void add_squares(const std::vector<torch::Tensor>& terms, const std::vector<torch::Tensor>& sums) {
+  for (size_t i = 0; i < terms.size(); ++i) {
+    if (terms[i].defined()) torch::Tensor(sums[i]).addcmul_(terms[i], terms[i]);
+  }
 }
 
 constexpr int64_t kCpuBatch = 100;  ///< What a layer makes of it stays in a core's cache.
@@ -142,15 +149,28 @@ torch::Tensor LossSurface::hessian_product(const torch::Tensor& vector) const {
   return sum_over_batches(0, images(), term) / static_cast<double>(images());
 }
 
-torch::Tensor LossSurface::squared_gradients(int64_t count) const {
+torch::Tensor LossSurface::squared_gradients(int64_t count, const ImageObserver& observer) const {
   FLATENN_CHECK(count > 0 && count <= images(), "squared_gradients: count must be in [1, ",
                 images(), "], got ", count);
-  const std::vector<torch::Tensor> moves = require_grad(split(zero_move()));
+  const int64_t parts = std::min(kMaxParts, count);
+  std::vector<torch::Tensor> sums(static_cast<size_t>(parts));
+  std::mutex mutex;
+  int64_t done = 0;
+  for_each_part(0, count, 1, parts, view_->device().is_cpu(),
+                [&](int64_t part, int64_t first, int64_t images) {
+                  const std::vector<torch::Tensor> moves = require_grad(split(zero_move()));
+                  torch::Tensor sum = zero_move();
+                  for (int64_t image = first; image < first + images; ++image) {
+                    add_squares(
+                        torch::autograd::grad({batch_loss(moves, image, 1, nullptr)}, moves),
+                        split(sum));
+                    const std::lock_guard lock(mutex);
+                    if (observer) observer(++done, count);
+                  }
+                  sums[static_cast<size_t>(part)] = sum;
+                });
   torch::Tensor sum = zero_move();
-  for (int64_t image = 0; image < count; ++image) {
-    const torch::Tensor loss = batch_loss(moves, image, 1, nullptr);
-    sum += join(torch::autograd::grad({loss}, moves)).square();
-  }
+  for (const torch::Tensor& part : sums) sum += part;
   return sum / static_cast<double>(count);
 }
 

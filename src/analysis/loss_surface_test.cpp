@@ -55,6 +55,22 @@ TEST(LossSurface, SquaredGradientsAreTheMeanOverSingleImages) {
   EXPECT_THROW(surface.squared_gradients(9), Error);
 }
 
+TEST(LossSurface, SquaredGradientsAreTheSameBitsForAnyNumberOfThreads) {
+  const LossSurface surface = hand_surface();
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const torch::Tensor alone = surface.squared_gradients(7);
+  at::set_num_threads(4);
+  int64_t calls = 0;
+  const torch::Tensor together = surface.squared_gradients(7, [&](int64_t done, int64_t total) {
+    EXPECT_EQ(done, ++calls);
+    EXPECT_EQ(total, 7);
+  });
+  at::set_num_threads(before);
+  EXPECT_EQ(calls, 7);
+  EXPECT_TRUE(torch::equal(alone, together));
+}
+
 TEST(LossSurface, RefusesMovesOfAnotherLength) {
   EXPECT_THROW(hand_surface().value(torch::zeros({44})), Error);
 }

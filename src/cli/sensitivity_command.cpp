@@ -35,34 +35,34 @@ struct SensitivityCommand {
   std::string plan;
   std::string code_plan;
   bool no_estimates = false;
+  std::string device = "cpu";
   bool json = false;
   std::string out;
 };
 
+using View = std::shared_ptr<const analysis::TorchNetwork>;
+
 /// Images that are not evaluated on: the other split's first ones.
-analysis::LossSurface other_images(const SensitivityCommand& options,
-                                   const std::shared_ptr<const net::Network>& network,
+analysis::LossSurface other_images(const SensitivityCommand& options, const View& view,
                                    int64_t count) {
   EvaluationOptions other = options.inputs;
   other.split = options.inputs.split == "test" ? "train" : "test";
   other.images = count;
-  const data::ImageSet images = open_images(other, *network);
-  const auto codes = engine::quantize_images(images, *network);
-  return analysis::LossSurface(std::make_shared<analysis::TorchNetwork>(network), *codes,
-                               images.labels);
+  const data::ImageSet images = open_images(other, view->network());
+  const auto codes = engine::quantize_images(images, view->network());
+  return analysis::LossSurface(view, *codes, images.labels);
 }
 
-nlohmann::json add_estimates(const SensitivityCommand& options,
-                             const std::shared_ptr<const net::Network>& network,
-                             const analysis::SensitivityReport& report) {
-  const analysis::LossSurface surface = other_images(options, network, options.gradient_images);
-  return analysis::compare_estimates(surface, report, options.cells);
+nlohmann::json add_estimates(const SensitivityCommand& options, const View& view,
+                             const analysis::SensitivityReport& report, bool quiet) {
+  const analysis::LossSurface surface = other_images(options, view, options.gradient_images);
+  return analysis::compare_estimates(surface, report, options.cells,
+                                     ProgressBar("gradient estimates", "images", quiet));
 }
 
 nlohmann::json attack(const SensitivityCommand& options, const EvaluationInputs& inputs,
-                      bool quiet) {
-  const analysis::LossSurface surface =
-      other_images(options, inputs.network, options.attack_images);
+                      const View& view, bool quiet) {
+  const analysis::LossSurface surface = other_images(options, view, options.attack_images);
   analysis::BitSearchOptions search{.flips = options.attack_flips,
                                     .encoding = options.cells.encoding,
                                     .random_trials = options.cells.trials,
@@ -222,20 +222,29 @@ void run(SensitivityCommand& options, bool quiet) {
     FLATENN_CHECK(plan.empty() || options.harden_rate, name,
                   ": needs --harden RATE, which makes the plan");
   }
+  FLATENN_CHECK(options.device == "cpu" || !options.no_estimates || options.attack_flips > 0,
+                "--device ", options.device,
+                ": is for estimates and --attack, neither is asked for");
   if (options.harden_rate) analysis::check(hardening_options(options, quiet));
   const EvaluationInputs inputs = open_inputs(options.inputs, options.cells.encoding);
+  const auto view =
+      std::make_shared<analysis::TorchNetwork>(inputs.network, torch::Device(options.device));
   options.cells.observer = ProgressBar("sensitivity", "passes", quiet);
   const analysis::SensitivityReport report = analysis::measure_sensitivity(
       inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, options.cells);
   nlohmann::json json = analysis::to_json(report, options.cells);
-  if (!options.no_estimates) json["estimates"] = add_estimates(options, inputs.network, report);
-  if (options.attack_flips > 0) json["attack"] = attack(options, inputs, quiet);
+  const analysis::ResultFile place{options.out, "sensitivity", "sensitivity"};
+  analysis::write_result(place, *inputs.network, json);  // should what follows be interrupted
+  if (!options.no_estimates) {
+    json["estimates"] = add_estimates(options, view, report, quiet);
+  }
+  if (options.attack_flips > 0) json["attack"] = attack(options, inputs, view, quiet);
   std::optional<Protected> found;
   if (options.harden_rate) {
     found = protect(options, inputs, report, quiet);
     add_protection(*found, json);
   }
-  analysis::write_result({options.out, "sensitivity", "sensitivity"}, *inputs.network, json);
+  analysis::write_result(place, *inputs.network, json);
   if (options.json) {
     std::printf("%s\n", json.dump(2).c_str());
   } else {
@@ -289,6 +298,11 @@ void add_sensitivity_command(CLI::App& app, const GlobalOptions& global) {
                       "Write the hardened memory as a plan for 'flatenn campaign'");
   command->add_option("--code-plan", options->code_plan,
                       "Write the smallest check code that suffices as such a plan");
+  command
+      ->add_option("--device", options->device,
+                   "Of LibTorch, for gradient estimates and bit search: cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global.quiet); });

@@ -159,7 +159,8 @@ json measure_sensitivity(const AnalysisSettings::Sensitivity& settings,
       inputs.network(), *engine, *images.codes, images.images.labels, options);
   json result = analysis::to_json(report, options);
   const AnalysisInputs::Images others = inputs.train_images(settings.gradient_images);
-  result["estimates"] = analysis::compare_estimates(surface_of(inputs, others), report, options);
+  result["estimates"] = analysis::compare_estimates(surface_of(inputs, others), report, options,
+                                                    Steps(inputs, "estimates"));
   if (settings.attack > 0)
     result["attack"] = measure_attack(settings, options, inputs, images, *engine);
   if (settings.harden > 0)

@@ -25,11 +25,13 @@ struct CellEstimate {
 /// One estimate for each of SensitivityReport::cells, in that order.
 std::vector<CellEstimate> estimate_cells(const LossSurface& surface,
                                          const SensitivityReport& report,
-                                         const SensitivityOptions& options, int64_t fisher_images);
+                                         const SensitivityOptions& options, int64_t fisher_images,
+                                         const ImageObserver& observer = {});
 
 /// Estimates of all cells over the surface's images, and their rank correlations with what the
-/// campaign measured.
+/// campaign measured. `observer` counts the images.
 nlohmann::json compare_estimates(const LossSurface& surface, const SensitivityReport& report,
-                                 const SensitivityOptions& options);
+                                 const SensitivityOptions& options,
+                                 const ImageObserver& observer = {});
 
 }  // namespace flatenn::analysis

@@ -17,6 +17,8 @@ struct SurfaceValue {
   double accuracy = 0;
 };
 
+using ImageObserver = std::function<void(int64_t done, int64_t total)>;
+
 /// The loss of a frozen network over fixed images, as a function of a flat move [parameter_count()]
 /// of its dequantized weights (layers in graph order, OIHW row-major). Constant memory: images pass
 /// in batches.
@@ -36,8 +38,9 @@ class LossSurface {
   /// Hessian of the mean loss at zero move, times `vector`.
   torch::Tensor hessian_product(const torch::Tensor& vector) const;
   /// Mean over images of each image's squared gradient (the empirical Fisher's diagonal), flat,
-  /// over the first `count` images.
-  torch::Tensor squared_gradients(int64_t count) const;
+  /// over the first `count` images. `observer` is called after every image, by one thread at a
+  /// time.
+  torch::Tensor squared_gradients(int64_t count, const ImageObserver& observer = {}) const;
 
   /// The loss of another view over the same images, which are shared.
   LossSurface with_view(std::shared_ptr<const TorchNetwork> view) const;
