@@ -180,17 +180,9 @@ void Runner::run_tiled(const TiledPlan& plan, const LayerWeights& weights,
                        const StepBuffers& buffers, Scratch& scratch) const {
   const auto outputs = static_cast<int64_t>(plan.offsets.size());
   kernels_.use_tiles(true);
-  if (plan.weights_first()) {
+  for (int64_t first = 0; first < outputs; first += plan.band()) {
     for (int64_t tile = 0; tile < plan.channel_tiles(); tile += 2) {
-      for (int64_t first = 0; first < outputs; first += plan.band()) {
-        run_tiles(plan, weights, tile, first, buffers, scratch);
-      }
-    }
-  } else {
-    for (int64_t first = 0; first < outputs; first += plan.band()) {
-      for (int64_t tile = 0; tile < plan.channel_tiles(); tile += 2) {
-        run_tiles(plan, weights, tile, first, buffers, scratch);
-      }
+      run_tiles(plan, weights, tile, first, buffers, scratch);
     }
   }
   kernels_.use_tiles(false);

@@ -26,14 +26,14 @@ struct TiledPlan {
   std::vector<int64_t> skip_elements;  ///< [outputs]; empty without a skip.
   std::vector<int32_t> slots;          ///< [kBandPositions]: 0, 1, ...
 
-  /// Outputs whose sums over kChannelsTogether channels stay in L1 beside weights and codes.
-  static constexpr int64_t kBandPositions = 8;
+  static constexpr int64_t kBandPositions = 16;
   static constexpr int64_t kChannelsTogether = 2 * kTileRows;
-  /// Many weights: they come from L3 once, codes from L2 for every two tiles of channels.
-  bool weights_first() const { return tile_step_runs(static_cast<int64_t>(steps.size())) > 1; }
-  /// Where weights stay in L1 anyway, sums are best used at once.
-  int64_t band() const { return weights_first() ? kBandPositions : kBandPositions / 2; }
-
+  /// Outputs computed together. Where all weights of two tiles stay in L1, sums are best used at
+  /// once; elsewhere more outputs share each reading of the weights.
+  int64_t band() const {
+    const bool few = static_cast<int64_t>(steps.size()) <= kTileStepsTogether;
+    return few ? kBandPositions / 4 : kBandPositions;
+  }
   int64_t steps_a_row() const { return static_cast<int64_t>(steps.size()) / kernel_height; }
   int64_t channel_tiles() const { return (out_channels + kTileRows - 1) / kTileRows; }
   /// Bytes of packed weights: [channel tile][step][16 channels][64].

@@ -37,11 +37,7 @@ using TileDot = void (*)(const TileDotArgs&);
 using UseTiles = void (*)(bool);
 
 /// Weights of so many steps stay in L1 while they meet all positions.
-inline constexpr int64_t kMostStepsTogether = 12;
-/// Runs of steps that a sum is made of.
-inline int64_t tile_step_runs(int64_t steps) {
-  return (steps + kMostStepsTogether - 1) / kMostStepsTogether;
-}
+inline constexpr int64_t kTileStepsTogether = 12;
 
 /// Plain loops, for machines without such instructions; slow.
 void tile_dot_portable(const TileDotArgs& args);

@@ -58,10 +58,8 @@ void tile_block(const TileDotArgs& a, int64_t position, int64_t first_step, int6
 
 template <class T, int ChannelTiles>
 void tile_dot_channels(const TileDotArgs& a) {
-  const int64_t runs = tile_step_runs(a.step_count);
-  const int64_t together = (a.step_count + runs - 1) / runs;
-  for (int64_t first = 0; first < a.step_count; first += together) {
-    const int64_t end = std::min(first + together, a.step_count);
+  for (int64_t first = 0; first < a.step_count; first += kTileStepsTogether) {
+    const int64_t end = std::min(first + kTileStepsTogether, a.step_count);
     int64_t p = 0;
     for (; p + 2 <= a.positions; p += 2) tile_block<T, ChannelTiles, 2>(a, p, first, end);
     if (p < a.positions) tile_block<T, ChannelTiles, 1>(a, p, first, end);
