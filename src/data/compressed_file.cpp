@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 
@@ -29,6 +30,23 @@ int expected_filter(const std::filesystem::path& path) {
               ": damaged or truncated: " + (reason ? reason : "cannot be unpacked"));
 }
 
+uint32_t little_endian(const uint8_t* bytes) {
+  return bytes[0] | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16 | uint32_t{bytes[3]} << 24;
+}
+
+/// What a gzip file says its content takes, as far as deflate can pack; else the file's own size.
+/// Memory that grows is copied, and every page of it is new to the kernel.
+size_t expected_bytes(const std::filesystem::path& path, int filter) {
+  constexpr size_t kMostDeflated = 1032;
+  const size_t packed = std::filesystem::file_size(path);
+  if (filter != ARCHIVE_FILTER_GZIP) return packed;
+  uint8_t size[4] = {};
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(-4, std::ios::end);
+  file.read(reinterpret_cast<char*>(size), sizeof size);
+  return std::min<size_t>(little_endian(size), packed * kMostDeflated);
+}
+
 std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
   const Archive reader(archive_read_new(), archive_read_free);
   archive_read_support_format_raw(reader.get());
@@ -39,6 +57,7 @@ std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
     fail(path, reader.get());
   }
   std::vector<uint8_t> content;
+  content.reserve(expected_bytes(path, filter) + kBlockBytes);
   size_t used = 0;
   while (true) {
     content.resize(used + kBlockBytes);
@@ -49,10 +68,6 @@ std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
   }
   content.resize(used);
   return content;
-}
-
-uint32_t little_endian(const uint8_t* bytes) {
-  return bytes[0] | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16 | uint32_t{bytes[3]} << 24;
 }
 
 /// libarchive skips gzip's trailer unread: the CRC and size of the content.

@@ -62,8 +62,10 @@ void read_idx(const DataSet& set, const std::filesystem::path& images_path,
   FLATENN_CHECK(label_count == images.count, labels_path.string(), ": ", label_count,
                 " labels, but ", images_path.filename().string(), " holds ", images.count,
                 " images");
-  images.pixels.assign(pixels.begin() + kImagesHeader, pixels.end());
-  images.labels.assign(labels.begin() + kLabelsHeader, labels.end());
+  pixels.erase(pixels.begin(), pixels.begin() + kImagesHeader);
+  labels.erase(labels.begin(), labels.begin() + kLabelsHeader);
+  images.pixels = std::move(pixels);
+  images.labels = std::move(labels);
   check_labels(labels_path, images.labels, set);
 }
 
