@@ -62,4 +62,8 @@ torch::Tensor filter_noise(const torch::Tensor& weights,
                     });
 }
 
+double length(const torch::Tensor& direction) {
+  return torch::norm(direction, 2, torch::kFloat64).item<double>();
+}
+
 }  // namespace flatenn::analysis

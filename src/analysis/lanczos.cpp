@@ -5,6 +5,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "flatenn/analysis/directions.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/random.h"
 
@@ -30,7 +31,7 @@ torch::Tensor random_vector(int64_t n, uint64_t seed, uint64_t index, bool signs
 class KrylovSpace {
  public:
   KrylovSpace(const LinearOperator& op, torch::Tensor start) : op_(op) {
-    next_ = start / start.norm();
+    next_ = start / length(start);
   }
 
   /// One product. False once the space is exhausted.
@@ -40,7 +41,7 @@ class KrylovSpace {
     alphas_.push_back(w.dot(next_).item<double>());
     const torch::Tensor q = torch::stack(basis_);
     for (int pass = 0; pass < 2; ++pass) w = w - q.t().mv(q.mv(w));
-    const double beta = w.norm().item<double>();
+    const double beta = length(w);
     betas_.push_back(beta);
     if (beta <= kBreakdown * (1 + std::abs(alphas_[0]))) return false;
     next_ = w / beta;

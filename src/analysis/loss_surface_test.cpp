@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "analysis/hand_network.h"
 #include "flatenn/analysis/directions.h"
 #include "flatenn/analysis/sharpness.h"
@@ -127,6 +129,13 @@ TEST(Directions, NoiseHasTheRelativeNormAskedFor) {
   const torch::Tensor weights = normal_direction(10000, 1, 0);
   const torch::Tensor noise = filter_noise(weights, shapes, 0.3, 7, 0);
   EXPECT_NEAR(noise.norm().item<double>() / weights.norm().item<double>(), 0.3, 0.01);
+}
+
+TEST(Directions, LengthIsExactOverAsManyWeightsAsAResNetHas) {
+  const int64_t count = 11'000'000;
+  const double value = 0.0041F;
+  EXPECT_NEAR(length(torch::full({count}, value)) / (value * std::sqrt(static_cast<double>(count))),
+              1, 1e-9);
 }
 
 }  // namespace

@@ -27,14 +27,14 @@ Estimate summarize(const std::vector<double>& samples) {
 }
 
 torch::Tensor scaled_to(const torch::Tensor& direction, double norm) {
-  return direction * (norm / (direction.norm().item<double>() + kTinyNorm));
+  return direction * (norm / (length(direction) + kTinyNorm));
 }
 
 /// rho * T^2 g / ||T g|| with T = |w|.
 torch::Tensor adaptive_step(const torch::Tensor& gradient, const torch::Tensor& weights,
                             double rho) {
   const torch::Tensor scaled = weights.abs() * gradient;
-  return weights.abs() * scaled * (rho / (scaled.norm().item<double>() + kTinyNorm));
+  return weights.abs() * scaled * (rho / (length(scaled) + kTinyNorm));
 }
 
 class Measurement {
@@ -54,7 +54,7 @@ class Measurement {
     report.loss = base.loss;
     report.accuracy = base.accuracy;
     report.images = surface_.images();
-    report.weight_norm = weights_.norm().item<double>();
+    report.weight_norm = length(weights_);
     gradient_ = surface_.gradient(surface_.zero_move());
     for (const double rho : options_.rho) report.radii.push_back(radius(rho, report.weight_norm));
     tell("Gaussian noise");

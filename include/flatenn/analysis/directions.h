@@ -21,4 +21,8 @@ torch::Tensor filter_noise(const torch::Tensor& weights,
                            const std::vector<std::vector<int64_t>>& shapes, double relative,
                            uint64_t seed, uint64_t index);
 
+/// Euclidean norm, summed in double: on the CPU a float32 sum over millions of squares is off
+/// by a thousandth and more.
+double length(const torch::Tensor& direction);
+
 }  // namespace flatenn::analysis
