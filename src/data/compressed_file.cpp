@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/hash.h"
@@ -34,17 +35,28 @@ uint32_t little_endian(const uint8_t* bytes) {
   return bytes[0] | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16 | uint32_t{bytes[3]} << 24;
 }
 
+/// What a gzip file ends with, of its content; nothing where the file is shorter.
+struct GzipTrailer {
+  uint32_t crc = 0;
+  uint32_t bytes = 0;  ///< Modulo 2^32.
+};
+
+std::optional<GzipTrailer> gzip_trailer(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  uint8_t trailer[8] = {};
+  file.seekg(-8, std::ios::end);
+  file.read(reinterpret_cast<char*>(trailer), sizeof trailer);
+  if (!file) return std::nullopt;
+  return GzipTrailer{little_endian(trailer), little_endian(trailer + 4)};
+}
+
 /// What a gzip file says its content takes, as far as deflate can pack; else the file's own size.
 /// Memory that grows is copied, and every page of it is new to the kernel.
 size_t expected_bytes(const std::filesystem::path& path, int filter) {
   constexpr size_t kMostDeflated = 1032;
   const size_t packed = std::filesystem::file_size(path);
   if (filter != ARCHIVE_FILTER_GZIP) return packed;
-  uint8_t size[4] = {};
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(-4, std::ios::end);
-  file.read(reinterpret_cast<char*>(size), sizeof size);
-  return std::min<size_t>(little_endian(size), packed * kMostDeflated);
+  return std::min<size_t>(gzip_trailer(path).value_or(GzipTrailer{}).bytes, packed * kMostDeflated);
 }
 
 std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
@@ -72,14 +84,11 @@ std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
 
 /// libarchive skips gzip's trailer unread: the CRC and size of the content.
 void check_gzip_trailer(const std::filesystem::path& path, const std::vector<uint8_t>& content) {
-  std::ifstream file(path, std::ios::binary);
-  uint8_t trailer[8] = {};
-  file.seekg(-8, std::ios::end);
-  file.read(reinterpret_cast<char*>(trailer), sizeof trailer);
-  FLATENN_CHECK(file, path.string(), ": damaged or truncated: no gzip trailer");
+  const std::optional<GzipTrailer> trailer = gzip_trailer(path);
+  FLATENN_CHECK(trailer, path.string(), ": damaged or truncated: no gzip trailer");
   const auto size = static_cast<uint32_t>(content.size());
   const auto crc = static_cast<uint32_t>(crc32_z(0, content.data(), content.size()));
-  FLATENN_CHECK(little_endian(trailer + 4) == size && little_endian(trailer) == crc, path.string(),
+  FLATENN_CHECK(trailer->bytes == size && trailer->crc == crc, path.string(),
                 ": damaged or truncated: gzip checksum does not match the content");
 }
 
