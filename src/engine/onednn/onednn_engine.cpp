@@ -101,14 +101,18 @@ struct Program {
         reasons += "; " + fused->implementation() + " mixes instruction sets";
         continue;
       }
-      auto packing = std::make_unique<Packing>(fused->weights_desc());
-      const auto wrong = wrong_output(engine, *fused, *packing, network, layer, batch);
-      if (!wrong) {
-        layers.back() = std::move(fused);
-        packings.back() = std::move(packing);
-        return;
+      try {
+        auto packing = std::make_unique<Packing>(fused->weights_desc());
+        const auto wrong = wrong_output(engine, *fused, *packing, network, layer, batch);
+        if (!wrong) {
+          layers.back() = std::move(fused);
+          packings.back() = std::move(packing);
+          return;
+        }
+        reasons += "; " + *wrong;
+      } catch (const Error& unknown_layout) {
+        reasons += std::string("; ") + unknown_layout.what();
       }
-      reasons += "; " + *wrong;
     } while (fused->next_implementation());
     throw Inexact("layer " + layer.name + reasons);
   }
