@@ -182,7 +182,7 @@ void Runner::run_tiled(const TiledPlan& plan, const LayerWeights& weights,
   kernels_.use_tiles(true);
   for (int64_t first = 0; first < outputs; first += plan.band()) {
     for (int64_t tile = 0; tile < plan.channel_tiles(); tile += 2) {
-      run_tiles(plan, weights, tile, first, buffers, scratch);
+      run_tile_band(plan, weights, tile, first, buffers, scratch);
     }
   }
   kernels_.use_tiles(false);
@@ -190,8 +190,8 @@ void Runner::run_tiled(const TiledPlan& plan, const LayerWeights& weights,
 
 /// One or two channel tiles from `tile` on, a band of outputs from `first` on; scratch.acc:
 /// [channels][positions][lanes].
-void Runner::run_tiles(const TiledPlan& plan, const LayerWeights& weights, int64_t tile,
-                       int64_t first, const StepBuffers& buffers, Scratch& scratch) const {
+void Runner::run_tile_band(const TiledPlan& plan, const LayerWeights& weights, int64_t tile,
+                           int64_t first, const StepBuffers& buffers, Scratch& scratch) const {
   const auto steps = static_cast<int64_t>(plan.steps.size());
   const int64_t positions =
       std::min(plan.band(), static_cast<int64_t>(plan.offsets.size()) - first);
@@ -212,10 +212,9 @@ void Runner::run_tiles(const TiledPlan& plan, const LayerWeights& weights, int64
   requantize_outputs(plan, weights, block, first, positions, scratch.acc.data(), buffers);
 }
 
-template <typename Plan>
-void Runner::requantize_outputs(const Plan& plan, const LayerWeights& weights, const Block& block,
-                                int64_t first, int64_t outputs, const int32_t* acc,
-                                const StepBuffers& buffers) const {
+void Runner::requantize_outputs(const UnpooledPlan& plan, const LayerWeights& weights,
+                                const Block& block, int64_t first, int64_t outputs,
+                                const int32_t* acc, const StepBuffers& buffers) const {
   RequantizeArgs args =
       requantize_args(constants_[static_cast<size_t>(plan.layer)], weights, block);
   args.acc = acc;

@@ -77,11 +77,10 @@ class Runner {
                            std::span<const Block> blocks, int64_t tiles, Scratch& scratch) const;
   void run_tiled(const TiledPlan& plan, const LayerWeights& weights, const StepBuffers& buffers,
                  Scratch& scratch) const;
-  void run_tiles(const TiledPlan& plan, const LayerWeights& weights, int64_t tile, int64_t first,
-                 const StepBuffers& buffers, Scratch& scratch) const;
+  void run_tile_band(const TiledPlan& plan, const LayerWeights& weights, int64_t tile,
+                     int64_t first, const StepBuffers& buffers, Scratch& scratch) const;
   /// Requantizes sums [channel][outputs][lanes] of a block's `outputs` outputs from `first` on.
-  template <typename Plan>
-  void requantize_outputs(const Plan& plan, const LayerWeights& weights, const Block& block,
+  void requantize_outputs(const UnpooledPlan& plan, const LayerWeights& weights, const Block& block,
                           int64_t first, int64_t outputs, const int32_t* acc,
                           const StepBuffers& buffers) const;
   void run_pool_step(const PoolPlan& pool, const StepBuffers& buffers, int64_t lane_groups) const;

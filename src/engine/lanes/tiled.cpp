@@ -1,7 +1,5 @@
 #include "engine/lanes/tiled.h"
 
-#include <numeric>
-
 namespace flatenn::engine::lanes {
 namespace {
 
@@ -30,26 +28,18 @@ TiledPlan make_tiled_plan(const net::Network& network, const std::vector<Layout>
   const net::Layer& layer = network.layers[static_cast<size_t>(index)];
   const Layout& src = layouts[static_cast<size_t>(layer.src)];
   const Layout& dst = layouts[static_cast<size_t>(layer.dst)];
-  TiledPlan plan{.layer = index,
-                 .src = layer.src,
-                 .dst = layer.dst,
-                 .skip = layer.skip,
-                 .channels = layer.weights.in_channels,
-                 .out_channels = layer.weights.out_channels,
-                 .kernel_height = layer.weights.kernel_height,
-                 .kernel_width = layer.weights.kernel_width};
+  TiledPlan plan{make_unpooled_plan(network, index)};
+  plan.kernel_height = layer.weights.kernel_height;
+  plan.kernel_width = layer.weights.kernel_width;
   add_steps(plan, src);
   for (int64_t y = 0; y < dst.shape.height; ++y) {
     for (int64_t x = 0; x < dst.shape.width; ++x) {
       const int64_t first = src.element(y * layer.stride - layer.pad, x * layer.stride - layer.pad);
       plan.offsets.push_back(Layout::byte(first, 0));
-      plan.dst_elements.push_back(dst.element(y, x));
-      if (layer.skip < 0) continue;
-      plan.skip_elements.push_back(layouts[static_cast<size_t>(layer.skip)].element(y, x));
+      plan.add_output(layouts, y, x);
     }
   }
-  plan.slots.resize(TiledPlan::kBandPositions);
-  std::iota(plan.slots.begin(), plan.slots.end(), 0);
+  plan.set_band(TiledPlan::kBandPositions);
   return plan;
 }
 

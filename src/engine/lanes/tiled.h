@@ -5,26 +5,18 @@
 
 #include "engine/kernels/lanes/tiles.h"
 #include "engine/lanes/layout.h"
+#include "engine/lanes/unpooled_plan.h"
 #include "flatenn/net/network.h"
 
 namespace flatenn::engine::lanes {
 
 /// Everything about running a convolution by products of tiles (kernels/lanes/tiles.h) that does
 /// not depend on weights.
-struct TiledPlan {
-  int64_t layer = 0;  ///< Index into Network::layers.
-  int64_t src = 0;
-  int64_t dst = 0;
-  int64_t skip = -1;
-  int64_t channels = 0;      ///< Read.
-  int64_t out_channels = 0;  ///< Written.
+struct TiledPlan : UnpooledPlan {
   int64_t kernel_height = 1;
   int64_t kernel_width = 1;
-  std::vector<int64_t> steps;          ///< Bytes from a window's first vector.
-  std::vector<int64_t> offsets;        ///< [outputs]: bytes from the source's start.
-  std::vector<int64_t> dst_elements;   ///< [outputs]
-  std::vector<int64_t> skip_elements;  ///< [outputs]; empty without a skip.
-  std::vector<int32_t> slots;          ///< [kBandPositions]: 0, 1, ...
+  std::vector<int64_t> steps;    ///< Bytes from a window's first vector.
+  std::vector<int64_t> offsets;  ///< [outputs]: bytes from the source's start.
 
   static constexpr int64_t kBandPositions = 16;
   static constexpr int64_t kChannelsTogether = 2 * kTileRows;

@@ -1,7 +1,6 @@
 #include "engine/lanes/winograd.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace flatenn::engine::lanes {
 namespace {
@@ -48,24 +47,17 @@ WinogradPlan make_winograd_plan(const net::Network& network, const std::vector<L
   const Layout& src = layouts[static_cast<size_t>(layer.src)];
   const Layout& dst = layouts[static_cast<size_t>(layer.dst)];
   const int code = network.activations[static_cast<size_t>(layer.src)].max_code();
-  WinogradPlan plan{.layer = index, .src = layer.src, .dst = layer.dst, .skip = layer.skip};
+  WinogradPlan plan{make_unpooled_plan(network, index)};
   plan.wide =
       2 * (kWinogradOffset + kCodeGrowth * code) * kWeightGrowth * largest_value(layer.weights) >
       kNarrowLimit;
-  plan.channels = layer.weights.in_channels;
-  plan.out_channels = layer.weights.out_channels;
   plan.blocks = make_blocks(plan.out_channels, 1);
   plan.block_of = blocks_of_channels(plan.blocks);
   for (int64_t y = 0; y < dst.shape.height; y += 2) {
     for (int64_t x = 0; x < dst.shape.width; x += 2) {
       plan.tiles.push_back(Layout::byte(src.element(y - layer.pad, x - layer.pad), 0));
       for (int64_t output = 0; output < 4; ++output) {
-        const auto element = [&](const Layout& layout) {
-          return layout.element(y + output / 2, x + output % 2);
-        };
-        plan.dst_elements.push_back(element(dst));
-        if (layer.skip < 0) continue;
-        plan.skip_elements.push_back(element(layouts[static_cast<size_t>(layer.skip)]));
+        plan.add_output(layouts, y + output / 2, x + output % 2);
       }
     }
   }
@@ -73,8 +65,7 @@ WinogradPlan make_winograd_plan(const net::Network& network, const std::vector<L
   for (int64_t t = 0; t < plan.band_tiles; ++t) {
     plan.offsets.push_back(t * plan.vectors() * kVectorBytes);
   }
-  plan.slots.resize(static_cast<size_t>(4 * plan.band_tiles));
-  std::iota(plan.slots.begin(), plan.slots.end(), 0);
+  plan.set_band(4 * plan.band_tiles);
   return plan;
 }
 

@@ -6,27 +6,19 @@
 
 #include "engine/kernels/lanes/winograd.h"
 #include "engine/lanes/plan.h"
+#include "engine/lanes/unpooled_plan.h"
 
 namespace flatenn::engine::lanes {
 
 /// Everything about running a 3x3 convolution of stride 1 by Winograd's filtering that does not
 /// depend on weights.
-struct WinogradPlan {
-  int64_t layer = 0;  ///< Index into Network::layers.
-  int64_t src = 0;
-  int64_t dst = 0;
-  int64_t skip = -1;
+struct WinogradPlan : UnpooledPlan {  // outputs: [tiles][4]
   bool wide = false;
-  int64_t channels = 0;      ///< Read.
-  int64_t out_channels = 0;  ///< Written.
   std::vector<Block> blocks;
-  std::vector<int32_t> block_of;       ///< [out_channels]
-  std::vector<int64_t> tiles;          ///< Bytes from the source's start to its 4x4 codes.
-  int64_t band_tiles = 0;              ///< Tiles computed together.
-  std::vector<int64_t> dst_elements;   ///< [tiles][4]
-  std::vector<int64_t> skip_elements;  ///< [tiles][4]; empty without a skip.
-  std::vector<int64_t> offsets;        ///< [band_tiles]: among transformed codes of a place.
-  std::vector<int32_t> slots;          ///< [4 band_tiles]: 0, 1, ...
+  std::vector<int32_t> block_of;  ///< [out_channels]
+  std::vector<int64_t> tiles;     ///< Bytes from the source's start to its 4x4 codes.
+  int64_t band_tiles = 0;         ///< Tiles computed together.
+  std::vector<int64_t> offsets;   ///< [band_tiles]: among transformed codes of a place.
 
   int64_t vectors() const { return channels / 4; }
   /// int32s of packed weights: [block][place][vector][channel of the block].
