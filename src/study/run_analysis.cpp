@@ -55,6 +55,14 @@ std::vector<AnalysisPart> open_parts(const Definition& definition, const StudyOp
   return parts;
 }
 
+/// How the subcommand that does a part alone is told to run where the study runs it. Costs are
+/// estimated on the CPU.
+std::string device_arguments(const std::string& kind, const StudyOptions& options) {
+  if (options.device == "cpu" || kind == "cost") return "";
+  const std::string device = " --device " + options.device;
+  return kind == "landscape" ? device : " --engine " + options.device + device;
+}
+
 }  // namespace
 
 fs::path analysis_folder(const StudyOptions& options, const Training& training) {
@@ -114,7 +122,8 @@ std::vector<std::string> analysis_commands(const Definition& definition,
   if (settings == nullptr) return commands;
   for (const AnalysisPart& part : analysis_parts(*settings, training.seed == 1)) {
     commands.push_back("flatenn " + part.kind + " " + shell_word(run.string()) + part.arguments +
-                       " --out " + shell_word(analysis_folder(options, training).string()));
+                       device_arguments(part.kind, options) + " --out " +
+                       shell_word(analysis_folder(options, training).string()));
   }
   return commands;
 }
