@@ -12,6 +12,7 @@
 #include "report/artifacts.h"
 #include "report/assets.h"
 #include "report/merge_plans.h"
+#include "report/sections.h"
 #include "report/test_findings.h"
 
 namespace flatenn::report {
@@ -328,6 +329,51 @@ TEST(Tuning, ShowsEveryCandidateAndTheChoice) {
   std::vector<std::string> chosen;
   for (const auto& row : table->rows) chosen.push_back(std::get<std::string>(row[5]));
   EXPECT_THAT(chosen, ::testing::ElementsAre("yes", "", "", "yes"));
+}
+
+/// Runs of saq that differ in rho alone, and the conventional one beside them.
+Findings radius_findings(const std::vector<double>& radii) {
+  Findings findings;
+  findings.plans.push_back({.kinds = {"bit_flip"}, .levels = {{.rate = 0.01, .label = "0.01"}}});
+  campaign::PlanResult& plan = findings.plans[0];
+  for (const double rho : radii) {
+    const std::string kind = rho > 0 ? "saq" : "sgd";
+    Run run = testing::test_run(kind, /*sparse=*/false);
+    run.name = kind + std::to_string(plan.models.size());
+    run.record["config"]["name"] = run.name;
+    run.record["config"]["seed"] = 1;
+    run.record["config"]["sharpness"] = {{"rho", rho > 0 ? rho : 0.05}, {"eta", 0.01}};
+    findings.runs.push_back(run);
+    const auto model = static_cast<int64_t>(plan.models.size());
+    plan.models.push_back({.name = run.name, .golden_accuracy = 0.9});
+    plan.cells.push_back({.model = model, .accuracy = {.count = 6, .mean = 0.8 + rho}});
+  }
+  return findings;
+}
+
+TEST(Radius, CurveHoldsNetworksThatDifferInRhoAloneByRisingRho) {
+  Findings findings = radius_findings({0.05, 0, 0.02});
+  report::Run other = findings.runs[0];  // of another learning rate: on no curve
+  other.name = "other";
+  other.record["config"]["optimizer"]["learning_rate"] = 0.1;
+  findings.runs.push_back(other);
+  const Section section = radius_section(findings);
+  ASSERT_EQ(section.blocks.size(), 2U);
+  const auto& table = std::get<Table>(section.blocks[0]);
+  std::vector<std::string> runs;
+  for (const auto& row : table.rows) runs.push_back(std::get<std::string>(row[1]));
+  EXPECT_EQ(runs, (std::vector<std::string>{"sgd1", "saq2", "saq0"}));
+  EXPECT_EQ(std::get<double>(table.rows[0][2]), 0);  // whatever its configuration says of rho
+  const auto& figure = std::get<Figure>(section.blocks[1]);
+  EXPECT_EQ(figure.x.categories, (std::vector<std::string>{"0", "0.02", "0.05"}));
+  ASSERT_EQ(figure.series.size(), 2U);
+  EXPECT_EQ(figure.series[0].y, (std::vector<double>{90, 90, 90}));
+  EXPECT_THAT(figure.series[1].y, ::testing::Pointwise(::testing::DoubleEq(), {80.0, 82.0, 85.0}));
+}
+
+TEST(Radius, FewerThanThreeMakeNoCurve) {
+  EXPECT_TRUE(radius_section(radius_findings({0.05, 0})).blocks.empty());
+  EXPECT_TRUE(radius_section(radius_findings({0.05, 0, 0.05})).blocks.empty());
 }
 
 TEST(MergePlans, JoinsCampaignsOfTheSameQuestionAndPairsTheirTrials) {
