@@ -7,6 +7,7 @@
 #include <new>
 
 #include "cli/command.h"
+#include "cli/memory.h"
 #include "cli/torch_program.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
@@ -122,6 +123,7 @@ int run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  flatenn::cli::use_large_pages();
   CLI::App app{
       "flatenn: trains quantized networks that keep their accuracy on faulty hardware, and "
       "measures what faults cost"};
