@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <array>
 
 #include "engine/arithmetic.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/parallel.h"
 #include "flatenn/engine/engine.h"
 
 namespace flatenn::engine {
@@ -19,10 +21,20 @@ Table code_table(const data::ImageSet& images, int64_t channel, const net::Activ
   return table;
 }
 
+void encode(const data::ImageSet& images, const std::vector<Table>& tables, int64_t first,
+            int64_t count, int8_t* codes) {
+  const int64_t plane = images.height * images.width;
+  const uint8_t* const pixels = images.pixels.data();
+  for (int64_t i = first * images.channels; i < (first + count) * images.channels; ++i) {
+    const Table& table = tables[static_cast<size_t>(i % images.channels)];
+    for (int64_t at = i * plane; at < (i + 1) * plane; ++at) codes[at] = table[pixels[at]];
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const ImageCodes> quantize_images(const data::ImageSet& images,
-                                                  const net::Network& network) {
+                                                  const net::Network& network, int64_t threads) {
   const net::Activation& input = network.input();
   const net::Shape shape{images.channels, images.height, images.width};
   FLATENN_CHECK(shape == input.shape, "images of ", images.name, " are ", shape.channels, "x",
@@ -32,16 +44,16 @@ std::shared_ptr<const ImageCodes> quantize_images(const data::ImageSet& images,
   result->shape = shape;
   result->count = images.count;
   result->codes.resize(images.pixels.size());
-  const int64_t plane = shape.height * shape.width;
+  std::vector<Table> tables;
   for (int64_t channel = 0; channel < shape.channels; ++channel) {
-    const Table table = code_table(images, channel, input);
-    for (int64_t image = 0; image < images.count; ++image) {
-      const int64_t at = (image * shape.channels + channel) * plane;
-      for (int64_t i = at; i < at + plane; ++i) {
-        result->codes[static_cast<size_t>(i)] = table[images.pixels[static_cast<size_t>(i)]];
-      }
-    }
+    tables.push_back(code_table(images, channel, input));
   }
+  constexpr int64_t kImagesAtOnce = 256;
+  parallel_for((images.count + kImagesAtOnce - 1) / kImagesAtOnce, threads, [&](int64_t part) {
+    const int64_t first = part * kImagesAtOnce;
+    const int64_t count = std::min(kImagesAtOnce, images.count - first);
+    encode(images, tables, first, count, result->codes.data());
+  });
   return result;
 }
 

@@ -25,7 +25,7 @@ struct ImageCodes {
 /// code = clamp(round-half-even(normalized pixel / network.input().scale)). Throws Error where the
 /// shapes differ.
 std::shared_ptr<const ImageCodes> quantize_images(const data::ImageSet& images,
-                                                  const net::Network& network);
+                                                  const net::Network& network, int64_t threads = 1);
 
 using fault::BiasChange;
 using fault::WeightChange;

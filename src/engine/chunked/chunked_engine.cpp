@@ -14,7 +14,9 @@ class UndoAtExit {
  public:
   explicit UndoAtExit(const std::vector<Trial>& trials) : trials_(trials) {}
   ~UndoAtExit() {
-    for (const Trial& trial : trials_) trial.weights->undo();
+    for (const Trial& trial : trials_) {
+      if (trial.weights != nullptr) trial.weights->undo();
+    }
   }
   UndoAtExit(const UndoAtExit&) = delete;
   UndoAtExit& operator=(const UndoAtExit&) = delete;
@@ -93,9 +95,16 @@ int64_t ChunkedEngine::first_layer(const Job& job) const {
   return first;
 }
 
-TrialWeights& ChunkedEngine::slot(size_t index) {
-  while (slots_.size() <= index) slots_.push_back(make_weights());
-  return *slots_[index];
+/// Writes each trial's changes into weights of its own. With few images a trial this takes as long
+/// as the passes.
+void ChunkedEngine::apply_changes() {
+  slots_.resize(std::max(slots_.size(), trials_.size()));
+  parallel_for(std::ssize(trials_), limits_.threads, [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    if (!slots_[at]) slots_[at] = make_weights();
+    trials_[at].weights = slots_[at].get();
+    trials_[at].weights->apply(*trials_[at].job);
+  });
 }
 
 void ChunkedEngine::run_batch(std::span<Job> jobs) {
@@ -107,14 +116,14 @@ void ChunkedEngine::run_batch(std::span<Job> jobs) {
       groups_.push_back({.first = i});
     }
     Group& group = groups_.back();
-    Trial trial{.job = &jobs[i], .weights = &slot(i), .first_layer = first_layer(jobs[i])};
+    Trial trial{.job = &jobs[i], .first_layer = first_layer(jobs[i])};
     trial.plain = jobs[i].activations != nullptr;
     group.count += 1;
     group.golden_layers = std::max(group.golden_layers, trial.first_layer);
     group.plain = group.plain || trial.plain;
     trials_.push_back(trial);
-    trial.weights->apply(jobs[i]);
   }
+  apply_changes();
   run_groups();
 }
 
@@ -182,9 +191,9 @@ void ChunkedEngine::over_chunks(const Job& job,
 void ChunkedEngine::visit_activations(const Job& job, int64_t last,
                                       const std::function<void(int64_t, const Chunk&)>& visit) {
   Job copy = job;
-  trials_ = {{.job = &copy, .weights = &slot(0), .plain = true}};
+  trials_ = {{.job = &copy, .plain = true}};
   const UndoAtExit undo(trials_);
-  trials_[0].weights->apply(copy);
+  apply_changes();
   over_chunks(job, [&](int64_t worker, const Chunk& chunk) {
     load(worker, chunk);
     run_trial(worker, chunk, trials_[0], last);

@@ -22,7 +22,7 @@ class TrialWeights {
 /// A job while it runs: its weights, and the first layer that differs from the golden pass.
 struct Trial {
   Job* job = nullptr;
-  TrialWeights* weights = nullptr;
+  TrialWeights* weights = nullptr;  ///< Null until they are applied.
   int64_t first_layer = 0;
   bool plain = false;  ///< Every activation has to be written (faults in them, or a reader).
 };
@@ -53,6 +53,7 @@ class ChunkedEngine : public Engine {
   /// Called once by the derived constructor.
   void set_limits(const Limits& limits) { limits_ = limits; }
 
+  /// Any thread may call it, several at once.
   virtual std::unique_ptr<TrialWeights> make_weights() const = 0;
   /// Makes the chunk's images the worker's current ones.
   virtual void load(int64_t worker, const Chunk& chunk) = 0;
@@ -90,7 +91,7 @@ class ChunkedEngine : public Engine {
 
   size_t batch_size(std::span<const Job> jobs) const;
   int64_t first_layer(const Job& job) const;
-  TrialWeights& slot(size_t index);
+  void apply_changes();
   void run_batch(std::span<Job> jobs);
   void run_groups();
   void run_chunk(int64_t worker, const Chunk& chunk, const Group& group);
