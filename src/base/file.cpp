@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -87,10 +88,21 @@ std::string read_file(const std::filesystem::path& path) {
   FLATENN_CHECK(!std::filesystem::is_directory(path), path.string(), ": is a folder, not a file");
   std::ifstream in(path, std::ios::binary);
   FLATENN_CHECK(in, path.string(), ": cannot be opened: ", std::strerror(errno));
-  std::ostringstream content;
-  content << in.rdbuf();
-  FLATENN_CHECK(!in.bad(), path.string(), ": read failed: ", std::strerror(errno));
-  return std::move(content).str();
+  // At once where the size is known; pipes and /proc tell none.
+  constexpr size_t kBlockBytes = 1 << 16;
+  std::error_code none;
+  const auto said = std::filesystem::file_size(path, none);
+  size_t block = none ? kBlockBytes : std::max<size_t>(said, kBlockBytes);
+  std::string content;
+  while (in) {
+    const size_t used = content.size();
+    content.resize(used + block);
+    in.read(content.data() + used, static_cast<std::streamsize>(block));
+    content.resize(used + static_cast<size_t>(in.gcount()));
+    block = kBlockBytes;
+  }
+  FLATENN_CHECK(in.eof() && !in.bad(), path.string(), ": read failed: ", std::strerror(errno));
+  return content;
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {

@@ -12,6 +12,16 @@
 namespace flatenn {
 namespace {
 
+TEST(ReadFile, ReadsAllOfWhatTellsASizeOrNone) {
+  const TemporaryFolder folder;
+  for (const size_t size : {0, 1, 65'535, 65'536, 65'537, 300'000}) {
+    const std::string content(size, 'a');
+    write_file_atomically(folder / "a", content);
+    EXPECT_EQ(read_file(folder / "a"), content) << size;
+  }
+  EXPECT_GT(read_file("/proc/self/maps").size(), 1000U);  // says that it is empty
+}
+
 TEST(WriteFileAtomically, ReplacesTheContentAndLeavesNothingElse) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", "old");

@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <optional>
 
 #include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
 #include "flatenn/base/hash.h"
 
 namespace flatenn::data {
@@ -31,33 +33,85 @@ int expected_filter(const std::filesystem::path& path) {
               ": damaged or truncated: " + (reason ? reason : "cannot be unpacked"));
 }
 
-uint32_t little_endian(const uint8_t* bytes) {
-  return bytes[0] | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16 | uint32_t{bytes[3]} << 24;
+uint32_t little_endian(const char* bytes) {
+  uint32_t word = 0;
+  for (int i = 3; i >= 0; --i) word = word << 8 | static_cast<uint8_t>(bytes[i]);
+  return word;
 }
 
-/// What a gzip file ends with, of its content; nothing where the file is shorter.
-struct GzipTrailer {
-  uint32_t crc = 0;
-  uint32_t bytes = 0;  ///< Modulo 2^32.
-};
-
-std::optional<GzipTrailer> gzip_trailer(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  uint8_t trailer[8] = {};
-  file.seekg(-8, std::ios::end);
-  file.read(reinterpret_cast<char*>(trailer), sizeof trailer);
-  if (!file) return std::nullopt;
-  return GzipTrailer{little_endian(trailer), little_endian(trailer + 4)};
-}
-
-/// What a gzip file says its content takes, as far as deflate can pack; else the file's own size.
-/// Memory that grows is copied, and every page of it is new to the kernel.
-size_t expected_bytes(const std::filesystem::path& path, int filter) {
+/// What a gzip file says its content takes, as far as deflate can pack. Memory that grows is
+/// copied, and every page of it is new to the kernel.
+size_t gzip_content_bytes(const std::string& packed) {
   constexpr size_t kMostDeflated = 1032;
-  const size_t packed = std::filesystem::file_size(path);
-  if (filter != ARCHIVE_FILTER_GZIP) return packed;
-  return std::min<size_t>(gzip_trailer(path).value_or(GzipTrailer{}).bytes, packed * kMostDeflated);
+  constexpr size_t kSizeBytes = 4;  // the last of the file; modulo 2^32
+  if (packed.size() < kSizeBytes) return 0;
+  const size_t said = little_endian(packed.data() + packed.size() - kSizeBytes);
+  return std::min(said, packed.size() * kMostDeflated);
 }
+
+/// Unpacks gzip members, into memory at once: libarchive hands its content on by copies, and leaves
+/// the trailer's checksum unread.
+class Gunzip {
+ public:
+  Gunzip(const std::filesystem::path& path, const std::string& packed) : path_(path) {
+    constexpr int kGzip = 16;  // added to the window's bits: gzip, with its checksum
+    FLATENN_ASSERT(inflateInit2(&stream_, MAX_WBITS + kGzip) == Z_OK, "inflateInit2");
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+    left_ = packed.size();
+    content_.resize(gzip_content_bytes(packed));
+  }
+  ~Gunzip() { inflateEnd(&stream_); }
+  Gunzip(const Gunzip&) = delete;
+  Gunzip& operator=(const Gunzip&) = delete;
+
+  std::vector<uint8_t> content() && {
+    do {
+      unpack_member();
+    } while (another_follows());
+    content_.resize(used_);
+    return std::move(content_);
+  }
+
+ private:
+  void unpack_member() {
+    for (int code = Z_OK; code != Z_STREAM_END;) {
+      if (used_ == content_.size()) content_.resize(used_ + used_ / 2 + kBlockBytes);
+      stream_.avail_in = piece(left_);
+      stream_.avail_out = piece(content_.size() - used_);
+      stream_.next_out = content_.data() + used_;
+      const uInt in = stream_.avail_in;
+      const uInt out = stream_.avail_out;
+      code = inflate(&stream_, Z_NO_FLUSH);
+      left_ -= in - stream_.avail_in;
+      used_ += out - stream_.avail_out;
+      check(code);
+    }
+  }
+
+  bool another_follows() {
+    const bool follows = left_ >= 2 && stream_.next_in[0] == 0x1f && stream_.next_in[1] == 0x8b;
+    return follows && inflateReset(&stream_) == Z_OK;
+  }
+
+  void check(int code) const {
+    const bool stuck = code == Z_BUF_ERROR && left_ == 0;
+    if ((code == Z_OK || code == Z_BUF_ERROR || code == Z_STREAM_END) && !stuck) return;
+    const std::string said = stream_.msg != nullptr ? stream_.msg : "the file ends too early";
+    const bool sum = said == "incorrect data check" || said == "incorrect length check";
+    throw Error(path_.string() + ": damaged or truncated: " +
+                (sum ? "gzip checksum does not match the content" : said));
+  }
+
+  static uInt piece(size_t bytes) {
+    return static_cast<uInt>(std::min<size_t>(bytes, std::numeric_limits<uInt>::max()));
+  }
+
+  const std::filesystem::path& path_;
+  z_stream stream_{};
+  size_t left_ = 0;
+  std::vector<uint8_t> content_;
+  size_t used_ = 0;
+};
 
 std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
   const Archive reader(archive_read_new(), archive_read_free);
@@ -69,7 +123,7 @@ std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
     fail(path, reader.get());
   }
   std::vector<uint8_t> content;
-  content.reserve(expected_bytes(path, filter) + kBlockBytes);
+  content.reserve(std::filesystem::file_size(path) + kBlockBytes);
   size_t used = 0;
   while (true) {
     content.resize(used + kBlockBytes);
@@ -80,16 +134,6 @@ std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
   }
   content.resize(used);
   return content;
-}
-
-/// libarchive skips gzip's trailer unread: the CRC and size of the content.
-void check_gzip_trailer(const std::filesystem::path& path, const std::vector<uint8_t>& content) {
-  const std::optional<GzipTrailer> trailer = gzip_trailer(path);
-  FLATENN_CHECK(trailer, path.string(), ": damaged or truncated: no gzip trailer");
-  const auto size = static_cast<uint32_t>(content.size());
-  const auto crc = static_cast<uint32_t>(crc32_z(0, content.data(), content.size()));
-  FLATENN_CHECK(trailer->bytes == size && trailer->crc == crc, path.string(),
-                ": damaged or truncated: gzip checksum does not match the content");
 }
 
 /// First bytes of the format the name promises, so that a wrong file is called wrong, not damaged.
@@ -120,9 +164,8 @@ std::vector<uint8_t> read_unpacked(const std::filesystem::path& path) {
   FLATENN_CHECK(size > 0, path.string(), ": is empty");
   const int filter = expected_filter(path);
   check_signature(path, filter);
-  std::vector<uint8_t> content = unpack(path, filter);
-  if (filter == ARCHIVE_FILTER_GZIP) check_gzip_trailer(path, content);
-  return content;
+  if (filter == ARCHIVE_FILTER_GZIP) return Gunzip(path, read_file(path)).content();
+  return unpack(path, filter);
 }
 
 std::string content_sha256(std::span<const uint8_t> content) {

@@ -40,6 +40,23 @@ TEST(LoadImageSet, ReadsIdxRawAndGzAlike) {
   EXPECT_EQ(load_image_set("mnist", Split::kTest, gz.path()).content_hash, images.content_hash);
 }
 
+/// As `cat a.gz b.gz` makes them; the last member's trailer tells a part of the size only.
+TEST(LoadImageSet, ReadsGzipFilesOfSeveralMembersAndWithPadding) {
+  const TemporaryFolder raw, gz;
+  testing::write_idx_set(raw / "mnist", 500);
+  const std::string images = testing::idx_images(500);
+  const auto pack = [](const std::string& text) {
+    return testing::pack(text, testing::Packing::kGzip);
+  };
+  write_file(gz / "mnist" / "t10k-images-idx3-ubyte.gz", pack(images.substr(0, 300'000)) +
+                                                             pack(images.substr(300'000, 7)) +
+                                                             pack(images.substr(300'007)));
+  write_file(gz / "mnist" / "t10k-labels-idx1-ubyte.gz",
+             pack(testing::idx_labels(testing::cycling_labels(500))) + std::string(512, '\0'));
+  EXPECT_EQ(load_image_set("mnist", Split::kTest, gz.path()).content_hash,
+            load_image_set("mnist", Split::kTest, raw.path()).content_hash);
+}
+
 TEST(LoadImageSet, ReadsCifarBatchesInOrderRawAndXzAlike) {
   const TemporaryFolder raw, xz;
   testing::write_cifar_set(raw / "cifar-10-batches-bin", 3);
@@ -149,6 +166,12 @@ TEST_F(BadIdx, CorruptGzip) {
   std::string packed = testing::pack(testing::idx_images(4), testing::Packing::kGzip);
   packed[packed.size() - 6] ^= 1;  // in the checksum of the content
   EXPECT_THAT(error_with(images_ + ".gz", packed), HasSubstr("checksum"));
+  packed[packed.size() - 6] ^= 1;
+  packed[packed.size() - 2] ^= 1;  // in its size
+  EXPECT_THAT(error_with(images_ + ".gz", packed), HasSubstr("checksum"));
+  packed[packed.size() - 2] ^= 1;
+  packed[packed.size() / 2] ^= 1;
+  EXPECT_THAT(error_with(images_ + ".gz", packed), HasSubstr("damaged"));
 }
 
 TEST(LoadImageSet, RefusesBadCifarBatches) {
