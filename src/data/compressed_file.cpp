@@ -1,7 +1,5 @@
 #include "data/compressed_file.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -10,14 +8,13 @@
 #include <memory>
 #include <optional>
 
+#include "data/libarchive.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/hash.h"
 
 namespace flatenn::data {
 namespace {
-
-using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
 
 constexpr size_t kBlockBytes = 1 << 18;
 
@@ -28,7 +25,7 @@ int expected_filter(const std::filesystem::path& path) {
 }
 
 [[noreturn]] void fail(const std::filesystem::path& path, archive* reader) {
-  const char* reason = archive_error_string(reader);
+  const char* reason = libarchive().archive_error_string(reader);
   throw Error(path.string() +
               ": damaged or truncated: " + (reason ? reason : "cannot be unpacked"));
 }
@@ -114,12 +111,13 @@ class Gunzip {
 };
 
 std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
-  const Archive reader(archive_read_new(), archive_read_free);
-  archive_read_support_format_raw(reader.get());
-  archive_read_append_filter(reader.get(), filter);
+  const LibArchive& lib = libarchive();
+  const Archive reader = new_archive_reader();
+  lib.archive_read_support_format_raw(reader.get());
+  lib.archive_read_append_filter(reader.get(), filter);
   archive_entry* entry = nullptr;
-  if (archive_read_open_filename(reader.get(), path.c_str(), kBlockBytes) != ARCHIVE_OK ||
-      archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) {
+  if (lib.archive_read_open_filename(reader.get(), path.c_str(), kBlockBytes) != ARCHIVE_OK ||
+      lib.archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) {
     fail(path, reader.get());
   }
   std::vector<uint8_t> content;
@@ -127,7 +125,7 @@ std::vector<uint8_t> unpack(const std::filesystem::path& path, int filter) {
   size_t used = 0;
   while (true) {
     content.resize(used + kBlockBytes);
-    const la_ssize_t got = archive_read_data(reader.get(), content.data() + used, kBlockBytes);
+    const la_ssize_t got = lib.archive_read_data(reader.get(), content.data() + used, kBlockBytes);
     if (got < 0) fail(path, reader.get());
     if (got == 0) break;
     used += static_cast<size_t>(got);

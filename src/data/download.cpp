@@ -10,12 +10,30 @@
 #include <memory>
 #include <thread>
 
+#include "data/late_library.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/progress.h"
 #include "flatenn/base/version.h"
 
 namespace flatenn::data {
 namespace {
+
+/// The functions of libcurl that are used here.
+struct LibCurl {
+  LateLibrary library{"libcurl.so.4", FLATENN_LIBCURL_FILE, "downloading"};
+  FLATENN_LATE(library, curl_easy_cleanup);
+  FLATENN_LATE(library, curl_easy_getinfo);
+  FLATENN_LATE(library, curl_easy_init);
+  FLATENN_LATE(library, curl_easy_perform);
+  FLATENN_LATE(library, curl_easy_setopt);
+  FLATENN_LATE(library, curl_easy_strerror);
+  FLATENN_LATE(library, curl_global_init);
+};
+
+const LibCurl& libcurl() {
+  static const LibCurl functions;
+  return functions;
+}
 
 /// The part file of one attempt and what its callbacks need.
 class Transfer {
@@ -93,25 +111,27 @@ struct Attempt {
   std::string reason;
 };
 
-using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
+using Handle = std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)>;
 
 Handle make_handle(const std::string& url, const DownloadOptions& options) {
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  const LibCurl& lib = libcurl();
+  static const CURLcode ready = lib.curl_global_init(CURL_GLOBAL_DEFAULT);
   FLATENN_ASSERT(ready == CURLE_OK, "curl_global_init failed");
-  Handle handle(curl_easy_init(), curl_easy_cleanup);
+  Handle handle(lib.curl_easy_init(), lib.curl_easy_cleanup);
   CURL* curl = handle.get();
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout_ms));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1000L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_seconds));
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, (std::string("flatenn/") + version()).c_str());
+  lib.curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  lib.curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+  lib.curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  lib.curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  lib.curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
+  lib.curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+  lib.curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  lib.curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  lib.curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                       static_cast<long>(options.connect_timeout_ms));
+  lib.curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1000L);
+  lib.curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_seconds));
+  lib.curl_easy_setopt(curl, CURLOPT_USERAGENT, (std::string("flatenn/") + version()).c_str());
   return handle;
 }
 
@@ -125,23 +145,24 @@ bool broke_off(CURLcode code, long http_status, curl_off_t received) {
 Attempt attempt(const std::string& url, const std::filesystem::path& part,
                 const DownloadOptions& options) {
   Transfer transfer(part, url.substr(url.rfind('/') + 1), options.quiet);
+  const LibCurl& lib = libcurl();
   const Handle handle = make_handle(url, options);
   CURL* curl = handle.get();
   char message[CURL_ERROR_SIZE] = {};
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::write);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Transfer::report);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
-  curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(transfer.offset()));
-  const CURLcode code = curl_easy_perform(curl);
+  lib.curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
+  lib.curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::write);
+  lib.curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+  lib.curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &Transfer::report);
+  lib.curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
+  lib.curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(transfer.offset()));
+  const CURLcode code = lib.curl_easy_perform(curl);
   transfer.close();
   if (code == CURLE_OK) return {Outcome::kDone, ""};
   long status = 0;
   curl_off_t received = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(curl, CURLINFO_SIZE_DOWNLOAD_T, &received);
-  const std::string reason = *message ? message : curl_easy_strerror(code);
+  lib.curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  lib.curl_easy_getinfo(curl, CURLINFO_SIZE_DOWNLOAD_T, &received);
+  const std::string reason = *message ? message : lib.curl_easy_strerror(code);
   const bool resumed = transfer.offset() > 0;
   if (resumed && (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME)) {
     return {Outcome::kNoResume, reason};
