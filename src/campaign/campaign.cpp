@@ -24,8 +24,13 @@ double seconds_since(Clock::time_point start) {
 /// the engine runs others: nothing runs while the first of a batch are.
 class BatchSize {
  public:
-  explicit BatchSize(int64_t logits_of_trial)
-      : most_(std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512)) {}
+  /// The first batch is small where nobody knows what a trial takes (0).
+  BatchSize(int64_t logits_of_trial, double seconds_a_trial)
+      : most_(std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512)) {
+    if (seconds_a_trial > 0) {
+      size_ = std::clamp<int64_t>(static_cast<int64_t>(1 / seconds_a_trial), 1, most_);
+    }
+  }
   int64_t next() const { return size_; }
   void learn(int64_t trials, double seconds, bool prepares_ahead) {
     const double wanted_seconds = prepares_ahead ? 2 : 1;
@@ -36,13 +41,19 @@ class BatchSize {
  private:
   static constexpr int64_t kMaxLogits = int64_t{1} << 25;
   int64_t most_;
-  int64_t size_ = 4;
+  int64_t size_ = std::min<int64_t>(4, most_);
+};
+
+/// A plan as stored, and what the pilot learned of its trials' time where it ran just now.
+struct PreparedPlan {
+  store::PlanRow row;
+  double seconds_a_trial = 0;
 };
 
 /// One process's run of one plan.
 class Run {
  public:
-  Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
+  Run(Workload& workload, store::Store& store, const PreparedPlan& prepared,
       const CampaignOptions& options, Observer& observer);
   CampaignReport go();
 
@@ -87,21 +98,21 @@ double golden_accuracy(const store::Store& store, const store::PlanRow& plan,
   return static_cast<double>(golden.correct) / static_cast<double>(workload.images().count);
 }
 
-Run::Run(Workload& workload, store::Store& store, const store::PlanRow& plan,
+Run::Run(Workload& workload, store::Store& store, const PreparedPlan& prepared,
          const CampaignOptions& options, Observer& observer)
     : workload_(workload),
       store_(store),
-      plan_(plan),
+      plan_(prepared.row),
       options_(options),
       observer_(observer),
-      batch_(logits_of_trial(workload)) {
-  const nlohmann::json settings = nlohmann::json::parse(plan.settings);
+      batch_(logits_of_trial(workload), prepared.seconds_a_trial) {
+  const nlohmann::json settings = nlohmann::json::parse(plan_.settings);
   std::optional<Pilot> pilot;
-  if (!plan.pilot.empty()) pilot.emplace(Pilot::from_json(plan.pilot));
+  if (!plan_.pilot.empty()) pilot.emplace(Pilot::from_json(plan_.pilot));
   for (const store::CellRow& cell : workload.cells()) {
     const Estimator estimator{
         .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
-        .golden_accuracy = golden_accuracy(store, plan, workload, cell)};
+        .golden_accuracy = golden_accuracy(store, plan_, workload, cell)};
     cells_.emplace_back(
         stop_rule_of(settings, workload.images_per_trial(), workload.trials_of(cell)), estimator);
   }
@@ -282,26 +293,41 @@ WorkloadOptions workload_options(const CampaignOptions& options) {
           .images = options.images};
 }
 
+/// What a trial of this many images takes if the pilot's are any guide.
+double seconds_a_trial(const Pilot& pilot, double pilot_seconds) {
+  const auto trials = static_cast<double>(pilot.trials * std::ssize(pilot.cells));
+  const double more_images =
+      static_cast<double>(pilot.images_per_trial) / static_cast<double>(pilot.images);
+  return pilot_seconds / trials * std::max(1.0, more_images);
+}
+
 /// The plan as stored, with its pilot; made where it is not there yet.
-store::PlanRow prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
-                       bool pilot_in_any_case) {
+PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
+                     bool pilot_in_any_case) {
   const ImageChoice& choice = workload.plan().images;
+  workload.check_images();
   FLATENN_CHECK(choice.mode != ImageChoice::Mode::kCount || choice.count <= workload.images().count,
                 "images_per_trial: ", choice.count, " is more than the ", workload.images().count,
                 " images there are");
+  PreparedPlan prepared;
   auto stored = find_stored_plan(store, workload);
   if (!stored) {
-    const bool subset = choice.mode != ImageChoice::Mode::kAll;
-    const std::string pilot =
-        subset || pilot_in_any_case ? run_pilot(workload).to_json() : std::string();
     workload.run_goldens();
-    stored = store_plan(store, workload, pilot, options.plan_file);
+    std::string text;
+    if (choice.mode != ImageChoice::Mode::kAll || pilot_in_any_case) {
+      const auto start = Clock::now();
+      const Pilot pilot = run_pilot(workload);
+      prepared.seconds_a_trial = seconds_a_trial(pilot, seconds_since(start));
+      text = pilot.to_json();
+    }
+    stored = store_plan(store, workload, text, options.plan_file);
   }
   update_layout(store, workload, options.plan_file, *stored);
   if (!stored->pilot.empty()) {
     workload.set_images_per_trial(Pilot::from_json(stored->pilot).images_per_trial);
   }
-  return *stored;
+  prepared.row = std::move(*stored);
+  return prepared;
 }
 
 }  // namespace
@@ -322,18 +348,27 @@ std::string to_string(Ending ending) {
   return "";
 }
 
+Campaign::Campaign(const Plan& plan, CampaignOptions options)
+    : options_(std::move(options)),
+      workload_(std::make_unique<Workload>(plan, workload_options(options_))) {}
+
+Campaign::~Campaign() = default;
+
+CampaignReport Campaign::run(store::Store& store, Observer& observer) {
+  const PreparedPlan prepared = prepare(*workload_, store, options_, false);
+  return Run(*workload_, store, prepared, options_, observer).go();
+}
+
 CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
                             Observer& observer) {
-  Workload workload(plan, workload_options(options));
-  const store::PlanRow row = prepare(workload, store, options, false);
-  return Run(workload, store, row, options, observer).go();
+  return Campaign(plan, options).run(store, observer);
 }
 
 Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
   FLATENN_CHECK(plan.single_fault == SingleFault::kOff,
                 "campaign plan: the size of a single-fault campaign is fixed by its strata");
   Workload workload(plan, workload_options(options));
-  const store::PlanRow row = prepare(workload, store, options, true);
+  const store::PlanRow row = prepare(workload, store, options, true).row;
   const Pilot pilot = row.pilot.empty() ? run_pilot(workload) : Pilot::from_json(row.pilot);
   const int64_t all = workload.images().count;
   Forecast forecast;

@@ -78,17 +78,25 @@ Workload::Workload(Plan plan, WorkloadOptions options)
     model.path = path.string();
     model.network = std::make_shared<net::Network>(net::read_onnx(path));
     model.name = choose_name(*model.network, path, models_);
-    model.hash = net::content_hash(*model.network);
     models_.push_back(std::move(model));
   }
   plan_.dataset = options_.images ? options_.images->name : choose_dataset(plan_.dataset, models_);
-  images_ = data::take_first(
-      options_.images ? *options_.images
-                      : data::load_image_set(plan_.dataset, plan_.split, options_.data_root),
-      plan_.first_images);
-  images_per_trial_ = images_.count;
-  for (PlanModel& model : models_) make_injectors(model);
+  images_ = load_images();
+  for (PlanModel& model : models_) {
+    model.hash = net::content_hash(*model.network);
+    make_injectors(model);
+  }
   make_cells();
+}
+
+std::shared_future<data::ImageSet> Workload::load_images() const {
+  return std::async(std::launch::async,
+                    [given = options_.images, root = options_.data_root, name = plan_.dataset,
+                     split = plan_.split, first = plan_.first_images] {
+                      return data::take_first(
+                          given ? *given : data::load_image_set(name, split, root), first);
+                    })
+      .share();
 }
 
 void Workload::make_injectors(PlanModel& model) {
@@ -112,18 +120,26 @@ void Workload::make_injectors(PlanModel& model) {
   }
 }
 
+void Workload::check_images() const {
+  for (const PlanModel& model : models_) {
+    for (const int64_t subject : model.subjects) {
+      const net::Network& network = *subjects_[static_cast<size_t>(subject)].network;
+      FLATENN_CHECK(network.input().shape.elements() == images().image_elements() &&
+                        network.classes() == static_cast<int64_t>(images().class_names.size()),
+                    model.path, ": does not fit ", images().name, ": wants images of ",
+                    network.input().shape.elements(), " values and has ", network.classes(),
+                    " classes; the data set has ", images().image_elements(), " and ",
+                    images().class_names.size());
+    }
+  }
+}
+
 int64_t Workload::find_subject(const std::shared_ptr<const net::Network>& network,
                                const PlanModel& model) {
-  const std::string hash = net::content_hash(*network);
+  const std::string hash = network == model.network ? model.hash : net::content_hash(*network);
   for (size_t i = 0; i < subjects_.size(); ++i) {
     if (subjects_[i].hash == hash) return static_cast<int64_t>(i);
   }
-  FLATENN_CHECK(network->input().shape.elements() == images_.image_elements() &&
-                    network->classes() == static_cast<int64_t>(images_.class_names.size()),
-                model.path, ": does not fit ", images_.name, ": wants images of ",
-                network->input().shape.elements(), " values and has ", network->classes(),
-                " classes; the data set has ", images_.image_elements(), " and ",
-                images_.class_names.size());
   Subject subject;
   subject.network = network;
   subject.hash = hash;
@@ -137,10 +153,10 @@ void Workload::run_goldens() {
       Subject& subject = subjects_[static_cast<size_t>(index)];
       if (subject.golden) continue;
       const net::Network& network = *subject.network;
-      subject.codes = engine::quantize_images(images_, network);
+      subject.codes = engine::quantize_images(images(), network, threads_);
       subject.golden =
           make_golden(engine::golden_logits(engine_of(subject), network, *subject.codes),
-                      network.classes(), images_.labels);
+                      network.classes(), images().labels);
       if (i > 0) subject.engine.reset();  // one engine in memory is enough
     }
   }
@@ -185,7 +201,7 @@ std::string Workload::label_of(const store::CellRow& cell) const {
 engine::Engine& Workload::engine_of(Subject& subject) {
   if (!subject.engine) {
     engine::EngineOptions options = options_.engine;
-    options.passes = least_passes(plan_, images_.count);
+    options.passes = least_passes(plan_, images().count);
     subject.engine = engine::make_engine(subject.network, subject.codes, options);
     engine_name_ = subject.engine->name();
   }
@@ -257,8 +273,8 @@ void Workload::prepare(std::span<const store::TrialKey> keys, uint64_t seed,
     trial.subject =
         models_[static_cast<size_t>(cell.model)].subjects[static_cast<size_t>(cell.kind)];
     trial.images.clear();
-    if (images_per_trial_ < images_.count) {
-      trial.images = image_subset(seed, key.trial, images_.count, images_per_trial_);
+    if (images_per_trial() < images().count) {
+      trial.images = image_subset(seed, key.trial, images().count, images_per_trial());
     }
   });
 }
@@ -298,7 +314,7 @@ void Workload::run_prepared(std::span<Prepared> prepared) {
 
 void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
   Subject& subject = subjects_[static_cast<size_t>(subject_index)];
-  const auto row_size = static_cast<size_t>(images_per_trial_ * subject.golden->classes);
+  const auto row_size = static_cast<size_t>(images_per_trial() * subject.golden->classes);
   std::vector<Prepared*> changed;
   for (Prepared& trial : prepared) {
     if (trial.subject != subject_index) continue;

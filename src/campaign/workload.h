@@ -1,5 +1,6 @@
 #pragma once
 
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,11 +47,12 @@ struct PlanModel {
 /// Everything a plan needs in memory, and how one of its trials is run.
 class Workload {
  public:
-  /// Reads models and data and makes the injectors.
+  /// Reads models and makes the injectors. The images load meanwhile, and after: images() waits for
+  /// them, and throws what loading them did.
   Workload(Plan plan, WorkloadOptions options);
 
   const Plan& plan() const { return plan_; }
-  const data::ImageSet& images() const { return images_; }
+  const data::ImageSet& images() const { return images_.get(); }
   const std::vector<PlanModel>& models() const { return models_; }
   const std::vector<Subject>& subjects() const { return subjects_; }
   const std::vector<store::CellRow>& cells() const { return cells_; }
@@ -59,11 +61,14 @@ class Workload {
   std::string label_of(const store::CellRow& cell) const;  ///< "lenet5 bit_flip 0.01"
   const std::string& engine_name() const { return engine_name_; }
 
+  /// Throws Error naming a model that does not fit the images.
+  void check_images() const;
+
   /// The fault-free passes of all subjects, where they have not been run yet.
   void run_goldens();
 
   /// Images a trial looks at; all of them from the start.
-  int64_t images_per_trial() const { return images_per_trial_; }
+  int64_t images_per_trial() const { return images_per_trial_.value_or(images().count); }
   void set_images_per_trial(int64_t count) { images_per_trial_ = count; }
 
   /// Runs trials of one model's cells and gives their rows in the same order. `seed` stands for the
@@ -87,6 +92,7 @@ class Workload {
     int64_t subject = 0;
   };
 
+  std::shared_future<data::ImageSet> load_images() const;
   void make_injectors(PlanModel& model);
   void make_cells();
   int64_t find_subject(const std::shared_ptr<const net::Network>& network, const PlanModel& model);
@@ -105,8 +111,8 @@ class Workload {
   Plan plan_;
   WorkloadOptions options_;
   int64_t threads_ = 1;
-  data::ImageSet images_;
-  int64_t images_per_trial_ = 0;
+  std::shared_future<data::ImageSet> images_;
+  std::optional<int64_t> images_per_trial_;  ///< Empty: all.
   std::vector<PlanModel> models_;
   std::vector<Subject> subjects_;
   std::vector<store::CellRow> cells_;

@@ -26,11 +26,12 @@ void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
   campaign::CampaignOptions settings = campaign_options(options);
   const InterruptGuard interrupt;
   settings.stop_requested = [&] { return interrupt.requested(); };
+  campaign::Campaign campaign(plan, settings);
   store::Store store = store::Store::open(options.db, store::Store::Access::kWrite);
   campaign::CampaignReport report;
   {
     const auto view = json ? make_json_view() : make_console_view(global.quiet);
-    report = campaign::run_campaign(plan, store, settings, *view);
+    report = campaign.run(store, *view);
   }
   report_ending(plan, report);
   if (json) print_json_end(report);

@@ -60,10 +60,31 @@ struct CampaignReport {
   std::vector<CellProgress> cells;
 };
 
-/// Runs what is missing of a plan into the store, sharing the work with other processes that run it
-/// too. Throws Error where the store holds a plan of this name with another meaning (named), where
-/// models or data do not fit, and where a half-width was not reached within the time limit (what
-/// was reached is named). Finished trials are in the store in any case.
+class Workload;
+
+/// A plan with its models in memory and its images on their way there, so that whoever opens the
+/// store between making and running it does not wait for both in turn.
+class Campaign {
+ public:
+  /// Throws Error where a model cannot be read or says nothing of a data set.
+  Campaign(const Plan& plan, CampaignOptions options);
+  ~Campaign();
+  Campaign(const Campaign&) = delete;
+  Campaign& operator=(const Campaign&) = delete;
+
+  /// Runs what is missing of the plan into the store, sharing the work with other processes that
+  /// run it too. Throws Error where the store holds a plan of this name with another meaning
+  /// (named), where models or data do not fit, and where a half-width was not reached within the
+  /// time limit (what was reached is named). Finished trials are in the store in any case. Call
+  /// once.
+  CampaignReport run(store::Store& store, Observer& observer);
+
+ private:
+  CampaignOptions options_;
+  std::unique_ptr<Workload> workload_;
+};
+
+/// Both in one.
 CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
                             Observer& observer);
 
