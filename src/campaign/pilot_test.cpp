@@ -10,6 +10,7 @@
 #include "campaign/image_subset.h"
 #include "flatenn/base/random.h"
 #include "flatenn/campaign/statistics.h"
+#include "flatenn/campaign/stop_rule.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -135,6 +136,17 @@ TEST(Pilot, ChoosesFewImagesWhereMapsDifferAndAllWhereTheyDoNot) {
   EXPECT_LE(many, 10'000);
   const int64_t trials = maps_differ.trials_for(0.005, few, 10'000, 1000);
   EXPECT_LT(trials * few, maps_differ.trials_for(0.005, 10'000, 10'000, 1000) * 10'000 / 20);
+}
+
+TEST(Pilot, ForecastsTheCheckpointWhereStudentsIntervalIsNarrowEnough) {
+  for (const double sd : {1e-4, 0.0109, 0.011, 0.0168, 0.02, 0.025, 0.03, 0.05, 0.2}) {
+    int64_t expected = next_checkpoint(0);
+    while (expected < 1000 && student_interval(0, sd, expected).half_width() > 0.005) {
+      expected = std::min<int64_t>(next_checkpoint(expected), 1000);
+    }
+    const PilotCell cell{.between_sd = sd, .within_sd = 0};
+    EXPECT_EQ(cell.trials_for(0.005, 10'000, 10'000, 1000), expected) << sd;
+  }
 }
 
 TEST(Pilot, SurvivesItsJson) {
