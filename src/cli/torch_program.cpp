@@ -19,6 +19,9 @@ void limit_openmp_spinning() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) ::setenv("GOMP_SPINCOUNT", kSpinCount, 0);
 }
 
+/// What use_large_pages() does for the first memory, for all of it; glibc reads it at the start.
+void ask_for_large_pages() { ::setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", 0); }
+
 }  // namespace
 
 std::string_view command_word(int argc, char** argv) {
@@ -34,6 +37,7 @@ void become_torch_program(char** argv) {
   const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   const std::string program = folder / "flatenn-torch";
   limit_openmp_spinning();
+  ask_for_large_pages();
   ::execv(program.c_str(), argv);
   throw Error(
       detail::concat(program, ": cannot be started (", std::strerror(errno),

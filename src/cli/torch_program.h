@@ -18,6 +18,10 @@ std::string_view command_word(int argc, char** argv);
 /// other work a spinning thread keeps the one it waits for from running: LeNet-5 took 2 to 6 times
 /// the processor time.
 ///
+/// Its memory will come in large pages (GLIBC_TUNABLES, where the user has not set it): LibTorch
+/// gives tensors back and takes new ones at every step, and each page new to the kernel costs a
+/// fault.
+///
 /// Throws Error where that program cannot be started.
 [[noreturn]] void become_torch_program(char** argv);
 
