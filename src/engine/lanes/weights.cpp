@@ -34,7 +34,7 @@ NetworkWeights::NetworkWeights(const net::Network& network, const std::vector<St
     layers_[i] = make_room(steps[i], layer);
     const net::Weights& w = layer.weights;
     for (int64_t element = 0; element < w.elements(); ++element) {
-      add(i, element, w.value(w.codes[static_cast<size_t>(element)]), [](const auto&) {});
+      add(i, element, w.value(w.codes[static_cast<size_t>(element)]));
     }
   }
 }
@@ -45,13 +45,11 @@ int64_t NetworkWeights::bytes() const {
   return static_cast<int64_t>(words * sizeof(int32_t));
 }
 
-template <typename Keep>
-void NetworkWeights::add(size_t index, int64_t element, int delta, const Keep& keep) {
+void NetworkWeights::add(size_t index, int64_t element, int delta) {
   const net::Layer& layer = network_->layers[index];
   LayerWeights& weights = layers_[index];
   auto* bytes = reinterpret_cast<int8_t*>(weights.packed.data());
-  const auto add_at = [&](auto& value, int amount) {
-    keep(value);
+  const auto add_at = [](auto& value, int amount) {
     value = static_cast<std::remove_reference_t<decltype(value)>>(value + amount);
   };
   const int64_t channel = element / layer.weights.fan_in();
@@ -79,13 +77,11 @@ void NetworkWeights::change(const WeightChange& change) {
   const auto index = static_cast<size_t>(change.layer);
   const net::Weights& w = network_->layers[index].weights;
   const int before = w.value(w.codes[static_cast<size_t>(change.element)]);
-  add(index, change.element, w.value(change.code) - before, [&](auto& value) {
-    if constexpr (sizeof(value) == 1) {
-      old_values_.push_back({&value, value});
-    } else {
-      old_inits_.push_back({&value, value});
-    }
-  });
+  const Added added{.layer = static_cast<int32_t>(change.layer),
+                    .delta = w.value(change.code) - before,
+                    .element = change.element};
+  add(index, added.element, added.delta);
+  added_.push_back(added);
 }
 
 void NetworkWeights::apply(const Job& job) {
@@ -97,14 +93,14 @@ void NetworkWeights::apply(const Job& job) {
   }
 }
 
+/// Sums of whole numbers come back to the last bit, also where they have wrapped. Keeping each byte
+/// that changed would take twenty times the memory: by Winograd's filtering a weight sits in
+/// sixteen.
 void NetworkWeights::undo() {
-  const auto restore = [](auto& list) {
-    for (auto one = list.rbegin(); one != list.rend(); ++one) *one->at = one->value;
-    list.clear();
-  };
-  restore(old_values_);
-  restore(old_inits_);
-  restore(old_biases_);
+  for (const Added& one : added_) add(static_cast<size_t>(one.layer), one.element, -one.delta);
+  for (auto one = old_biases_.rbegin(); one != old_biases_.rend(); ++one) *one->at = one->value;
+  added_.clear();
+  old_biases_.clear();
 }
 
 }  // namespace flatenn::engine::lanes

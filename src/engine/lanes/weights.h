@@ -19,7 +19,7 @@ struct LayerWeights {
 };
 
 /// The packed weights of all layers, with changes that can be taken back. Changing touches only the
-/// bytes concerned; nothing is allocated once the list of old values has grown.
+/// bytes concerned; nothing is allocated once the list of changes has grown.
 class NetworkWeights final : public TrialWeights {
  public:
   /// `steps` [layers]; all must outlive this object.
@@ -34,23 +34,25 @@ class NetworkWeights final : public TrialWeights {
   void undo() override;
 
  private:
-  template <typename T>
-  struct Old {
-    T* at;
-    T value;
+  struct Added {
+    int32_t layer;
+    int32_t delta;
+    int64_t element;
+  };
+  struct OldBias {
+    float* at;
+    float value;
   };
 
-  /// Adds `delta` to the value of a weight; keep(place) is called before a place changes.
-  template <typename Keep>
-  void add(size_t layer, int64_t element, int delta, const Keep& keep);
+  /// Adds `delta` to the value of a weight, wherever it is packed.
+  void add(size_t layer, int64_t element, int delta);
   void change(const WeightChange& change);
 
   const net::Network* network_;
   const std::vector<Step>* steps_;
   std::vector<LayerWeights> layers_;
-  std::vector<Old<int8_t>> old_values_;
-  std::vector<Old<int32_t>> old_inits_;
-  std::vector<Old<float>> old_biases_;
+  std::vector<Added> added_;
+  std::vector<OldBias> old_biases_;
 };
 
 }  // namespace flatenn::engine::lanes
