@@ -140,6 +140,18 @@ struct Avx2 {
     };
     return {half(c0.low, c1.low, c2.low, c3.low), half(c0.high, c1.high, c2.high, c3.high)};
   }
+  /// As in lanes_avx512vnni.h.
+  static Ints pack_unsigned(Floats y0, Floats y1, Floats y2, Floats y3, Floats high) {
+    const auto half = [](__m256 top, __m256 a, __m256 b, __m256 c, __m256 d) {
+      const auto code = [&](__m256 y) { return _mm256_cvtps_epi32(_mm256_min_ps(top, y)); };
+      const __m256i bytes = _mm256_packus_epi16(_mm256_packus_epi32(code(a), code(b)),
+                                                _mm256_packus_epi32(code(c), code(d)));
+      const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      return _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(order));
+    };
+    return {half(high.low, y0.low, y1.low, y2.low, y3.low),
+            half(high.high, y0.high, y1.high, y2.high, y3.high)};
+  }
   static void store_byte(uint8_t* vector, int byte, Ints codes) {
     const __m128i shift = _mm_cvtsi32_si128(8 * byte);
     const __m256i mask = _mm256_sll_epi32(_mm256_set1_epi32(0xff), shift);

@@ -6,6 +6,7 @@
 /// local to that file, so every instance is too. S offers
 ///   Ints, Floats (16 lanes), Codes (a vector as loaded), Weight (one weight of four bytes)
 ///   kTilePositions[block]: positions whose accumulators fit the registers
+///   pack_unsigned(y0, y1, y2, y3, high): codes of four channels, limited to [0, high] and rounded
 namespace flatenn::engine::lanes {
 namespace {
 
@@ -99,10 +100,8 @@ template <class S>
 struct ChannelConstants {
   typename S::Floats bias, factor;
   bool falling;
-  ChannelConstants(const RequantizeArgs& a, int64_t m)
-      : bias(S::splat(a.bias[m])),
-        factor(S::splat(a.multiplier[m])),
-        falling(a.multiplier[m] < 0) {}
+  ChannelConstants(float bias_value, float factor_value)
+      : bias(S::splat(bias_value)), factor(S::splat(factor_value)), falling(factor_value < 0) {}
 };
 
 /// What all channels share.
@@ -110,7 +109,9 @@ template <class S>
 struct LayerConstants {
   typename S::Floats low, high, skip_multiplier;
   typename S::Ints dst_zero, skip_zero;
-  explicit LayerConstants(const RequantizeArgs& a)
+  /// Of RequantizeArgs, or others with the same members.
+  template <class Args>
+  explicit LayerConstants(const Args& a)
       : low(S::splat(a.low)),
         high(S::splat(a.high)),
         skip_multiplier(S::splat(a.skip_multiplier)),
@@ -118,28 +119,55 @@ struct LayerConstants {
         skip_zero(S::broadcast(a.skip_zero)) {}
 };
 
+/// How codes are stored and limited.
+enum class CodeRange {
+  kUnsigned,  ///< From 0 on, of the skip too.
+  kPlain,     ///< dst_zero and skip_zero are 0.
+  kOffset,
+};
+template <class Args>
+CodeRange code_range(const Args& a) {
+  if (a.dst_zero != 0 || a.skip_zero != 0) return CodeRange::kOffset;
+  return a.low == 0 ? CodeRange::kUnsigned : CodeRange::kPlain;
+}
+
 /// What the calls below know when they are compiled.
-template <bool PooledValue, bool SkipValue, bool OffsetValue>
+template <bool PooledValue, bool SkipValue, CodeRange RangeValue>
 struct RequantizeTraits {
   static constexpr bool kPooled = PooledValue;
   static constexpr bool kSkip = SkipValue;
-  static constexpr bool kOffset = OffsetValue;  ///< dst_zero or skip_zero is not 0.
+  static constexpr CodeRange kRange = RangeValue;
 };
+
+/// y of one channel, before it is limited and rounded.
+template <class S, class Traits>
+typename S::Floats scaled(const LayerConstants<S>& layer, const ChannelConstants<S>& channel,
+                          const typename S::Ints& acc, const typename S::Ints& skip_vector,
+                          int skip_byte) {
+  const auto y = S::multiply(S::add(S::to_float(acc), channel.bias), channel.factor);
+  if constexpr (!Traits::kSkip) return y;
+  auto code = S::byte_of(skip_vector, skip_byte);
+  if constexpr (Traits::kRange == CodeRange::kOffset) code = S::subtract(code, layer.skip_zero);
+  return S::fma(S::to_float(code), layer.skip_multiplier, y);
+}
 
 /// Codes of one channel, one in each 32-bit lane.
 template <class S, class Traits>
-typename S::Ints requantized(const LayerConstants<S>& layer, const ChannelConstants<S>& channel,
-                             const typename S::Ints& acc, const typename S::Ints& skip_vector,
-                             int skip_byte) {
-  auto y = S::multiply(S::add(S::to_float(acc), channel.bias), channel.factor);
-  if constexpr (Traits::kSkip) {
-    auto code = S::byte_of(skip_vector, skip_byte);
-    if constexpr (Traits::kOffset) code = S::subtract(code, layer.skip_zero);
-    y = S::fma(S::to_float(code), layer.skip_multiplier, y);
-  }
+typename S::Ints code_of(const LayerConstants<S>& layer, const typename S::Floats& y) {
   const auto code = S::round(S::clamp(y, layer.low, layer.high));
-  if constexpr (Traits::kOffset) return S::add(code, layer.dst_zero);
-  return code;
+  if constexpr (Traits::kRange != CodeRange::kOffset) return code;
+  return S::add(code, layer.dst_zero);
+}
+
+/// Codes of four channels, four bytes in each 32-bit lane.
+template <class S, class Traits>
+typename S::Ints codes_of(const LayerConstants<S>& layer, const typename S::Floats* y) {
+  if constexpr (Traits::kRange == CodeRange::kUnsigned) {
+    return S::pack_unsigned(y[0], y[1], y[2], y[3], layer.high);
+  } else {
+    return S::pack(code_of<S, Traits>(layer, y[0]), code_of<S, Traits>(layer, y[1]),
+                   code_of<S, Traits>(layer, y[2]), code_of<S, Traits>(layer, y[3]));
+  }
 }
 
 template <class S, class Traits>
@@ -152,7 +180,7 @@ typename S::Ints sum_at(const RequantizeArgs& a, int64_t output, int64_t m, bool
 /// One channel over all outputs.
 template <class S, class Traits>
 void requantize_channel(const RequantizeArgs& a, const LayerConstants<S>& layer, int64_t m) {
-  const ChannelConstants<S> channel(a, m);
+  const ChannelConstants<S> channel(a.bias[m], a.multiplier[m]);
   typename S::Ints skip_vector{};
   int64_t skip = 0;
   for (int64_t o = 0; o < a.outputs; ++o) {
@@ -161,17 +189,19 @@ void requantize_channel(const RequantizeArgs& a, const LayerConstants<S>& layer,
       skip = a.skip_first + a.skip_elements[o] + m;
       skip_vector = S::load_vector(a.skip + skip / 4 * kVectorBytes);
     }
-    const auto acc = sum_at<S, Traits>(a, o, m, channel.falling);
-    const auto code =
-        requantized<S, Traits>(layer, channel, acc, skip_vector, static_cast<int>(skip % 4));
-    S::store_byte(a.dst + dst / 4 * kVectorBytes, static_cast<int>(dst % 4), code);
+    const auto y = scaled<S, Traits>(layer, channel, sum_at<S, Traits>(a, o, m, channel.falling),
+                                     skip_vector, static_cast<int>(skip % 4));
+    S::store_byte(a.dst + dst / 4 * kVectorBytes, static_cast<int>(dst % 4),
+                  code_of<S, Traits>(layer, y));
   }
 }
 
 /// Four channels from m on over all outputs, a whole vector each.
 template <class S, class Traits>
 void requantize_four(const RequantizeArgs& a, const LayerConstants<S>& layer, int64_t m) {
-  const ChannelConstants<S> channels[4] = {{a, m}, {a, m + 1}, {a, m + 2}, {a, m + 3}};
+  const auto channel = [&](int64_t c) { return ChannelConstants<S>(a.bias[c], a.multiplier[c]); };
+  const ChannelConstants<S> channels[4] = {channel(m), channel(m + 1), channel(m + 2),
+                                           channel(m + 3)};
   typename S::Ints skip_vector{};
   for (int64_t o = 0; o < a.outputs; ++o) {
     const int64_t dst = a.dst_first + a.dst_elements[o] + m;
@@ -179,14 +209,13 @@ void requantize_four(const RequantizeArgs& a, const LayerConstants<S>& layer, in
       const int64_t skip = a.skip_first + a.skip_elements[o] + m;
       skip_vector = S::load_vector(a.skip + skip / 4 * kVectorBytes);
     }
-    typename S::Ints codes[4];
+    typename S::Floats y[4];
 #pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
-      const auto acc = sum_at<S, Traits>(a, o, m + c, channels[c].falling);
-      codes[c] = requantized<S, Traits>(layer, channels[c], acc, skip_vector, c);
+      const auto sum = sum_at<S, Traits>(a, o, m + c, channels[c].falling);
+      y[c] = scaled<S, Traits>(layer, channels[c], sum, skip_vector, c);
     }
-    S::store_vector(a.dst + dst / 4 * kVectorBytes,
-                    S::pack(codes[0], codes[1], codes[2], codes[3]));
+    S::store_vector(a.dst + dst / 4 * kVectorBytes, codes_of<S, Traits>(layer, y));
   }
 }
 
@@ -218,8 +247,14 @@ void requantize_as(const RequantizeArgs& a) {
 
 template <class S, bool Pooled, bool Skip>
 void requantize_any(const RequantizeArgs& a) {
-  a.dst_zero != 0 || a.skip_zero != 0 ? requantize_as<S, RequantizeTraits<Pooled, Skip, true>>(a)
-                                      : requantize_as<S, RequantizeTraits<Pooled, Skip, false>>(a);
+  switch (code_range(a)) {
+    case CodeRange::kUnsigned:
+      return requantize_as<S, RequantizeTraits<Pooled, Skip, CodeRange::kUnsigned>>(a);
+    case CodeRange::kPlain:
+      return requantize_as<S, RequantizeTraits<Pooled, Skip, CodeRange::kPlain>>(a);
+    case CodeRange::kOffset:
+      return requantize_as<S, RequantizeTraits<Pooled, Skip, CodeRange::kOffset>>(a);
+  }
 }
 
 template <class S>
