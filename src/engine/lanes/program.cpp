@@ -88,7 +88,7 @@ Workspace::Workspace(const Program& program, const std::vector<Layout>& layouts,
         outputs = std::max(outputs, winograd->output_words());
         transformed = std::max(transformed, winograd->transformed_bytes());
       } else if (std::holds_alternative<TiledPlan>(step)) {
-        words = std::max(words, TiledPlan::sum_words());
+        words = std::max(words, 2 * TiledPlan::sum_words());
       }
     }
   }

@@ -8,6 +8,15 @@
 namespace flatenn::engine::lanes {
 namespace {
 
+/// With tile registers in memory.
+TileDot emulated_tile_dot(Isa isa) {
+#if defined(__x86_64__)
+  if (isa >= Isa::kAvx512Vnni) return tile_dot_avx512vnni;
+#endif
+  static_cast<void>(isa);
+  return tile_dot_portable;
+}
+
 const Kernels kKernels[] = {
 #if defined(__x86_64__)
     {Isa::kAmx, "amx", dot_u8s8s32_avx512vnni, requantize_s32u8_avx512vnni, peak_u8s8s32_amx,
@@ -21,7 +30,7 @@ const Kernels kKernels[] = {
    peak_u8s8s32_##name,                 \
    winograd_input_##name,               \
    winograd_output_##name,              \
-   tile_dot_portable,                   \
+   emulated_tile_dot(isa),              \
    use_tiles_portable},
 #include "engine/kernels/lanes/kernels.inc"
 #undef FLATENN_LANES_KERNEL
@@ -171,63 +180,27 @@ void Runner::run_winograd_blocks(const WinogradPlan& plan, const LayerWeights& w
                               .out = scratch.outputs.data(),
                               .out_stride = out_stride});
     acc += kMaxBlock * acc_stride;
-    requantize_outputs(plan, weights, block, 4 * first_tile, 4 * tiles, scratch.outputs.data(),
-                       buffers);
+    requantize_outputs(plan, weights, block, {4 * first_tile, 4 * tiles},
+                       {scratch.outputs.data(), out_stride}, buffers);
   }
-}
-
-void Runner::run_tiled(const TiledPlan& plan, const LayerWeights& weights,
-                       const StepBuffers& buffers, Scratch& scratch) const {
-  const auto outputs = static_cast<int64_t>(plan.offsets.size());
-  kernels_.use_tiles(true);
-  for (int64_t first = 0; first < outputs; first += plan.band()) {
-    for (int64_t tile = 0; tile < plan.channel_tiles(); tile += 2) {
-      run_tile_band(plan, weights, tile, first, buffers, scratch);
-    }
-  }
-  kernels_.use_tiles(false);
-}
-
-/// One or two channel tiles from `tile` on, a band of outputs from `first` on; scratch.acc:
-/// [channels][positions][lanes].
-void Runner::run_tile_band(const TiledPlan& plan, const LayerWeights& weights, int64_t tile,
-                           int64_t first, const StepBuffers& buffers, Scratch& scratch) const {
-  const auto steps = static_cast<int64_t>(plan.steps.size());
-  const int64_t positions =
-      std::min(plan.band(), static_cast<int64_t>(plan.offsets.size()) - first);
-  const int64_t tiles = std::min<int64_t>(2, plan.channel_tiles() - tile);
-  const auto* packed = reinterpret_cast<const int8_t*>(weights.packed.data());
-  kernels_.tile_dot({.src = buffers.src,
-                     .offsets = plan.offsets.data() + first,
-                     .positions = positions,
-                     .steps = plan.steps.data(),
-                     .step_count = steps,
-                     .weights = packed + tile * steps * kTileBytes,
-                     .channel_tiles = tiles,
-                     .acc = scratch.acc.data(),
-                     .acc_stride = positions * kLanes});
-  const int64_t channel = tile * kTileRows;
-  const Block block{.first = channel,
-                    .channels = std::min(tiles * kTileRows, plan.out_channels - channel)};
-  requantize_outputs(plan, weights, block, first, positions, scratch.acc.data(), buffers);
 }
 
 void Runner::requantize_outputs(const UnpooledPlan& plan, const LayerWeights& weights,
-                                const Block& block, int64_t first, int64_t outputs,
-                                const int32_t* acc, const StepBuffers& buffers) const {
+                                const Block& block, const Outputs& outputs, const Sums& sums,
+                                const StepBuffers& buffers) const {
   RequantizeArgs args =
       requantize_args(constants_[static_cast<size_t>(plan.layer)], weights, block);
-  args.acc = acc;
-  args.acc_stride = outputs * kLanes;
-  args.outputs = outputs;
+  args.acc = sums.acc;
+  args.acc_stride = sums.stride;
+  args.outputs = outputs.count;
   args.windows = plan.slots.data();
   args.dst = buffers.dst;
-  args.dst_elements = plan.dst_elements.data() + first;
+  args.dst_elements = plan.dst_elements.data() + outputs.first;
   args.dst_first = block.first;
   args.dst_zero = layouts_[static_cast<size_t>(plan.dst)].zero;
   if (plan.skip >= 0) {
     args.skip = buffers.skip;
-    args.skip_elements = plan.skip_elements.data() + first;
+    args.skip_elements = plan.skip_elements.data() + outputs.first;
     args.skip_first = block.first;
     args.skip_zero = layouts_[static_cast<size_t>(plan.skip)].zero;
   }

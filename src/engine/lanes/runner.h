@@ -75,13 +75,34 @@ class Runner {
                            const StepBuffers& buffers, Scratch& scratch) const;
   void sum_winograd_blocks(const WinogradPlan& plan, const LayerWeights& weights,
                            std::span<const Block> blocks, int64_t tiles, Scratch& scratch) const;
+  /// Outputs and channels whose products are summed together.
+  struct TileBand {
+    int64_t tile = 0;
+    int64_t tiles = 0;
+    int64_t first = 0;
+    int64_t outputs = 0;
+    int64_t channel = 0;
+    int64_t channels = 0;
+  };
   void run_tiled(const TiledPlan& plan, const LayerWeights& weights, const StepBuffers& buffers,
                  Scratch& scratch) const;
-  void run_tile_band(const TiledPlan& plan, const LayerWeights& weights, int64_t tile,
-                     int64_t first, const StepBuffers& buffers, Scratch& scratch) const;
-  /// Requantizes sums [channel][outputs][lanes] of a block's `outputs` outputs from `first` on.
+  static TileBand tile_band(const TiledPlan& plan, int64_t tile, int64_t first);
+  void sum_tile_band(const TiledPlan& plan, const LayerWeights& weights, const TileBand& band,
+                     const StepBuffers& buffers, const TileCodesArgs* behind, int32_t* acc) const;
+  TileCodesArgs tile_codes(const TiledPlan& plan, const LayerWeights& weights, const TileBand& band,
+                           const StepBuffers& buffers, const int32_t* acc) const;
+  void requantize_tiles(const TiledPlan& plan, const LayerWeights& weights, const TileBand& band,
+                        const int32_t* acc, const StepBuffers& buffers) const;
+  struct Outputs {
+    int64_t first = 0;
+    int64_t count = 0;
+  };
+  struct Sums {
+    const int32_t* acc = nullptr;
+    int64_t stride = 0;  ///< int32s from one channel to the next.
+  };
   void requantize_outputs(const UnpooledPlan& plan, const LayerWeights& weights, const Block& block,
-                          int64_t first, int64_t outputs, const int32_t* acc,
+                          const Outputs& outputs, const Sums& sums,
                           const StepBuffers& buffers) const;
   void run_pool_step(const PoolPlan& pool, const StepBuffers& buffers, int64_t lane_groups) const;
   StepBuffers at_group(const StepBuffers& buffers, const net::Layer& layer, int64_t dst,

@@ -39,7 +39,7 @@ TiledPlan make_tiled_plan(const net::Network& network, const std::vector<Layout>
       plan.add_output(layouts, y, x);
     }
   }
-  plan.set_band(TiledPlan::kBandPositions);
+  plan.set_band(TiledPlan::kBandPositions, kTileRows);
   return plan;
 }
 

@@ -18,21 +18,20 @@ struct TiledPlan : UnpooledPlan {
   std::vector<int64_t> steps;    ///< Bytes from a window's first vector.
   std::vector<int64_t> offsets;  ///< [outputs]: bytes from the source's start.
 
-  static constexpr int64_t kBandPositions = 16;
-  static constexpr int64_t kChannelsTogether = 2 * kTileRows;
-  /// Outputs computed together. Where all weights of two tiles stay in L1, sums are best used at
-  /// once; elsewhere more outputs share each reading of the weights.
-  int64_t band() const {
-    const bool few = static_cast<int64_t>(steps.size()) <= kTileStepsTogether;
-    return few ? kBandPositions / 4 : kBandPositions;
-  }
+  /// Outputs and tiles of channels computed together: the sums of two such bands, the one that is
+  /// summed and the one that is requantized, leave room in L1 for weights and codes.
+  static constexpr int64_t kBandPositions = 8;
+  static constexpr int64_t kTilesTogether = 2;
   int64_t steps_a_row() const { return static_cast<int64_t>(steps.size()) / kernel_height; }
   int64_t channel_tiles() const { return (out_channels + kTileRows - 1) / kTileRows; }
   /// Bytes of packed weights: [channel tile][step][16 channels][64].
   int64_t packed_bytes() const {
     return channel_tiles() * static_cast<int64_t>(steps.size()) * kTileBytes;
   }
-  static constexpr int64_t sum_words() { return kChannelsTogether * kBandPositions * kLanes; }
+  /// Of one band.
+  static constexpr int64_t sum_words() {
+    return kTilesTogether * kTileRows * kBandPositions * kLanes;
+  }
 };
 
 /// Whether the layer is a convolution of whole vectors of unsigned codes.

@@ -19,15 +19,16 @@ struct UnpooledPlan {
   int64_t out_channels = 0;            ///< Written.
   std::vector<int64_t> dst_elements;   ///< [outputs], in the order they are computed.
   std::vector<int64_t> skip_elements;  ///< [outputs]; empty without a skip.
-  std::vector<int32_t> slots;          ///< [most outputs of a band]: 0, 1, ...
+  std::vector<int32_t> slots;          ///< [most outputs of a band]: 0, 1, ... vectors of sums
 
   void add_output(const std::vector<Layout>& layouts, int64_t y, int64_t x) {
     dst_elements.push_back(layouts[static_cast<size_t>(dst)].element(y, x));
     if (skip < 0) return;
     skip_elements.push_back(layouts[static_cast<size_t>(skip)].element(y, x));
   }
-  void set_band(int64_t outputs) {
-    for (int64_t i = 0; i < outputs; ++i) slots.push_back(static_cast<int32_t>(i));
+  /// `step`: vectors of sums from one output to the next.
+  void set_band(int64_t outputs, int64_t step = 1) {
+    for (int64_t i = 0; i < outputs; ++i) slots.push_back(static_cast<int32_t>(i * step));
   }
 };
 

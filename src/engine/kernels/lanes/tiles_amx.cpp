@@ -1,21 +1,23 @@
-#include "engine/kernels/lanes/tiles_impl.h"
+#include "engine/kernels/lanes/lanes_avx512vnni.h"
+#include "engine/kernels/lanes/tiles_portable.h"
 
 namespace flatenn::engine::lanes {
 namespace {
 
 /// AMX's tile registers; the assembler's names, since compilers' intrinsics take literals only.
 struct AmxTiles {
+  static constexpr int64_t kRow = kVectorBytes;
   template <int R>
   static void zero() {
     asm volatile("tilezero %%tmm%c0" : : "i"(R));
   }
   template <int R>
-  static void load(const void* from, int64_t row_stride) {
-    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(row_stride), "i"(R) : "memory");
+  static void load(const void* from) {
+    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(kRow), "i"(R) : "memory");
   }
   template <int R>
-  static void store(void* to, int64_t row_stride) {
-    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(row_stride), "i"(R) : "memory");
+  static void store(void* to) {
+    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(kRow), "i"(R) : "memory");
   }
   template <int Sum, int Weights, int Codes>
   static void dot() {
@@ -47,7 +49,8 @@ void use_tiles_amx(bool on) {
   }
 }
 
-void tile_dot_amx(const TileDotArgs& args) { tile_dot_any<AmxTiles>(args); }
+void tile_dot_amx(const TileDotArgs& args) { tile_dot_any<AmxTiles, Avx512Vnni>(args); }
+void tile_dot_avx512vnni(const TileDotArgs& args) { tile_dot_any<PortableTiles, Avx512Vnni>(args); }
 
 int64_t peak_u8s8s32_amx(int64_t rounds) {
   use_tiles_amx(true);

@@ -1,55 +1,10 @@
-#include <cstring>
+#include "engine/kernels/lanes/tiles_portable.h"
 
-#include "engine/kernels/lanes/tiles_impl.h"
+#include "engine/kernels/lanes/lanes_baseline.h"
 
 namespace flatenn::engine::lanes {
-namespace {
-
-/// Tile registers in memory.
-struct PortableTiles {
-  static constexpr int kRegisters = 8;
-  using Row = uint8_t[kVectorBytes];
-  static thread_local Row registers[kRegisters][kTileRows];
-
-  template <int R>
-  static void zero() {
-    std::memset(registers[R], 0, sizeof(registers[R]));
-  }
-  template <int R>
-  static void load(const void* from, int64_t row_stride) {
-    for (int row = 0; row < kTileRows; ++row) {
-      std::memcpy(registers[R][row], static_cast<const uint8_t*>(from) + row * row_stride,
-                  kVectorBytes);
-    }
-  }
-  template <int R>
-  static void store(void* to, int64_t row_stride) {
-    for (int row = 0; row < kTileRows; ++row) {
-      std::memcpy(static_cast<uint8_t*>(to) + row * row_stride, registers[R][row], kVectorBytes);
-    }
-  }
-  template <int Sum, int Weights, int Codes>
-  static void dot() {
-    for (int row = 0; row < kTileRows; ++row) {
-      uint32_t sums[kLanes];
-      std::memcpy(sums, registers[Sum][row], sizeof(sums));
-      for (int k = 0; k < kVectorBytes; ++k) {
-        const int weight = static_cast<int8_t>(registers[Weights][row][k]);
-        const uint8_t* codes = registers[Codes][k / 4] + k % 4;
-        for (int lane = 0; lane < kLanes; ++lane) {
-          sums[lane] += static_cast<uint32_t>(weight * codes[4 * lane]);
-        }
-      }
-      std::memcpy(registers[Sum][row], sums, sizeof(sums));
-    }
-  }
-};
-
-thread_local PortableTiles::Row PortableTiles::registers[kRegisters][kTileRows];
-
-}  // namespace
 
 void use_tiles_portable(bool) {}
-void tile_dot_portable(const TileDotArgs& args) { tile_dot_any<PortableTiles>(args); }
+void tile_dot_portable(const TileDotArgs& args) { tile_dot_any<PortableTiles, Baseline>(args); }
 
 }  // namespace flatenn::engine::lanes
