@@ -90,6 +90,24 @@ TEST_P(LanesEngineEqualsReference, ByTiles) {
 INSTANTIATE_TEST_SUITE_P(Zoo, LanesEngineEqualsReference, ::testing::ValuesIn(net::testing::zoo()),
                          [](const auto& one) { return one.param.name; });
 
+/// Channels by blocks of 64, several of them, and bands of fewer outputs than a layer has.
+TEST(LanesEngine, WideLayersByTilesEqualTheReference) {
+  const auto network =
+      std::make_shared<net::Network>(net::testing::residual({}, /*width=*/128, /*extent=*/6));
+  const auto images = testing::random_images(*network, 2, 5);
+  const auto engine = make_lanes_engine(network, images, {.threads = 1, .emulate_tiles = true});
+  ReferenceEngine reference(network, images, 1);
+  const auto difference = first_difference(reference, *engine, *network, *images);
+  EXPECT_FALSE(difference) << difference->describe();
+  std::vector<float> logits(static_cast<size_t>(2 * network->classes()));
+  std::vector<float> expected(logits.size());
+  Job job{.weights = testing::random_changes(*network, 0.01, 1), .logits = logits};
+  engine->run({&job, 1});
+  job.logits = expected;
+  reference.run({&job, 1});
+  EXPECT_TRUE(testing::same_bits(logits, expected));
+}
+
 class FailingFaults final : public fault::ActivationFaults {
  public:
   bool touches(int64_t) const override { return true; }

@@ -6,10 +6,18 @@ namespace {
 int64_t row_codes(const TiledPlan& plan) { return plan.kernel_width * plan.channels; }
 
 void add_steps(TiledPlan& plan, const Layout& src) {
-  const int64_t a_row = (row_codes(plan) + kVectorBytes - 1) / kVectorBytes;
-  for (int64_t ky = 0; ky < plan.kernel_height; ++ky) {
-    for (int64_t step = 0; step < a_row; ++step) {
-      plan.steps.push_back((ky * src.row_vectors + step * kTileRows) * kVectorBytes);
+  const auto add = [&](int64_t ky, int64_t code) {
+    plan.steps.push_back((ky * src.row_vectors + code / 4) * kVectorBytes);
+  };
+  if (plan.by_blocks()) {
+    for (int64_t channel = 0; channel < plan.channels; channel += kVectorBytes) {
+      for (int64_t ky = 0; ky < plan.kernel_height; ++ky) {
+        for (int64_t kx = 0; kx < plan.kernel_width; ++kx) add(ky, kx * plan.channels + channel);
+      }
+    }
+  } else {
+    for (int64_t ky = 0; ky < plan.kernel_height; ++ky) {
+      for (int64_t code = 0; code < row_codes(plan); code += kVectorBytes) add(ky, code);
     }
   }
 }
@@ -49,8 +57,10 @@ int64_t tiled_byte(const TiledPlan& plan, int64_t element) {
   const int64_t in_filter = element / (plan.kernel_width * plan.kernel_height);
   const int64_t channel = in_filter % plan.channels;
   const int64_t out_channel = in_filter / plan.channels;
-  const int64_t code = kx * plan.channels + channel;
-  const int64_t step = ky * plan.steps_a_row() + code / kVectorBytes;
+  const int64_t code = plan.by_blocks() ? channel : kx * plan.channels + channel;
+  const int64_t step =
+      plan.by_blocks() ? (channel / kVectorBytes * plan.kernel_height + ky) * plan.kernel_width + kx
+                       : ky * plan.steps_a_row() + code / kVectorBytes;
   const int64_t tile = out_channel / kTileRows * static_cast<int64_t>(plan.steps.size()) + step;
   return (tile * kTileRows + out_channel % kTileRows) * kVectorBytes + code % kVectorBytes;
 }

@@ -22,6 +22,11 @@ struct TiledPlan : UnpooledPlan {
   /// summed and the one that is requantized, leave room in L1 for weights and codes.
   static constexpr int64_t kBandPositions = 8;
   static constexpr int64_t kTilesTogether = 2;
+  /// Whether steps take 64 channels of one pixel each, the pixels of a window following one
+  /// another: windows side by side then share most of what a range of steps reads. Otherwise a step
+  /// takes 64 codes of a window's row.
+  bool by_blocks() const { return channels % kVectorBytes == 0; }
+  /// Unless by_blocks().
   int64_t steps_a_row() const { return static_cast<int64_t>(steps.size()) / kernel_height; }
   int64_t channel_tiles() const { return (out_channels + kTileRows - 1) / kTileRows; }
   /// Bytes of packed weights: [channel tile][step][16 channels][64].

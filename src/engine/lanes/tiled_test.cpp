@@ -28,17 +28,19 @@ TEST(Tiled, LeavesNarrowLayersAndSignedCodes) {
 }
 
 TEST(Tiled, EveryWeightHasAByteOfItsOwn) {
-  const net::Network network = net::testing::residual({}, /*width=*/20);
-  const std::vector<Layout> layouts = make_layouts(network);
-  for (size_t i = 0; i < network.layers.size(); ++i) {
-    const net::Layer& layer = network.layers[i];
-    if (!layer.multiplies() || !tiles_fit(network, layer)) continue;
-    const TiledPlan plan = make_tiled_plan(network, layouts, static_cast<int64_t>(i));
-    std::set<int64_t> bytes;
-    for (int64_t e = 0; e < layer.weights.elements(); ++e) bytes.insert(tiled_byte(plan, e));
-    EXPECT_EQ(static_cast<int64_t>(bytes.size()), layer.weights.elements());
-    EXPECT_GE(*bytes.begin(), 0);
-    EXPECT_LT(*bytes.rbegin(), plan.packed_bytes());
+  for (const int64_t width : {20, 128}) {
+    const net::Network network = net::testing::residual({}, width);
+    const std::vector<Layout> layouts = make_layouts(network);
+    for (size_t i = 0; i < network.layers.size(); ++i) {
+      const net::Layer& layer = network.layers[i];
+      if (!layer.multiplies() || !tiles_fit(network, layer)) continue;
+      const TiledPlan plan = make_tiled_plan(network, layouts, static_cast<int64_t>(i));
+      std::set<int64_t> bytes;
+      for (int64_t e = 0; e < layer.weights.elements(); ++e) bytes.insert(tiled_byte(plan, e));
+      EXPECT_EQ(static_cast<int64_t>(bytes.size()), layer.weights.elements());
+      EXPECT_GE(*bytes.begin(), 0);
+      EXPECT_LT(*bytes.rbegin(), plan.packed_bytes());
+    }
   }
 }
 
