@@ -346,7 +346,14 @@ Findings radius_findings(const std::vector<double>& radii) {
     findings.runs.push_back(run);
     const auto model = static_cast<int64_t>(plan.models.size());
     plan.models.push_back({.name = run.name, .golden_accuracy = 0.9});
-    plan.cells.push_back({.model = model, .accuracy = {.count = 6, .mean = 0.8 + rho}});
+    plan.cells.push_back({.model = model,
+                          .accuracy = {.count = 6},
+                          .accuracies = std::vector<double>(6, 0.8 + rho)});
+  }
+  const auto models = static_cast<int64_t>(plan.models.size());
+  for (int64_t b = 1; b < models; ++b) {
+    for (int64_t a = 0; a < b; ++a)
+      plan.pairs.push_back(campaign::compare_cells(*plan.cell(a, 0, 0), *plan.cell(b, 0, 0)));
   }
   return findings;
 }
@@ -367,8 +374,9 @@ TEST(Radius, CurveHoldsNetworksThatDifferInRhoAloneByRisingRho) {
   const auto& figure = std::get<Figure>(section.blocks[1]);
   EXPECT_EQ(figure.x.categories, (std::vector<std::string>{"0", "0.02", "0.05"}));
   ASSERT_EQ(figure.series.size(), 2U);
-  EXPECT_EQ(figure.series[0].y, (std::vector<double>{90, 90, 90}));
-  EXPECT_THAT(figure.series[1].y, ::testing::Pointwise(::testing::DoubleEq(), {80.0, 82.0, 85.0}));
+  EXPECT_EQ(figure.series[0].y, (std::vector<double>{0, 0, 0}));
+  EXPECT_THAT(figure.series[1].x, ::testing::ElementsAre(1, 2));
+  EXPECT_THAT(figure.series[1].y, ::testing::Pointwise(::testing::DoubleNear(1e-9), {2.0, 5.0}));
 }
 
 TEST(Radius, FewerThanThreeMakeNoCurve) {

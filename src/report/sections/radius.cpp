@@ -112,30 +112,39 @@ Axis radius_axis(const RadiusCurve& curve) {
   return axis;
 }
 
-Series golden_series(const RadiusCurve& curve, const campaign::PlanResult& plan) {
+/// The network with which the others of a curve are compared: the first.
+std::optional<int64_t> base_model(const RadiusCurve& curve, const campaign::PlanResult& plan) {
+  return model_of(plan, *curve.radii.front().run);
+}
+
+Series golden_series(const RadiusCurve& curve, const campaign::PlanResult& plan, int64_t base) {
+  const auto golden = [&](int64_t model) {
+    return kPercent * plan.models[static_cast<size_t>(model)].golden_accuracy;
+  };
   Series series{.name = "no faults", .style = {.dash = Dash::kDotted, .marker = Marker::kCross}};
   for (size_t i = 0; i < curve.radii.size(); ++i) {
     const std::optional<int64_t> model = model_of(plan, *curve.radii[i].run);
     if (!model) continue;
     series.x.push_back(static_cast<double>(i));
-    series.y.push_back(kPercent * plan.models[static_cast<size_t>(*model)].golden_accuracy);
+    series.y.push_back(golden(*model) - golden(base));
     series.labels.push_back(curve.radii[i].run->name);
   }
   return series;
 }
 
-Series level_series(const RadiusCurve& curve, const campaign::PlanResult& plan, int64_t kind,
-                    size_t level) {
+Series level_series(const RadiusCurve& curve, const campaign::PlanResult& plan, int64_t base,
+                    int64_t kind, size_t level) {
   Series series{.name = plan.levels[level].label,
                 .style = {.colour = static_cast<int64_t>(level) + 1}};
-  for (size_t i = 0; i < curve.radii.size(); ++i) {
+  for (size_t i = 1; i < curve.radii.size(); ++i) {
     const std::optional<int64_t> model = model_of(plan, *curve.radii[i].run);
-    const campaign::CellResult* cell = model ? used_cell(plan, *model, kind, level) : nullptr;
-    if (cell == nullptr) continue;
+    if (!model) continue;
+    const auto pair = oriented_pair(plan, *model, base, kind, static_cast<int64_t>(level));
+    if (!pair) continue;
     series.x.push_back(static_cast<double>(i));
-    series.y.push_back(kPercent * cell->accuracy.mean);
-    series.low.push_back(kPercent * cell->ci.low);
-    series.high.push_back(kPercent * cell->ci.high);
+    series.y.push_back(kPercent * pair->difference);
+    series.low.push_back(kPercent * pair->ci.low);
+    series.high.push_back(kPercent * pair->ci.high);
     series.labels.push_back(curve.radii[i].run->name);
   }
   return series;
@@ -144,19 +153,25 @@ Series level_series(const RadiusCurve& curve, const campaign::PlanResult& plan, 
 Figure radius_figure(const Findings& findings, const RadiusCurve& curve,
                      const campaign::PlanResult& plan, size_t kind) {
   const std::string& name = plan.kinds[kind];
+  const std::string over = curve.radii.front().rho > 0
+                               ? "rho " + short_number(curve.radii.front().rho)
+                               : std::string("conventional training");
   Figure figure{
       .id = plan_id(findings, plan, detail::concat("rho-", slug(curve.name()), "-", slug(name))),
-      .title = detail::concat(plan_prefix(findings, plan),
-                              "Accuracy against rho: ", kind_title(name), " (", curve.name(), ")"),
-      .caption =
-          "One line a bit error rate, one network a point, equal in all settings "
-          "but rho; bands are 95 % intervals over fault maps.",
+      .title = detail::concat(plan_prefix(findings, plan), "Gain against rho: ", kind_title(name),
+                              " (", curve.name(), ")"),
+      .caption = "Accuracy less that of " + over +
+                 ", one line a bit error rate; networks are equal in all settings but "
+                 "rho. Bands are 95 % Student-t intervals over common fault maps.",
       .x = radius_axis(curve),
-      .y = {.title = "Accuracy (%)"}};
-  figure.series.push_back(golden_series(curve, plan));
+      .y = {.title = "Accuracy gained (points)"}};
+  const std::optional<int64_t> base = base_model(curve, plan);
+  if (!base) return figure;
+  figure.series.push_back(golden_series(curve, plan, *base));
   for (size_t level = 0; level < plan.levels.size(); ++level)
-    figure.series.push_back(level_series(curve, plan, static_cast<int64_t>(kind), level));
-  std::erase_if(figure.series, [](const Series& series) { return series.x.size() < kFewestRadii; });
+    figure.series.push_back(level_series(curve, plan, *base, static_cast<int64_t>(kind), level));
+  std::erase_if(figure.series,
+                [](const Series& series) { return series.x.size() + 1 < kFewestRadii; });
   return figure;
 }
 
