@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "report/format.h"
+#include "report/run_result.h"
 #include "report/sections.h"
 
 namespace flatenn::report {
@@ -9,18 +10,6 @@ namespace {
 
 constexpr double kPercent = 100;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-/// A member of run.json's "result"; null where the run has none.
-nlohmann::ordered_json result_of(const Run& run, const char* key) {
-  const auto result = run.record.find("result");
-  if (result == run.record.end() || !result->is_object()) return nullptr;
-  return result->value(key, nlohmann::ordered_json(nullptr));
-}
-
-double number_of(const Run& run, const char* key) {
-  const nlohmann::ordered_json value = result_of(run, key);
-  return value.is_number() ? value.get<double>() : kNone;
-}
 
 /// Layers named by any run, in the order of the first run that has them.
 std::vector<std::string> layers_of(const Findings& findings, const char* key) {

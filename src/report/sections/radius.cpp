@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
 #include "flatenn/base/error.h"
 #include "report/arm_curves.h"
 #include "report/format.h"
+#include "report/run_result.h"
 #include "report/sections.h"
 
 namespace flatenn::report {
@@ -175,13 +175,6 @@ Figure radius_figure(const Findings& findings, const RadiusCurve& curve,
   return figure;
 }
 
-double result_number(const Run& run, const char* key) {
-  const auto result = run.record.find("result");
-  if (result == run.record.end() || !result->is_object()) return std::nan("");
-  const auto value = result->find(key);
-  return value != result->end() && value->is_number() ? value->get<double>() : std::nan("");
-}
-
 Table radius_table(const std::vector<RadiusCurve>& curves) {
   Table table{.id = "rho",
               .title = "Networks that differ in rho alone",
@@ -198,9 +191,9 @@ Table radius_table(const std::vector<RadiusCurve>& curves) {
   for (const RadiusCurve& curve : curves) {
     for (const Radius& radius : curve.radii)
       table.rows.push_back({curve.name(), radius.run->name, radius.rho,
-                            result_number(*radius.run, "rho_relative"),
-                            kPercent * result_number(*radius.run, "accuracy"),
-                            kPercent * result_number(*radius.run, "sparsity")});
+                            number_of(*radius.run, "rho_relative"),
+                            kPercent * number_of(*radius.run, "accuracy"),
+                            kPercent * number_of(*radius.run, "sparsity")});
   }
   return table;
 }
