@@ -77,12 +77,12 @@ class Runner {
                            std::span<const Block> blocks, int64_t tiles, Scratch& scratch) const;
   /// Outputs and channels whose products are summed together.
   struct TileBand {
-    int64_t tile = 0;
+    int64_t tile = 0;  ///< The first of `tiles` of kTileRows channels.
     int64_t tiles = 0;
-    int64_t first = 0;
+    int64_t first = 0;  ///< The first of `outputs` pixels of the plan.
     int64_t outputs = 0;
-    int64_t channel = 0;
-    int64_t channels = 0;
+    int64_t channel = 0;   ///< The first of `channels` of the layer: those of the tiles that
+    int64_t channels = 0;  ///< exist.
   };
   void run_tiled(const TiledPlan& plan, const LayerWeights& weights, const StepBuffers& buffers,
                  Scratch& scratch) const;
@@ -93,10 +93,12 @@ class Runner {
                            const StepBuffers& buffers, const int32_t* acc) const;
   void requantize_tiles(const TiledPlan& plan, const LayerWeights& weights, const TileBand& band,
                         const int32_t* acc, const StepBuffers& buffers) const;
+  /// Pixels of a plan.
   struct Outputs {
     int64_t first = 0;
     int64_t count = 0;
   };
+  /// [channels][outputs][kLanes].
   struct Sums {
     const int32_t* acc = nullptr;
     int64_t stride = 0;  ///< int32s from one channel to the next.
