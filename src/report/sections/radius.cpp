@@ -43,18 +43,22 @@ json settings_of(const Run& run) {
   return config;
 }
 
-/// Without rho, and where `kind` is left out without all that conventional training has no use for.
-std::string key_of(json settings, bool with_kind) {
-  if (with_kind && settings.contains("sharpness")) settings["sharpness"].erase("rho");
-  if (!with_kind) {
-    settings.erase("sharpness");
-    settings["optimizer"].erase("kind");
-  }
+/// Equal for networks of one curve.
+std::string curve_key(json settings) {
+  if (settings.contains("sharpness")) settings["sharpness"].erase("rho");
+  return settings.dump();
+}
+
+/// Equal for a curve's networks and the conventional one at the same settings.
+std::string conventional_key(json settings) {
+  settings.erase("sharpness");
+  settings["optimizer"].erase("kind");
   return settings.dump();
 }
 
 /// Of a training along sharp directions; none of a conventional one.
 std::optional<double> rho_of(const json& settings) {
+  if (settings.is_null()) return std::nullopt;
   if (settings["optimizer"].value("kind", std::string("sgd")) == "sgd") return std::nullopt;
   const auto sharpness = settings.find("sharpness");
   if (sharpness == settings.end() || !sharpness->contains("rho")) return std::nullopt;
@@ -67,32 +71,42 @@ bool has_enough_radii(const RadiusCurve& curve) {
   return different.size() >= kFewestRadii;
 }
 
-std::vector<RadiusCurve> curves_of(const Findings& findings) {
+/// Networks trained with a rho, by curve, in the order found.
+std::vector<RadiusCurve> sharpness_aware_curves(const Findings& findings) {
   std::vector<RadiusCurve> curves;
   std::map<std::string, size_t> places;
-  std::map<std::string, const Run*> conventional;
-  std::vector<std::string> conventional_keys;
   for (const Run& run : findings.runs) {
     const json settings = settings_of(run);
-    if (settings.is_null()) continue;
     const std::optional<double> rho = rho_of(settings);
-    if (!rho) {
-      conventional.emplace(key_of(settings, /*with_kind=*/false), &run);
-      continue;
-    }
-    const auto [place, added] = places.emplace(key_of(settings, /*with_kind=*/true), curves.size());
+    if (!rho) continue;
+    const auto [place, added] = places.emplace(curve_key(settings), curves.size());
     if (added) {
       curves.push_back({.kind = settings["optimizer"]["kind"].get<std::string>(),
                         .activation = split_arm(run.arm()).second,
                         .seed = settings.value("seed", int64_t{0})});
-      conventional_keys.push_back(key_of(settings, /*with_kind=*/false));
     }
     curves[place->second].radii.push_back({*rho, &run});
   }
-  for (size_t i = 0; i < curves.size(); ++i) {
-    const auto run = conventional.find(conventional_keys[i]);
-    if (run != conventional.end()) curves[i].radii.push_back({0, run->second});
-    std::stable_sort(curves[i].radii.begin(), curves[i].radii.end(),
+  return curves;
+}
+
+/// Conventional networks by conventional_key().
+std::map<std::string, const Run*> conventional_runs(const Findings& findings) {
+  std::map<std::string, const Run*> runs;
+  for (const Run& run : findings.runs) {
+    const json settings = settings_of(run);
+    if (!settings.is_null() && !rho_of(settings)) runs.emplace(conventional_key(settings), &run);
+  }
+  return runs;
+}
+
+std::vector<RadiusCurve> curves_of(const Findings& findings) {
+  std::vector<RadiusCurve> curves = sharpness_aware_curves(findings);
+  const std::map<std::string, const Run*> conventional = conventional_runs(findings);
+  for (RadiusCurve& curve : curves) {
+    const auto run = conventional.find(conventional_key(settings_of(*curve.radii.front().run)));
+    if (run != conventional.end()) curve.radii.push_back({0, run->second});
+    std::stable_sort(curve.radii.begin(), curve.radii.end(),
                      [](const Radius& a, const Radius& b) { return a.rho < b.rho; });
   }
   std::erase_if(curves, [](const RadiusCurve& curve) { return !has_enough_radii(curve); });
