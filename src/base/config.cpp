@@ -6,14 +6,19 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/base/number.h"
+#include "flatenn/base/printable.h"
 
 namespace flatenn {
 
 struct Config::Impl {
   std::string name;
+  std::set<std::string> set;  ///< Keys that came after the file was read: it is not to blame.
+  std::string place_of(const std::string& key, const toml::node* node) const;
   toml::table root;
   std::map<std::string, nlohmann::json> used;  ///< Keys asked for, with the value given back.
 };
@@ -112,9 +117,59 @@ void collect_leaves(const toml::node& node, const std::string& prefix,
   }
 }
 
+/// What stands in a place of the text; TOML counts columns in characters.
+std::string_view text_at(std::string_view text, const toml::source_region& place) {
+  const auto is_start = [](char byte) { return (byte & 0xc0) != 0x80; };  // of a UTF-8 character
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark has no column
+  for (auto line = place.begin.line; line > 1; --line) text.remove_prefix(text.find('\n') + 1);
+  const auto byte_of = [&](toml::source_index column) {
+    size_t byte = 0;
+    for (; byte < text.size(); ++byte) {
+      if (is_start(text[byte]) && --column == 0) break;
+    }
+    return byte;
+  };
+  const size_t begin = byte_of(place.begin.column);
+  return text.substr(begin, byte_of(place.end.column) - begin);
+}
+
+/// No name or path holds a byte 0; the system would take what stands before it.
+bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
+/// A number that is written as something else than 0 and only reads as 0.
+struct Vanished {
+  const toml::node* node = nullptr;
+  std::string written;
+};
+
+std::optional<Vanished> find_vanished(const toml::node& node, std::string_view text) {
+  std::optional<Vanished> found;
+  if (const auto* table = node.as_table()) {
+    for (const auto& [key, child] : *table) {
+      if (!found) found = find_vanished(child, text);
+    }
+  } else if (const auto* array = node.as_array()) {
+    for (const toml::node& child : *array) {
+      if (!found) found = find_vanished(child, text);
+    }
+  } else if (const auto* number = node.as_floating_point(); number != nullptr && *number == 0.0) {
+    const std::string written(text_at(text, node.source()));
+    if (reads_as_zero(written)) found = Vanished{&node, written};
+  }
+  return found;
+}
+
+[[noreturn]] void fail_vanished(const std::string& place, const std::string& written) {
+  throw Error(place + ": " + written + " is too small for a number; write 0 where 0 is meant");
+}
+
 toml::table parse(const std::string& text, const std::string& name) {
   try {
-    return toml::parse(text, name);
+    toml::table table = toml::parse(text, name);
+    if (const auto found = find_vanished(table, text)) {
+      fail_vanished(with_line(name, found->node), found->written);
+    }
+    return table;
   } catch (const toml::parse_error& error) {
     throw Error(detail::concat(name, ":", error.source().begin.line,
                                ": not valid TOML: ", error.description()));
@@ -138,8 +193,34 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+namespace {
+
+/// "optimizer.learning_rate" -> "optimizer.lr".
+std::string initials_of(const std::string& key) {
+  const size_t dot = key.rfind('.');
+  const size_t begin = dot == std::string::npos ? 0 : dot + 1;
+  std::string out = key.substr(0, begin);
+  for (size_t i = begin; i < key.size(); ++i) {
+    if (i == begin || key[i - 1] == '_' || key[i - 1] == '-') out += key[i];
+  }
+  return out;
+}
+
+bool is_abbreviation(const std::string& name, const std::string& candidate) {
+  if (name.size() >= candidate.size()) return false;
+  const size_t dot = name.rfind('.');
+  const size_t letters = name.size() - (dot == std::string::npos ? 0 : dot + 1);
+  return (letters > 1 && initials_of(candidate) == name) ||
+         (letters > 2 && candidate.starts_with(name));
+}
+
+}  // namespace
+
 std::optional<std::string> nearest_name(const std::string& name,
                                         const std::vector<std::string>& candidates) {
+  for (const std::string& candidate : candidates) {
+    if (is_abbreviation(name, candidate)) return candidate;
+  }
   std::optional<std::string> best;
   size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
@@ -150,6 +231,10 @@ std::optional<std::string> nearest_name(const std::string& name,
     }
   }
   return best;
+}
+
+std::string Config::Impl::place_of(const std::string& key, const toml::node* node) const {
+  return set.contains(key) ? "command line" : with_line(name, node);
 }
 
 Config::Config(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -175,8 +260,12 @@ void Config::set(const std::string& assignment) {
   const std::string key = assignment.substr(0, equals);
   const std::string value = assignment.substr(equals + 1);
   toml::table parsed;
+  const std::string text = "value = " + value;
   try {
-    parsed = toml::parse("value = " + value);
+    parsed = toml::parse(text);
+    if (const auto found = find_vanished(parsed, text)) {
+      fail_vanished(impl_->name + ": " + key, found->written);
+    }
   } catch (const toml::parse_error&) {
     parsed.insert("value", value);
   }
@@ -190,6 +279,7 @@ void Config::set(const std::string& assignment) {
     table = child->as_table();
   }
   table->insert_or_assign(parts.back(), *parsed.get("value"));
+  impl_->set.insert(key);
 }
 
 void Config::remove(const std::string& key) { impl_->root.erase(key); }
@@ -198,7 +288,7 @@ bool Config::has(const std::string& key) const { return find(impl_->root, key) !
 
 void Config::fail(const std::string& key, const std::string& message) const {
   throw Error(
-      detail::concat(with_line(impl_->name, find(impl_->root, key)), ": ", key, ": ", message));
+      detail::concat(impl_->place_of(key, find(impl_->root, key)), ": ", key, ": ", message));
 }
 
 int64_t Config::get_int(const std::string& key, int64_t fallback, IntRange range) {
@@ -247,7 +337,8 @@ std::vector<double> Config::get_doubles(const std::string& key, std::vector<doub
       if (!value) fail(key, "expected a number, got " + type_name(element));
       if (!std::isfinite(*value)) fail(key, "must be finite");
       if (range && !(*value >= range->min && *value <= range->max)) {
-        fail(key, detail::concat("must be in [", range->min, ", ", range->max, "], got ", *value));
+        fail(key, detail::concat("must be in [", number_text(range->min), ", ",
+                                 number_text(range->max), "], got ", number_text(*value)));
       }
       values.push_back(*value);
     };
@@ -278,6 +369,7 @@ std::string Config::get_string(const std::string& key, const std::string& fallba
   if (const toml::node* node = find(impl_->root, key)) {
     const auto found = as_string(*node);
     if (!found) fail(key, "expected a string, got " + type_name(*node));
+    if (has_nul(*found)) fail(key, "holds a NUL character: '" + printable(*found) + "'");
     value = *found;
   }
   impl_->used[key] = value;
@@ -303,6 +395,7 @@ std::vector<std::string> Config::get_strings(const std::string& key,
     const auto add = [&](const toml::node& element) {
       const auto value = as_string(element);
       if (!value) fail(key, "expected a string, got " + type_name(element));
+      if (has_nul(*value)) fail(key, "holds a NUL character: '" + printable(*value) + "'");
       values.push_back(*value);
     };
     if (const auto* array = node->as_array()) {
@@ -349,7 +442,7 @@ void Config::check_all_read(const std::vector<std::string>& tables) const {
   for (const auto& [key, node] : leaves) {
     if (impl_->used.contains(key)) continue;
     const auto nearest = nearest_name(key, valid);
-    throw Error(detail::concat(with_line(impl_->name, node), ": unknown key '", key, "'",
+    throw Error(detail::concat(impl_->place_of(key, node), ": unknown key '", key, "'",
                                nearest ? "; did you mean '" + *nearest + "'?" : ""));
   }
 }

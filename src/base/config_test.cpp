@@ -49,6 +49,37 @@ TEST(Config, LooksForUnknownKeysInSomeTablesAlone) {
             "a.toml:3: unknown key 'faults.raet'; did you mean 'faults.rate'?");
 }
 
+TEST(Config, PrintsEnoughDigitsToTellAValueFromItsLimit) {
+  Config config = Config::from_string("rate = 1.0000001\n", "a.toml");
+  EXPECT_EQ(message_of([&] {
+              config.get_double("rate", 0.1, DoubleRange{0, 1});
+            }),
+            "a.toml:1: rate: must be in [0, 1], got 1.0000001");
+}
+
+TEST(Config, RefusesANulInANameAndTellsTheWholeLine) {
+  Config config = Config::from_string("name = \"a\\u0000b\"\nmodels = [\"c\\u0000d\"]\n", "a.toml");
+  EXPECT_EQ(message_of([&] { config.get_string("name", ""); }),
+            "a.toml:1: name: holds a NUL character: 'a\\x00b'");
+  EXPECT_EQ(message_of([&] { config.get_strings("models", {}); }),
+            "a.toml:2: models: holds a NUL character: 'c\\x00d'");
+}
+
+TEST(Config, RefusesANumberThatWouldReadAsZero) {
+  EXPECT_EQ(message_of([] {
+              Config::from_string("name = \"a\"\n[b]\nc = [0.0, '\u00e9', 0e9, -1_0.0e-4_00]\n",
+                                  "a.toml");
+            }),
+            "a.toml:3: -1_0.0e-4_00 is too small for a number; write 0 where 0 is meant");
+  EXPECT_EQ(message_of([] { Config::from_string("\xef\xbb\xbfrate = 1e-400", "a.toml"); }),
+            "a.toml:1: 1e-400 is too small for a number; write 0 where 0 is meant");
+  Config config = Config::from_string("", "command line");
+  EXPECT_EQ(message_of([&] { config.set("rates=[1e-3, 1e-400]"); }),
+            "command line: rates: 1e-400 is too small for a number; write 0 where 0 is meant");
+  config.set("rates=[0, 0.0, 1e-320]");
+  EXPECT_EQ(config.get_doubles("rates", {}).size(), 3U);
+}
+
 TEST(Config, NamesPlaceRangeAndTypeOfABadValue) {
   Config config = Config::from_string("bits = 9\nrate = \"x\"\nkind = \"flip\"\n", "a.toml");
   EXPECT_EQ(message_of([&] {
@@ -94,6 +125,29 @@ TEST(Config, ListsChildrenInFileOrder) {
   EXPECT_EQ(config.child_names("f"), (std::vector<std::string>{"0", "1"}));
   EXPECT_EQ(config.get_int("f.1.k", 0), 2);
   EXPECT_TRUE(config.child_names("absent").empty());
+}
+
+TEST(NearestName, KnowsInitialsAndBeginnings) {
+  const std::vector<std::string> keys = {"optimizer.base", "optimizer.learning_rate",
+                                         "optimizer.momentum", "train.epochs"};
+  EXPECT_EQ(nearest_name("optimizer.lr", keys), "optimizer.learning_rate");
+  EXPECT_EQ(nearest_name("optimizer.learn", keys), "optimizer.learning_rate");
+  EXPECT_EQ(nearest_name("train.epoch", keys), "train.epochs");
+  EXPECT_EQ(nearest_name("optimizer.bsae", keys), "optimizer.base");
+}
+
+TEST(Config, BlamesTheCommandLineForWhatItSet) {
+  Config config = Config::from_string("a = 1\n", "file.toml");
+  config.set("optimizer.lr=1");
+  config.get_int("a", 0, {});
+  config.get_double("optimizer.learning_rate", 0, DoubleRange{0, 1});
+  try {
+    config.check_all_read();
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "command line: unknown key 'optimizer.lr'; did you mean 'optimizer.learning_rate'?");
+  }
 }
 
 }  // namespace

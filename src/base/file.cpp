@@ -2,16 +2,18 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <system_error>
 
+#include "base/atomic_file.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
 
 namespace flatenn {
 namespace {
@@ -20,99 +22,72 @@ namespace {
   throw Error(detail::concat(path.string(), ": ", what, ": ", std::strerror(errno)));
 }
 
-void write_all(int descriptor, std::string_view content, const std::filesystem::path& path) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(descriptor, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path, "write failed");
-    content.remove_prefix(static_cast<size_t>(written));
-  }
-}
-
-/// A file under construction: removed unless it was published.
-class TemporaryFile {
+/// A file, device or pipe that is read. A pipe that nobody writes to would be waited for without
+/// end.
+class ReadDescriptor {
  public:
-  explicit TemporaryFile(std::filesystem::path target)
-      : target_(std::move(target)), path_(target_.string() + ".tmp" + std::to_string(::getpid())) {
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) fail(target_, "cannot be created");
+  explicit ReadDescriptor(const std::filesystem::path& path)
+      : path_(path),
+        // Without O_NONBLOCK a pipe's open waits for its writer.
+        descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (descriptor_ < 0) fail(path, "cannot be opened");
+    ::fcntl(descriptor_, F_SETFL, 0);
+    std::error_code none;
+    if (!std::filesystem::is_fifo(path, none)) return;
+    constexpr int kPatienceMs = 5000;
+    pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    if (::poll(&wanted, 1, kPatienceMs) != 0) return;
+    ::close(descriptor_);
+    throw Error(path.string() + ": is a pipe, and nobody wrote to it within 5 s");
   }
-  ~TemporaryFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!published_) ::unlink(path_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~ReadDescriptor() { ::close(descriptor_); }
+  ReadDescriptor(const ReadDescriptor&) = delete;
+  ReadDescriptor& operator=(const ReadDescriptor&) = delete;
 
-  void write(std::string_view content) { write_all(descriptor_, content, target_); }
-
-  void publish() {
-    if (::fsync(descriptor_) != 0) fail(target_, "fsync failed");
-    if (::rename(path_.c_str(), target_.c_str()) != 0) fail(target_, "rename failed");
-    published_ = true;
+  /// As many bytes as are there, at most `size`; 0 at the end.
+  size_t read(char* data, size_t size) const {
+    for (;;) {
+      const ssize_t got = ::read(descriptor_, data, size);
+      if (got >= 0) return static_cast<size_t>(got);
+      if (errno != EINTR) fail(path_, "read failed");
+    }
   }
 
  private:
-  std::filesystem::path target_;
-  std::string path_;
-  int descriptor_ = -1;
-  bool published_ = false;
+  std::filesystem::path path_;
+  int descriptor_;
 };
-
-/// What a symbolic link leads to, which need not exist; other paths as they are.
-std::filesystem::path behind_links(std::filesystem::path path) {
-  constexpr int kMostLinks = 40;  // as Linux follows
-  std::error_code none;
-  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(path, none); ++i) {
-    path = path.parent_path() / std::filesystem::read_symlink(path);
-  }
-  return path;
-}
-
-/// A device or pipe: there is nothing to replace, and a file in its place would be wrong.
-void write_through(const std::filesystem::path& path, std::string_view content) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(path, "cannot be opened");
-  try {
-    write_all(descriptor, content, path);
-  } catch (...) {
-    ::close(descriptor);
-    throw;
-  }
-  if (::close(descriptor) != 0) fail(path, "write failed");
-}
 
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
+  FLATENN_CHECK(!path.empty(), "the path of a file is empty");
+  FLATENN_CHECK(path.native().find('\0') == std::string::npos, printable(path.string()),
+                ": no path holds a NUL character");
   FLATENN_CHECK(!std::filesystem::is_directory(path), path.string(), ": is a folder, not a file");
-  std::ifstream in(path, std::ios::binary);
-  FLATENN_CHECK(in, path.string(), ": cannot be opened: ", std::strerror(errno));
+  const ReadDescriptor file(path);
   // At once where the size is known; pipes and /proc tell none.
   constexpr size_t kBlockBytes = 1 << 16;
+  constexpr size_t kMostOfAStream = size_t{1} << 30;  // /dev/zero has no end
   std::error_code none;
-  const auto said = std::filesystem::file_size(path, none);
+  const bool regular = std::filesystem::is_regular_file(path, none);
+  const auto said = regular ? std::filesystem::file_size(path, none) : 0;
   size_t block = none ? kBlockBytes : std::max<size_t>(said, kBlockBytes);
   std::string content;
-  while (in) {
+  for (;;) {
     const size_t used = content.size();
     content.resize(used + block);
-    in.read(content.data() + used, static_cast<std::streamsize>(block));
-    content.resize(used + static_cast<size_t>(in.gcount()));
+    const size_t got = file.read(content.data() + used, block);
+    content.resize(used + got);
+    if (got == 0) return content;
     block = kBlockBytes;
+    FLATENN_CHECK(regular || content.size() <= kMostOfAStream, path.string(),
+                  ": is not a regular file and does not end within 1 GiB");
   }
-  FLATENN_CHECK(in.eof() && !in.bad(), path.string(), ": read failed: ", std::strerror(errno));
-  return content;
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
-  std::error_code none;
-  FLATENN_CHECK(!std::filesystem::is_directory(path, none), path.string(),
-                ": is a folder, not a file");
-  if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none)) {
-    return write_through(path, content);
-  }
-  TemporaryFile file(behind_links(path));
+  AtomicFile file(path);
   file.write(content);
   file.publish();
 }

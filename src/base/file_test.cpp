@@ -6,11 +6,78 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <thread>
+
+#include "base/atomic_file.h"
 #include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/unfinished_files.h"
 
 namespace flatenn {
 namespace {
+
+TEST(File, RefusesAnEmptyPathAndAStreamWithoutEnd) {
+  for (const auto& [path, words] : {std::pair{"", "the path of a file is empty"},
+                                    std::pair{"/dev/zero", "/dev/zero: is not a regular file"}}) {
+    try {
+      read_file(path);
+      ADD_FAILURE() << path;
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find(words), 0U) << error.what();
+    }
+  }
+}
+
+TEST(File, ReadsAPipeThatIsWrittenToAndWaitsForNoOther) {
+  const TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string content(300'000, 'x');
+  std::thread writer([&] {
+    const int descriptor = ::open(pipe.c_str(), O_WRONLY);
+    for (size_t at = 0; at < content.size();) {
+      at += static_cast<size_t>(::write(descriptor, content.data() + at, content.size() - at));
+    }
+    ::close(descriptor);
+  });
+  EXPECT_EQ(read_file(pipe), content);
+  writer.join();
+  try {
+    read_file(pipe);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("pipe: is a pipe, and nobody wrote to it"));
+  }
+}
+
+TEST(AtomicFile, TakesItsPlaceWholeOrNotAtAll) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "a", "old");
+  {
+    AtomicFile left(folder / "a");
+    left.write("new, but never");
+  }
+  EXPECT_EQ(read_file(folder / "a"), "old");
+  AtomicFile file(folder / "a");
+  file.write("one part, ");
+  file.write("another");
+  EXPECT_EQ(read_file(folder / "a"), "old");
+  file.publish();
+  EXPECT_EQ(read_file(folder / "a"), "one part, another");
+  const auto left = std::filesystem::directory_iterator(folder.path());
+  EXPECT_EQ(std::distance(begin(left), end(left)), 1);
+}
+
+TEST(UnfinishedFiles, AreRemovedWhileNamedAndNotAfterwards) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "a", "a");
+  write_file_atomically(folder / "b", "b");
+  { const UnfinishedFile done(folder / "a"); }
+  const UnfinishedFile open(folder / "b");
+  remove_unfinished_files();
+  EXPECT_TRUE(std::filesystem::exists(folder / "a"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "b"));
+}
 
 TEST(ReadFile, ReadsAllOfWhatTellsASizeOrNone) {
   const TemporaryFolder folder;

@@ -32,6 +32,53 @@ std::string format_count(double value) {
   return text;
 }
 
+/// "2.1k/9k", or "2.1k" where nobody knows the total.
+std::string count_text(const ProgressState& state) {
+  std::string text = format_count(static_cast<double>(state.done));
+  if (state.total > 0) text += "/" + format_count(static_cast<double>(state.total));
+  return text;
+}
+
+double share_of(const ProgressState& state) {
+  return std::clamp(static_cast<double>(state.done) / static_cast<double>(state.total), 0.0, 1.0);
+}
+
+std::string bar_text(const ProgressState& state, int width) {
+  const int filled = static_cast<int>(share_of(state) * width);
+  return "[" + std::string(static_cast<size_t>(filled), '#') +
+         std::string(static_cast<size_t>(width - filled), '.') + "] ";
+}
+
+int64_t length_of(const std::string& line) {
+  return std::count_if(line.begin(), line.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
+/// What a line has beside percentage, count and time left, the first to go first.
+struct Parts {
+  int bar = kBarWidth;
+  bool unit = true, rate = true, title = true, text = true, count = true;
+};
+
+std::string line_of(const ProgressState& state, const Parts& parts) {
+  const double rate =
+      state.seconds > 0 ? static_cast<double>(state.done - state.done_before) / state.seconds : 0;
+  std::string out = parts.title ? state.title + " " : "";
+  if (state.total > 0) {
+    if (parts.bar > 0) out += bar_text(state, parts.bar);
+    char percent[8];
+    std::snprintf(percent, sizeof percent, "%.0f%%", std::floor(100 * share_of(state)));
+    out += percent;
+    if (parts.count) out += " ";
+  }
+  if (parts.count || state.total == 0) out += count_text(state);
+  if (parts.unit && !state.unit.empty()) out += " " + state.unit;
+  if (rate > 0 && parts.rate) out += ", " + format_count(rate) + "/s";
+  if (rate > 0 && state.total > state.done)
+    out += ", " + format_duration(static_cast<double>(state.total - state.done) / rate) + " left";
+  return parts.text && !state.text.empty() ? out + "  " + state.text : out;
+}
+
 /// Of the terminal; 0 where it does not say.
 int64_t terminal_columns() {
   winsize size{};
@@ -47,6 +94,25 @@ std::string cut_to_columns(const std::string& line, int64_t columns) {
     if (!continues && ++characters > columns) return line.substr(0, at);
   }
   return line;
+}
+
+std::string progress_line(const ProgressState& state, int64_t columns) {
+  Parts parts;
+  const auto fits = [&] { return columns <= 0 || length_of(line_of(state, parts)) <= columns; };
+  // What a reader misses least goes first; percentage and time left stay to the end.
+  const auto drop = [&](auto change) {
+    if (!fits()) change();
+  };
+  drop([&] { parts.bar = 8; });
+  drop([&] { parts.unit = false; });
+  drop([&] { parts.rate = false; });
+  drop([&] { parts.bar = 0; });
+  drop([&] { parts.title = state.text.empty(); });
+  drop([&] { parts.count = false; });
+  drop([&] { parts.title = false; });
+  drop([&] { parts.text = false; });
+  const std::string line = line_of(state, parts);
+  return columns > 0 ? cut_to_columns(line, columns) : line;
 }
 
 std::string format_duration(double seconds) {
@@ -80,7 +146,9 @@ void Progress::advance(int64_t units) {
 
 void Progress::finish() {
   if (finished_) return;
-  draw(true);
+  const bool short_and_plain = options_.silent_if_short && !terminal_ && !printed_ &&
+                               seconds_between(start_, Clock::now()) < kPlainLineSeconds;
+  if (!short_and_plain) draw(true);
   finished_ = true;
 }
 
@@ -90,36 +158,22 @@ void Progress::draw(bool last) {
   const double interval = terminal_ ? kRedrawSeconds : kPlainLineSeconds;
   if (!last && seconds_between(drawn_, now) < interval) return;
   drawn_ = now;
+  printed_ = true;
   // A line that wraps could not be drawn over.
   const int64_t columns = terminal_ ? terminal_columns() : 0;
-  const std::string text = columns > 0 ? cut_to_columns(line(), columns - 1) : line();
+  const std::string text = progress_line(state(), columns > 0 ? columns - 1 : 0);
   std::fprintf(stderr, terminal_ ? (last ? "\r\033[K%s\n" : "\r\033[K%s") : "%s\n", text.c_str());
   std::fflush(stderr);
 }
 
-std::string Progress::line() const {
-  const double elapsed = seconds_between(start_, Clock::now());
-  const double rate = elapsed > 0 ? static_cast<double>(done_ - options_.done_before) / elapsed : 0;
-  std::string out = options_.title + " ";
-  if (options_.total > 0) {
-    const double share =
-        std::clamp(static_cast<double>(done_) / static_cast<double>(options_.total), 0.0, 1.0);
-    const int filled = static_cast<int>(share * kBarWidth);
-    out += "[" + std::string(static_cast<size_t>(filled), '#') +
-           std::string(static_cast<size_t>(kBarWidth - filled), '.') + "] ";
-    out += format_count(static_cast<double>(done_)) + "/" +
-           format_count(static_cast<double>(options_.total));
-  } else {
-    out += format_count(static_cast<double>(done_));
-  }
-  if (!options_.unit.empty()) out += " " + options_.unit;
-  if (rate > 0) {
-    out += ", " + format_count(rate) + "/s";
-    if (options_.total > done_) {
-      out += ", " + format_duration(static_cast<double>(options_.total - done_) / rate) + " left";
-    }
-  }
-  return text_.empty() ? out : out + "  " + text_;
+ProgressState Progress::state() const {
+  return {.title = options_.title,
+          .unit = options_.unit,
+          .text = text_,
+          .done = done_,
+          .total = options_.total,
+          .done_before = options_.done_before,
+          .seconds = seconds_between(start_, Clock::now())};
 }
 
 }  // namespace flatenn

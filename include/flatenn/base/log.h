@@ -13,6 +13,9 @@ enum class Level { kDebug, kInfo, kWarn, kOff };
 /// Decides what is shown and sends it to stderr; called once by main.
 void set_up(Level level);
 
+/// Whether lines of this level are shown; progress is where `kInfo` is.
+bool is_shown(Level level);
+
 void write(Level level, const std::string& message);
 
 template <typename... Parts>
