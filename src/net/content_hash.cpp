@@ -1,5 +1,6 @@
+#include "flatenn/net/content_hash.h"
+
 #include "flatenn/base/hash.h"
-#include "flatenn/net/onnx.h"
 
 namespace flatenn::net {
 namespace {
@@ -30,6 +31,15 @@ void add(Canonical& out, const Activation& a) {
   out.value(a.bits);
   out.value(a.is_signed);
   out.value(a.scale);
+  if (a.zero_point != 0) out.value(a.zero_point);
+}
+
+void add(Canonical& out, const ImageTransform& image) {
+  if (image == ImageTransform{}) return;
+  out.value(image.raw_pixels);
+  out.list(image.factor);
+  out.list(image.shift);
+  if (image.half_away) out.value(image.half_away);
 }
 
 /// Activations are named by the layer that writes them, so that their order in the file is free.
@@ -47,20 +57,50 @@ class LayerHash {
     out_.value(layer.relu);
     out_.value(writer(layer.src));
     out_.value(writer(layer.skip));
+    add_extras(layer);
     if (layer.kind == LayerKind::kLinear) {
       add_weights(layer);
       return;
     }
-    for (const int64_t number : {layer.stride, layer.pad}) out_.value(number);
+    for (const int64_t number : {layer.stride(), layer.pad()}) out_.value(number);
     if (layer.kind == LayerKind::kConv) {
       out_.value(layer.groups);
       add_weights(layer);
     } else {
-      out_.value(layer.kernel);
+      out_.value(layer.kernel());
     }
   }
 
  private:
+  /// What only imported networks hold: plain ones keep the hashes they always had.
+  void add_extras(const Layer& layer) {
+    for (const int64_t other : layer.others) out_.value(writer(other));
+    if (!layer.window.is_uniform()) {
+      const Window& w = layer.window;
+      for (const int64_t number :
+           {w.kernel_height, w.kernel_width, w.stride_height, w.stride_width, w.dilation_height,
+            w.dilation_width, w.top, w.left, w.bottom, w.right}) {
+        out_.value(number);
+      }
+    }
+    if (layer.count_padding) out_.value(layer.count_padding);
+    if (layer.low != INT32_MIN || layer.high != INT32_MAX) {
+      out_.value(layer.low);
+      out_.value(layer.high);
+    }
+    if (layer.twin >= 0) out_.value(layer.twin);
+    if (!layer.weights.zero_points.empty()) out_.list(layer.weights.zero_points);
+    if (!layer.table.empty()) out_.list(layer.table);
+    if (!layer.order.empty()) out_.list(layer.order);
+    if (layer.in_fixed_point()) {
+      out_.value(layer.requantization);
+      for (const FixedPoint& factor : layer.factors) {
+        out_.value(factor.multiplier);
+        out_.value(factor.shift);
+      }
+    }
+  }
+
   int64_t writer(int64_t activation) const {
     return activation < 0 ? -1 : writer_[static_cast<size_t>(activation)];
   }
@@ -87,6 +127,7 @@ std::string content_hash(const Network& network) {
   Canonical out;
   LayerHash layers(network, out);
   add(out, network.input());
+  add(out, network.image);
   out.value(static_cast<int64_t>(network.layers.size()));
   for (const Layer& layer : network.layers) {
     layers.add(layer);

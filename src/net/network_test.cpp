@@ -72,7 +72,21 @@ const Damage kDamages[] = {
     {"ActivationBits", [](Network& n) { n.activations[1].bits = 9; },
      "conv1_out: bits must be in 2..8, got 9"},
     {"Scale", [](Network& n) { n.activations[1].scale = 0; }, "scale must be positive"},
-    {"UnsignedImage", [](Network& n) { n.activations[0].is_signed = false; }, "signed codes"},
+    {"ZeroPoint", [](Network& n) { n.activations[1].zero_point = 16; },
+     "conv1_out: zero point 16 is outside 0..15"},
+    {"WeightZeroPoint", [](Network& n) { n.layers[0].weights.zero_points = {8}; },
+     "conv1: weight zero point 8 is outside 4 bits"},
+    {"WeightZeroPoints",
+     [](Network& n) {
+       n.layers[0].weights.zero_points = {1, 2};
+     },
+     "conv1: 2 weight zero points for 6 filters"},
+    {"ImageFactors",
+     [](Network& n) {
+       n.image.factor = {1, 2, 3};
+     },
+     "3 image factors"},
+    {"Limits", [](Network& n) { n.layers[0].low = 5, n.layers[0].high = 4; }, "leave no code"},
     {"WeightBits", [](Network& n) { n.layers[0].weights.bits = 1; },
      "conv1: weight bits must be in 2..8, got 1"},
     {"OddWithEightBits",
@@ -93,12 +107,13 @@ const Damage kDamages[] = {
      "conv1: reads conv3_out, which no earlier layer wrote"},
     {"ReadsNothing", [](Network& n) { n.layers[0].src = 77; }, "src is activation 77"},
     {"WrittenTwice", [](Network& n) { n.layers[1].dst = 1; }, "which is written already"},
-    {"WrongExtent", [](Network& n) { n.layers[0].pad = 1; }, "conv1: expected an output of 14x14"},
-    {"Stride", [](Network& n) { n.layers[0].stride = 0; }, "make no window"},
+    {"WrongExtent", [](Network& n) { n.layers[0].window.set_pad(1); },
+     "conv1: expected an output of 14x14"},
+    {"Stride", [](Network& n) { n.layers[0].window.set_stride(0); }, "make no window"},
     {"Groups", [](Network& n) { n.layers[2].groups = 5; }, "5 groups do not divide"},
     {"SkipShape", [](Network& n) { n.layers[2].skip = 1; }, "conv3: adds 6x16x16"},
     {"PoolScale", [](Network& n) { n.activations[2].scale *= 2; }, "keeps bits and scale"},
-    {"CodesAtTheEnd", [](Network& n) { n.activations.back().is_float = false; }, "float logits"},
+    {"FloatInside", [](Network& n) { n.activations[1].is_float = true; }, "float"},
     {"Unwritten",
      [](Network& n) {
        n.activations.push_back({.name = "idle", .shape = {1, 1, 1}});

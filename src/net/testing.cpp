@@ -8,6 +8,14 @@
 namespace flatenn::net::testing {
 namespace {
 
+Window uniform_window(int64_t kernel, int64_t stride, int64_t pad) {
+  Window window;
+  window.set_kernel(kernel);
+  window.set_stride(stride);
+  window.set_pad(pad);
+  return window;
+}
+
 /// Appends layers to a network with random codes; activation 0 is the image.
 class Builder {
  public:
@@ -35,8 +43,7 @@ class Builder {
     Layer layer{.name = next_name("conv"),
                 .src = src,
                 .skip = c.skip,
-                .stride = c.stride,
-                .pad = c.pad,
+                .window = uniform_window(1, c.stride, c.pad),
                 .groups = c.groups,
                 .relu = c.relu};
     layer.weights.in_channels = in.channels / c.groups;
@@ -118,9 +125,7 @@ class Builder {
     Layer layer{.name = next_name("pool"),
                 .kind = kind,
                 .src = src,
-                .kernel = kernel,
-                .stride = stride,
-                .pad = pad};
+                .window = uniform_window(kernel, stride, pad)};
     Activation dst = network_.activations[static_cast<size_t>(src)];
     dst.name = layer.name + "_out";
     dst.shape.height = (dst.shape.height + 2 * pad - kernel) / stride + 1;

@@ -39,6 +39,11 @@ Network odd_shapes(const RandomOptions& options);
 /// Two linear layers on a flattened image.
 Network mlp(const RandomOptions& options);
 
+/// A random graph of layers of every kind: zero points, signed codes in the middle, narrower
+/// limits, uneven, dilated and grouped windows, sums, products, concatenations, tables, moves,
+/// twins; every fourth one requantizes in fixed point.
+Network any_network(uint64_t seed);
+
 struct NamedNetwork {
   std::string name;  ///< Fit for the name of a test case.
   Network network;
