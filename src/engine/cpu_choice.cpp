@@ -9,6 +9,7 @@
 #include <optional>
 #include <sstream>
 
+#include "engine/general/general_engine.h"
 #include "engine/lanes/lanes_engine.h"
 #include "engine/onednn/onednn_engine.h"
 #include "engine/process_time.h"
@@ -51,7 +52,7 @@ std::string key_of(const net::Network& network, int64_t threads) {
   }
   for (const net::Layer& layer : network.layers) {
     key << ';' << static_cast<int>(layer.kind) << ',' << layer.src << ',' << layer.skip << ','
-        << layer.stride << ',' << layer.groups << ',' << layer.weights.kernel_height << ','
+        << layer.stride() << ',' << layer.groups << ',' << layer.weights.kernel_height << ','
         << layer.weights.kernel_width << ',' << layer.weights.bits
         << static_cast<int>(layer.weights.value_map);
   }
@@ -59,7 +60,7 @@ std::string key_of(const net::Network& network, int64_t threads) {
 }
 
 std::shared_ptr<const ImageCodes> first_images(const ImageCodes& images, int64_t count) {
-  const auto size = static_cast<std::ptrdiff_t>(count * images.shape.elements());
+  const int64_t size = count * images.shape.elements();
   auto some = std::make_shared<ImageCodes>(ImageCodes{.shape = images.shape, .count = count});
   some->codes.assign(images.codes.begin(), images.codes.begin() + size);
   return some;
@@ -153,6 +154,9 @@ std::unique_ptr<Engine> make_cpu_engine(std::shared_ptr<const net::Network> netw
                                         std::shared_ptr<const ImageCodes> images,
                                         const EngineOptions& options) {
   const int64_t threads = resolve_threads(options.threads);
+  if (!network->is_plain()) {
+    return make_general_engine(std::move(network), std::move(images), {.threads = threads});
+  }
   const Choice choice = choose(network, *images, options);
   log::debug("engine: ", choice.onednn ? "oneDNN" : "own kernels", " for ", network->name, " (",
              choice.reason, ")");
@@ -164,6 +168,7 @@ std::unique_ptr<Engine> make_cpu_engine(std::shared_ptr<const net::Network> netw
 
 std::string explain_cpu_choice(const std::shared_ptr<const net::Network>& network,
                                const ImageCodes& images, const EngineOptions& options) {
+  if (!network->is_plain()) return "own kernels for any layer kind run what others do not";
   return choose(network, images, options).reason;
 }
 

@@ -1,6 +1,7 @@
 #include "flatenn/engine/engine.h"
 
 #include "engine/cpu_choice.h"
+#include "engine/general/general_engine.h"
 #include "engine/lanes/lanes_engine.h"
 #include "engine/onednn/onednn_engine.h"
 #include "engine/reference.h"
@@ -18,10 +19,19 @@ void check_fit(const net::Network& network, const ImageCodes& images) {
                 "engine: the images do not fit network ", network.name);
 }
 
+void check_kind(const net::Network& network, EngineKind kind) {
+  const bool any_network =
+      kind == EngineKind::kReference || kind == EngineKind::kCpu || kind == EngineKind::kGeneral;
+  FLATENN_CHECK(any_network || network.is_plain(), "engine: network ", network.name,
+                " holds what only the engines cpu, general and reference run (zero points, sums, "
+                "tables, uneven windows)");
+}
+
 }  // namespace
 
 const std::vector<std::string>& engine_kind_names() {
-  static const std::vector<std::string> names = {"reference", "cpu", "lanes", "onednn", "cuda"};
+  static const std::vector<std::string> names = {"reference", "cpu",     "lanes",
+                                                 "onednn",    "general", "cuda"};
   return names;
 }
 
@@ -30,14 +40,16 @@ EngineKind parse_engine_kind(const std::string& name) {
   if (name == "cpu") return EngineKind::kCpu;
   if (name == "lanes") return EngineKind::kLanes;
   if (name == "onednn") return EngineKind::kOneDnn;
+  if (name == "general") return EngineKind::kGeneral;
   if (name == "cuda") return EngineKind::kCuda;
-  throw Error("engine: expected reference, cpu, lanes, onednn or cuda, got " + name);
+  throw Error("engine: expected reference, cpu, lanes, onednn, general or cuda, got " + name);
 }
 
 std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
                                     std::shared_ptr<const ImageCodes> images,
                                     const EngineOptions& options) {
   check_fit(*network, *images);
+  check_kind(*network, options.kind);
   switch (options.kind) {
     case EngineKind::kOneDnn:
       return make_onednn_engine(std::move(network), std::move(images), options.threads);
@@ -45,6 +57,9 @@ std::unique_ptr<Engine> make_engine(std::shared_ptr<const net::Network> network,
       return make_cpu_engine(std::move(network), std::move(images), options);
     case EngineKind::kLanes:
       return make_lanes_engine(std::move(network), std::move(images), {.threads = options.threads});
+    case EngineKind::kGeneral:
+      return make_general_engine(std::move(network), std::move(images),
+                                 {.threads = options.threads});
     case EngineKind::kReference:
       return std::make_unique<ReferenceEngine>(std::move(network), std::move(images),
                                                options.threads);

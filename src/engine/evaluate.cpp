@@ -30,7 +30,7 @@ double cross_entropy(std::span<const float> logits, int64_t label) {
 }
 
 Evaluation evaluate(std::span<const float> logits, int64_t classes,
-                    std::span<const uint8_t> labels) {
+                    std::span<const uint16_t> labels) {
   FLATENN_CHECK(logits.size() == labels.size() * static_cast<size_t>(classes) && !labels.empty(),
                 "evaluate: ", logits.size(), " logits do not fit ", labels.size(), " labels of ",
                 classes, " classes");

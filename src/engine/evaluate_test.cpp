@@ -27,15 +27,15 @@ TEST(CrossEntropy, SurvivesLargeLogits) {
 
 TEST(Evaluate, CountsRightAnswersAndAveragesTheLoss) {
   const std::vector<float> logits{0, 0, 0, 0};
-  const Evaluation e = evaluate(logits, 2, std::vector<uint8_t>{0, 1});
+  const Evaluation e = evaluate(logits, 2, std::vector<uint16_t>{0, 1});
   EXPECT_EQ(e.correct, 1);
   EXPECT_DOUBLE_EQ(e.accuracy(), 0.5);
   EXPECT_DOUBLE_EQ(e.loss, std::log(2.0));
 }
 
 TEST(Evaluate, RefusesLabelsThatAreNoClass) {
-  EXPECT_THROW(evaluate(std::vector<float>(4), 2, std::vector<uint8_t>{0, 2}), Error);
-  EXPECT_THROW(evaluate(std::vector<float>(4), 2, std::vector<uint8_t>{0}), Error);
+  EXPECT_THROW(evaluate(std::vector<float>(4), 2, std::vector<uint16_t>{0, 2}), Error);
+  EXPECT_THROW(evaluate(std::vector<float>(4), 2, std::vector<uint16_t>{0}), Error);
 }
 
 }  // namespace

@@ -21,12 +21,15 @@ class JobsOfEveryKind {
  public:
   JobsOfEveryKind(const net::Network& network, int64_t images, Engine& reference)
       : faults_(network, 0.02, 9),
-        last_(static_cast<int64_t>(network.layers.size()) - 1),
+        last_(net::weight_memory(network).back().layer),
         middle_(network.layers[static_cast<size_t>(last_ / 2)].dst) {
     const auto changes = [&](double share, uint64_t seed, int64_t first_layer = 0) {
       return random_changes(network, share, seed, first_layer);
     };
-    const BiasChange bias{.layer = static_cast<int32_t>(last_), .channel = 1, .value = -12345};
+    const BiasChange bias{
+        .layer = static_cast<int32_t>(last_),
+        .channel = network.layers[static_cast<size_t>(last_)].weights.out_channels - 1,
+        .value = -12345};
     jobs_ = {{},
              {.weights = changes(0.1, 1)},
              {.weights = changes(0.02, 2, last_ / 2)},
@@ -73,7 +76,7 @@ class JobsOfEveryKind {
   std::vector<int64_t> some_{12, 2, 2, 17, 18, 0};
   std::vector<int64_t> others_{18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
   std::vector<int64_t> single_{3};
-  int64_t last_;
+  int64_t last_;  ///< Layer with weights.
   int64_t middle_;
   std::vector<Job> jobs_;
   std::vector<std::vector<float>> expected_;

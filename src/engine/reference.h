@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+
 #include "flatenn/engine/engine.h"
 
 namespace flatenn::engine {
@@ -19,8 +21,9 @@ class ReferenceEngine final : public Engine {
   std::string name() const override { return "reference"; }
   void run(std::span<Job> jobs) override;
   std::vector<int16_t> codes(const Job& job, int64_t activation) override;
-  /// The codes of all activations and the logits in one pass.
-  Trace trace(const Job& job);
+  /// The codes of all activations and the logits in one pass. Where `given` holds an activation's
+  /// codes [image, CHW], later layers read those in place of what was computed.
+  Trace trace(const Job& job, const std::map<int64_t, std::vector<int16_t>>& given = {});
   std::optional<std::vector<int64_t>> count_zeros(const Job& job) override;
 
  private:

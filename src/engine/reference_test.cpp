@@ -37,8 +37,8 @@ std::vector<int64_t> scattered_sums(const net::Network& network, const Layer& la
       if (c / w.in_channels != group) continue;
       for (int64_t oy = 0; oy < out.height; ++oy) {
         for (int64_t ox = 0; ox < out.width; ++ox) {
-          const int64_t ky = y + layer.pad - oy * layer.stride;
-          const int64_t kx = x + layer.pad - ox * layer.stride;
+          const int64_t ky = y + layer.pad() - oy * layer.stride();
+          const int64_t kx = x + layer.pad() - ox * layer.stride();
           if (ky < 0 || ky >= w.kernel_height || kx < 0 || kx >= w.kernel_width) continue;
           const int64_t element =
               ((o * w.in_channels + c % w.in_channels) * w.kernel_height + ky) * w.kernel_width +
@@ -122,8 +122,8 @@ TEST(Reference, MaxPoolTakesTheLargestCodeAndAverageRoundsOnce) {
                          {.name = "max", .shape = {1, 1, 1}, .is_signed = true},
                          {.name = "avg", .shape = {1, 1, 1}, .is_signed = true, .scale = 0.5F},
                          {.name = "logits", .shape = {1, 1, 1}, .is_float = true}};
-  Layer max{.name = "max", .kind = LayerKind::kMaxPool, .src = 0, .dst = 1, .kernel = 2};
-  Layer avg{.name = "avg", .kind = LayerKind::kAvgPool, .src = 0, .dst = 2, .kernel = 2};
+  Layer max{.name = "max", .kind = LayerKind::kMaxPool, .src = 0, .dst = 1, .window = {2, 2}};
+  Layer avg{.name = "avg", .kind = LayerKind::kAvgPool, .src = 0, .dst = 2, .window = {2, 2}};
   Layer fc{.name = "fc", .kind = LayerKind::kLinear, .src = 1, .dst = 3};
   fc.weights = {.out_channels = 1, .in_channels = 1, .codes = {3}, .scales = {0.5F}};
   fc.bias = {-1};

@@ -9,13 +9,14 @@ namespace {
 /// Images whose codes are asked for at once; bounds memory.
 constexpr size_t kChunk = 250;
 
-int64_t zeros_by_codes(Engine& engine, std::span<const int64_t> images, int64_t activation) {
+int64_t zeros_by_codes(Engine& engine, std::span<const int64_t> images, int64_t activation,
+                       int zero_point) {
   int64_t zeros = 0;
   for (size_t at = 0; at < images.size(); at += kChunk) {
     Job job;
     job.images = images.subspan(at, std::min(kChunk, images.size() - at));
     const std::vector<int16_t> codes = engine.codes(job, activation);
-    zeros += std::count(codes.begin(), codes.end(), int16_t{0});
+    zeros += std::count(codes.begin(), codes.end(), static_cast<int16_t>(zero_point));
   }
   return zeros;
 }
@@ -30,7 +31,10 @@ std::vector<int64_t> zeros_of(Engine& engine, const net::Network& network, int64
   std::vector<int64_t> zeros(network.activations.size(), -1);
   for (const net::Layer& layer : network.layers) {
     int64_t& count = zeros[static_cast<size_t>(layer.src)];
-    if (counts(layer) && count < 0) count = zeros_by_codes(engine, images, layer.src);
+    if (counts(layer) && count < 0) {
+      const net::Activation& a = network.activations[static_cast<size_t>(layer.src)];
+      count = zeros_by_codes(engine, images, layer.src, a.zero_point);
+    }
   }
   return zeros;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "flatenn/base/mappable_vector.h"
 #include "flatenn/data/image_set.h"
 #include "flatenn/fault/activation_faults.h"
 #include "flatenn/fault/change.h"
@@ -20,10 +21,11 @@ namespace flatenn::engine {
 struct ImageCodes {
   net::Shape shape;
   int64_t count = 0;
-  std::vector<int8_t> codes;  ///< [count, channels, height, width]
+  MappableVector<int8_t>
+      codes;  ///< [count, channels, height, width]; unsigned codes as their byte.
 };
-/// code = clamp(round-half-even(normalized pixel / network.input().scale)). Throws Error where the
-/// shapes differ.
+/// code = clamp(round-half-even(x / scale) + zero_point) of the network's input, with x the pixel
+/// as network.image makes it. Throws Error where the shapes differ.
 std::shared_ptr<const ImageCodes> quantize_images(const data::ImageSet& images,
                                                   const net::Network& network, int64_t threads = 1);
 
@@ -69,9 +71,11 @@ class Engine {
 
 enum class EngineKind {
   kReference,  ///< Plain loops; what every other engine is compared with.
-  kCpu,        ///< The faster of the next two for this network, by measurement.
-  kLanes,      ///< Own kernels.
-  kOneDnn,     ///< oneDNN's products where they are exact, own kernels elsewhere.
+  kCpu,      ///< The faster of the next two for a plain network, by measurement; else kGeneral, or
+             ///< kReference where a layer rounds in fixed point.
+  kLanes,    ///< Own kernels.
+  kOneDnn,   ///< oneDNN's products where they are exact, own kernels elsewhere.
+  kGeneral,  ///< Own kernels for any layer kind.
   kCuda,
 };
 
@@ -81,7 +85,7 @@ struct EngineOptions {
   int64_t passes = 1;   ///< Over all images, as far as known; kCpu measures where it pays.
 };
 
-/// "reference", "cpu", "lanes", "onednn", "cuda".
+/// "reference", "cpu", "lanes", "onednn", "general", "cuda".
 const std::vector<std::string>& engine_kind_names();
 /// Throws Error listing the choices.
 EngineKind parse_engine_kind(const std::string& name);

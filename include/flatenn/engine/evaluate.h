@@ -23,6 +23,6 @@ struct Evaluation {
 };
 /// Throws Error where sizes do not fit or a label is not a class.
 Evaluation evaluate(std::span<const float> logits, int64_t classes,
-                    std::span<const uint8_t> labels);
+                    std::span<const uint16_t> labels);
 
 }  // namespace flatenn::engine

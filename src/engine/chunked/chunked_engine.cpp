@@ -65,7 +65,8 @@ std::optional<std::vector<int64_t>> ChunkedEngine::count_zeros(const Job& job) {
       if (network_->activations[a].is_float) continue;
       codes.resize(static_cast<size_t>(chunk.count * network_->activations[a].shape.elements()));
       read_codes(worker, chunk, static_cast<int64_t>(a), codes.data());
-      zeros[a] += std::count(codes.begin(), codes.end(), int16_t{0});
+      zeros[a] += std::count(codes.begin(), codes.end(),
+                             static_cast<int16_t>(network_->activations[a].zero_point));
     }
   });
   return std::vector<int64_t>(zeros.begin(), zeros.end());

@@ -70,8 +70,8 @@ class Planner {
               .src = src,
               .dst = activation(layer.dst).is_float ? -1 : layer.dst,
               .skip = layer.skip,
-              .stride = static_cast<int>(layer.stride),
-              .pad = static_cast<int>(layer.pad),
+              .stride = static_cast<int>(layer.stride()),
+              .pad = static_cast<int>(layer.pad()),
               .first_factor = static_cast<int64_t>(plan_.factors.size())};
     set_requantize(layer, step);
     WeightLayout weights{.first_element = elements_};
@@ -81,7 +81,7 @@ class Planner {
   }
 
   bool on_tensor_cores(const net::Layer& layer) const {
-    return tile_kernels_ && layer.multiplies() && layer.groups == 1 && layer.stride <= 8 &&
+    return tile_kernels_ && layer.multiplies() && layer.groups == 1 && layer.stride() <= 8 &&
            !(activation(layer.dst).is_float && layer.skip >= 0);
   }
 

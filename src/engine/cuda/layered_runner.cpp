@@ -18,10 +18,10 @@ constexpr int64_t kChunk = 2500;
 int64_t divide_up(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 Window window_of(const net::Network& network, const net::Layer& layer) {
-  Window window{.height = static_cast<int>(layer.kernel),
-                .width = static_cast<int>(layer.kernel),
-                .stride = static_cast<int>(layer.stride),
-                .pad = static_cast<int>(layer.pad)};
+  Window window{.height = static_cast<int>(layer.kernel()),
+                .width = static_cast<int>(layer.kernel()),
+                .stride = static_cast<int>(layer.stride()),
+                .pad = static_cast<int>(layer.pad())};
   if (layer.kind == net::LayerKind::kConv) {
     window.height = static_cast<int>(layer.weights.kernel_height);
     window.width = static_cast<int>(layer.weights.kernel_width);

@@ -27,7 +27,7 @@ bool pool_follows(const net::Network& network, size_t index) {
   if (index + 1 >= network.layers.size()) return false;
   const Layer& pool = network.layers[index + 1];
   return network.layers[index].kind == LayerKind::kConv && pool.kind == LayerKind::kMaxPool &&
-         pool.kernel == 2 && pool.stride == 2 && pool.pad == 0;
+         pool.kernel() == 2 && pool.stride() == 2 && pool.pad() == 0;
 }
 
 class Planner {
@@ -38,8 +38,8 @@ class Planner {
     plan_.weights.resize(network_.layers.size());
     plan_.factor_of_layer.resize(network_.layers.size());
     const Layer& first = network_.layers.front();
-    plan_.words =
-        network_.input().shape.channels == 1 && first.kind == LayerKind::kConv && first.stride == 1;
+    plan_.words = network_.input().shape.channels == 1 && first.kind == LayerKind::kConv &&
+                  first.stride() == 1;
     plan_.image = tensor_of(0, first);
     SmallTensor src = plan_.image;
     for (size_t i = 0; i < network_.layers.size(); ++i) {
@@ -69,7 +69,7 @@ class Planner {
   /// Activation `index` as `reader` wants it.
   SmallTensor tensor_of(int64_t index, const Layer& reader) const {
     const net::Shape& shape = activation(index).shape;
-    const int64_t border = reader.kind == LayerKind::kConv ? reader.pad : 0;
+    const int64_t border = reader.kind == LayerKind::kConv ? reader.pad() : 0;
     const int64_t pixel = divide_up(shape.channels, 4) * 4;
     const int64_t row = (shape.width + 2 * border) * pixel;
     const int64_t image = divide_up(row * (shape.height + 2 * border), 16) * 16;
@@ -112,9 +112,9 @@ class Planner {
                      .out_height = narrow(out.shape.height),
                      .out_width = narrow(out.shape.width),
                      .pooled = last > index ? 1 : 0,
-                     .window = narrow(layer.kernel),
-                     .stride = narrow(layer.stride),
-                     .pad = narrow(layer.pad),
+                     .window = narrow(layer.kernel()),
+                     .stride = narrow(layer.stride()),
+                     .pad = narrow(layer.pad()),
                      .requantize = {}};
     set_requantize(layer, out, small.requantize);
     if (layer.multiplies()) add_weights(index, small);
@@ -206,7 +206,7 @@ class Planner {
 
 }  // namespace
 
-std::vector<uint8_t> place_images(const SmallPlan& plan, const std::vector<int8_t>& codes) {
+std::vector<uint8_t> place_images(const SmallPlan& plan, std::span<const int8_t> codes) {
   const SmallTensor& t = plan.image;
   const int64_t plane = int64_t{t.height} * t.width;
   const int64_t elements = t.channels * plane;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/cuda/requantize.h"
@@ -90,7 +91,7 @@ struct SmallPlan {
 };
 
 /// The images as the plan's first layer reads them, one after the other.
-std::vector<uint8_t> place_images(const SmallPlan& plan, const std::vector<int8_t>& codes);
+std::vector<uint8_t> place_images(const SmallPlan& plan, std::span<const int8_t> codes);
 
 /// The plan, or nothing where the network is no chain, has another kind of layer or more of them,
 /// or its activations do not fit into `shared_bytes`.

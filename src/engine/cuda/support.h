@@ -3,9 +3,9 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "flatenn/base/error.h"
 
@@ -31,7 +31,7 @@ class DeviceBuffer {
     FLATENN_CHECK(status == cudaSuccess, "CUDA: no room for ", bytes,
                   " bytes on the device: ", cudaGetErrorString(status));
   }
-  explicit DeviceBuffer(const std::vector<T>& values)
+  explicit DeviceBuffer(std::span<const T> values)
       : DeviceBuffer(static_cast<int64_t>(values.size())) {
     if (values.empty()) return;
     FLATENN_CUDA_CHECK(

@@ -14,7 +14,7 @@ std::vector<Layout> make_layouts(const net::Network& network) {
   }
   for (const net::Layer& layer : network.layers) {
     Layout& src = layouts[static_cast<size_t>(layer.src)];
-    if (layer.kind == net::LayerKind::kConv) src.border = std::max(src.border, layer.pad);
+    if (layer.kind == net::LayerKind::kConv) src.border = std::max(src.border, layer.pad());
   }
   for (Layout& layout : layouts) {
     const net::Shape& shape = layout.shape;

@@ -50,12 +50,12 @@ class Planner {
       : layer_(network.layers[static_cast<size_t>(layer)]),
         src_(layouts[static_cast<size_t>(layer_.src)]),
         window_(window_of(layer_, src_)),
-        pad_(layer_.kind == net::LayerKind::kLinear ? 0 : layer_.pad),
+        pad_(layer_.kind == net::LayerKind::kLinear ? 0 : layer_.pad()),
         conv_width_(layouts[static_cast<size_t>(layer_.dst)].shape.width) {
     plan_.window = window_;
     plan_.layer = layer;
     plan_.src = layer_.src;
-    plan_.pool = pool == nullptr ? 1 : pool->kernel;
+    plan_.pool = pool == nullptr ? 1 : pool->kernel();
     const int64_t dst = pool == nullptr ? layer_.dst : pool->dst;
     const net::Activation& out = network.activations[static_cast<size_t>(dst)];
     plan_.dst = out.is_float ? -1 : dst;
@@ -79,7 +79,7 @@ class Planner {
 
  private:
   int64_t window_element(int64_t group, int64_t y, int64_t x) const {
-    return src_.element(y * layer_.stride - pad_, x * layer_.stride - pad_) +
+    return src_.element(y * layer_.stride() - pad_, x * layer_.stride() - pad_) +
            group * window_.channels;
   }
 
@@ -117,7 +117,7 @@ class Planner {
       plan_.band_rows = std::clamp<int64_t>(kBandSlots / slots_a_row, 1, plan_.out_rows);
     }
     plan_.src_band_bytes =
-        plan_.band_rows * plan_.pool * layer_.stride * src_.row_vectors * kVectorBytes;
+        plan_.band_rows * plan_.pool * layer_.stride() * src_.row_vectors * kVectorBytes;
     plan_.dst_band_elements = plan_.band_rows * dst_.row_vectors * 4;
     plan_.skip_band_elements = plan_.band_rows * skip_.row_vectors * 4;
   }
@@ -149,7 +149,7 @@ class Planner {
 
   void add_window(Band& band, int64_t lane_group, int64_t y, int64_t x) {
     for (int64_t group = 0; group < window_.groups; ++group) {
-      const int64_t element = src_.element(y * layer_.stride - pad_, x * layer_.stride - pad_) +
+      const int64_t element = src_.element(y * layer_.stride() - pad_, x * layer_.stride() - pad_) +
                               group * window_.channels;
       const auto phase = static_cast<size_t>(element % 4);
       Windows& windows = band.windows[static_cast<size_t>(group)][phase];

@@ -74,9 +74,9 @@ PoolPlan make_pool_plan(const net::Network& network, int64_t index) {
   const net::Activation& dst = network.activations[static_cast<size_t>(layer.dst)];
   return {.layer = index,
           .average = layer.kind == net::LayerKind::kAvgPool,
-          .kernel = layer.kernel,
-          .stride = layer.stride,
-          .pad = layer.pad,
+          .kernel = layer.kernel(),
+          .stride = layer.stride(),
+          .pad = layer.pad(),
           .multiplier = net::pool_multiplier(network, layer),
           .low = static_cast<float>(dst.min_code()),
           .high = static_cast<float>(dst.max_code())};

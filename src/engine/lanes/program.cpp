@@ -19,7 +19,7 @@ const net::Layer* fusible_pool(const net::Network& network, int64_t index) {
   if (readers_of(network, layer.dst) != 1) return nullptr;
   for (const net::Layer& other : network.layers) {
     if (other.src == layer.dst && other.kind == net::LayerKind::kMaxPool &&
-        other.kernel == other.stride && other.pad == 0) {
+        other.kernel() == other.stride() && other.pad() == 0) {
       return &other;
     }
   }

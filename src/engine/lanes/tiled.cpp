@@ -42,7 +42,8 @@ TiledPlan make_tiled_plan(const net::Network& network, const std::vector<Layout>
   add_steps(plan, src);
   for (int64_t y = 0; y < dst.shape.height; ++y) {
     for (int64_t x = 0; x < dst.shape.width; ++x) {
-      const int64_t first = src.element(y * layer.stride - layer.pad, x * layer.stride - layer.pad);
+      const int64_t first =
+          src.element(y * layer.stride() - layer.pad(), x * layer.stride() - layer.pad());
       plan.offsets.push_back(Layout::byte(first, 0));
       plan.add_output(layouts, y, x);
     }

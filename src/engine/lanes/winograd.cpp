@@ -34,7 +34,7 @@ bool winograd_fits(const net::Network& network, const net::Layer& layer) {
   const net::Activation& src = network.activations[static_cast<size_t>(layer.src)];
   const net::Activation& dst = network.activations[static_cast<size_t>(layer.dst)];
   const net::Weights& w = layer.weights;
-  const bool shape = w.kernel_height == 3 && w.kernel_width == 3 && layer.stride == 1 &&
+  const bool shape = w.kernel_height == 3 && w.kernel_width == 3 && layer.stride() == 1 &&
                      layer.groups == 1 && w.in_channels % 4 == 0 && dst.shape.height % 2 == 0 &&
                      dst.shape.width % 2 == 0;
   return shape && !src.is_signed && !dst.is_float && kCodeGrowth * src.max_code() <= INT8_MAX &&
@@ -55,7 +55,7 @@ WinogradPlan make_winograd_plan(const net::Network& network, const std::vector<L
   plan.block_of = blocks_of_channels(plan.blocks);
   for (int64_t y = 0; y < dst.shape.height; y += 2) {
     for (int64_t x = 0; x < dst.shape.width; x += 2) {
-      plan.tiles.push_back(Layout::byte(src.element(y - layer.pad, x - layer.pad), 0));
+      plan.tiles.push_back(Layout::byte(src.element(y - layer.pad(), x - layer.pad()), 0));
       for (int64_t output = 0; output < 4; ++output) {
         plan.add_output(layouts, y + output / 2, x + output % 2);
       }

@@ -21,8 +21,8 @@ Geometry geometry_of(const net::Network& network, const net::Layer& layer, int64
   const net::Weights& w = layer.weights;
   Geometry g{.src = {batch, in.channels, in.height, in.width},
              .dst = {batch, out.channels, out.height, out.width},
-             .strides = {layer.stride, layer.stride},
-             .pads = {layer.pad, layer.pad}};
+             .strides = {layer.stride(), layer.stride()},
+             .pads = {layer.pad(), layer.pad()}};
   if (layer.kind == net::LayerKind::kLinear) {
     g.weights = {w.out_channels, in.channels, in.height, in.width};
     g.strides = {1, 1};

@@ -14,10 +14,10 @@ struct Window {
 };
 
 Window window_at(const net::Layer& layer, const net::Shape& in, int64_t y, int64_t x) {
-  const int64_t top = y * layer.stride - layer.pad;
-  const int64_t left = x * layer.stride - layer.pad;
-  return {std::max<int64_t>(top, 0), std::min(top + layer.kernel, in.height),
-          std::max<int64_t>(left, 0), std::min(left + layer.kernel, in.width)};
+  const int64_t top = y * layer.stride() - layer.pad();
+  const int64_t left = x * layer.stride() - layer.pad();
+  return {std::max<int64_t>(top, 0), std::min(top + layer.kernel(), in.height),
+          std::max<int64_t>(left, 0), std::min(left + layer.kernel(), in.width)};
 }
 
 /// Calls body(bytes of a pixel's channels) over the window.

@@ -114,8 +114,8 @@ class Probe {
     const int64_t first = conv ? c / (w.out_channels / layer_.groups) * channels : 0;
     const int64_t height = conv ? w.kernel_height : in.height;
     const int64_t width = conv ? w.kernel_width : in.width;
-    const int64_t top = conv ? at.y * layer_.stride - layer_.pad : 0;
-    const int64_t left = conv ? at.x * layer_.stride - layer_.pad : 0;
+    const int64_t top = conv ? at.y * layer_.stride() - layer_.pad() : 0;
+    const int64_t left = conv ? at.x * layer_.stride() - layer_.pad() : 0;
     const int8_t* value = &values_[static_cast<size_t>(c * w.fan_in())];
     int32_t acc = 0;
     for (int64_t i = 0; i < channels; ++i) {

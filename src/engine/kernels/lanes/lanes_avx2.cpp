@@ -1,5 +1,4 @@
-#include <immintrin.h>
-
+#include "engine/kernels/floats_avx2.h"
 #include "engine/kernels/lanes/lanes_impl.h"
 #include "engine/kernels/lanes/winograd_impl.h"
 
@@ -7,12 +6,9 @@ namespace flatenn::engine::lanes {
 namespace {
 
 /// Two registers of eight lanes stand for sixteen.
-struct Avx2 {
+struct Avx2 : FloatsAvx2 {
   struct Ints {
     __m256i low, high;
-  };
-  struct Floats {
-    __m256 low, high;
   };
   /// Wide: bytes 0 and 2 of each lane, then 1 and 3, as 16-bit words.
   struct Codes {
@@ -78,6 +74,7 @@ struct Avx2 {
     }
   }
 
+  using FloatsAvx2::add;
   static Ints add(Ints a, Ints b) {
     return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
   }
@@ -90,22 +87,8 @@ struct Avx2 {
   static Ints min(Ints a, Ints b) {
     return {_mm256_min_epi32(a.low, b.low), _mm256_min_epi32(a.high, b.high)};
   }
-  static Floats splat(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
   static Floats to_float(Ints value) {
     return {_mm256_cvtepi32_ps(value.low), _mm256_cvtepi32_ps(value.high)};
-  }
-  static Floats add(Floats a, Floats b) {
-    return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
-  }
-  static Floats multiply(Floats a, Floats b) {
-    return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
-  }
-  static Floats fma(Floats a, Floats b, Floats c) {
-    return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
-  }
-  static Floats clamp(Floats value, Floats low, Floats high) {
-    return {_mm256_min_ps(_mm256_max_ps(value.low, low.low), high.low),
-            _mm256_min_ps(_mm256_max_ps(value.high, low.high), high.high)};
   }
   /// The default rounding mode is half to even.
   static Ints round(Floats value) {

@@ -1,0 +1,272 @@
+#include "engine/general/steps.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/arithmetic.h"
+
+namespace flatenn::engine::general {
+namespace {
+
+using net::Activation;
+using net::Layer;
+using net::LayerKind;
+using net::Network;
+
+/// One layer at work; the same for all images of a chunk.
+class Step {
+ public:
+  Step(const Kernels& kernels, const Network& network, const Layer& layer,
+       const std::vector<Plane>& planes, const Operands& operands)
+      : kernels_(kernels),
+        network_(network),
+        layer_(layer),
+        planes_(planes),
+        operands_(operands),
+        src_(planes[static_cast<size_t>(layer.src)]),
+        dst_(planes[static_cast<size_t>(layer.dst)]) {
+    const Activation& a = to();
+    if (!a.is_float) {
+      low_ = static_cast<float>(std::max(a.min_code(), layer.low) - a.zero_point);
+      high_ = static_cast<float>(std::min(a.max_code(), layer.high) - a.zero_point);
+    }
+    if (layer.relu) low_ = std::max(low_, 0.0F);
+  }
+
+  void run(int64_t images) {
+    for (int64_t image = 0; image < images; ++image) {
+      if (layer_.pools()) {
+        pool(image);
+      } else if (layer_.kind == LayerKind::kTable) {
+        look_up(image);
+      } else if (layer_.kind == LayerKind::kMove) {
+        move(image);
+      } else if (layer_.kind == LayerKind::kConcat) {
+        concatenate(image);
+      } else {
+        combine(image);
+      }
+    }
+  }
+
+ private:
+  const Activation& from() const { return network_.activations[static_cast<size_t>(layer_.src)]; }
+  const Activation& to() const { return network_.activations[static_cast<size_t>(layer_.dst)]; }
+
+  /// Rows and columns of the source that a window covers, padding left out.
+  struct Span {
+    int64_t first;
+    int64_t last;  ///< Past it.
+    int64_t step;
+    int64_t count() const { return first < last ? (last - first + step - 1) / step : 0; }
+  };
+  static Span span(int64_t at, int64_t kernel, int64_t dilation, int64_t extent) {
+    const int64_t skipped = at < 0 ? (-at + dilation - 1) / dilation : 0;
+    return {at + skipped * dilation, std::min(extent, at + kernel * dilation), dilation};
+  }
+
+  void pool(int64_t image) {
+    const net::Window& w = layer_.window;
+    for (int64_t y = 0; y < dst_.shape.height; ++y) {
+      const Span rows =
+          span(y * w.stride_height - w.top, w.kernel_height, w.dilation_height, src_.shape.height);
+      for (int64_t x = 0; x < dst_.shape.width; ++x) {
+        const Span columns =
+            span(x * w.stride_width - w.left, w.kernel_width, w.dilation_width, src_.shape.width);
+        if (layer_.kind == LayerKind::kMaxPool) {
+          take_largest(image, y, x, rows, columns);
+        } else {
+          take_mean(image, y, x, rows, columns);
+        }
+      }
+    }
+  }
+
+  template <typename Body>
+  void over(int64_t image, const Span& rows, const Span& columns, const Body& body) const {
+    for (int64_t y = rows.first; y < rows.last; y += rows.step) {
+      for (int64_t x = columns.first; x < columns.last; x += columns.step) {
+        body(operands_.sources[0] + src_.pixel(image, y, x));
+      }
+    }
+  }
+
+  void take_largest(int64_t image, int64_t y, int64_t x, const Span& rows, const Span& columns) {
+    int16_t* out = operands_.dst + dst_.pixel(image, y, x);
+    const int64_t channels = src_.shape.channels;
+    std::fill_n(out, channels, static_cast<int16_t>(from().min_code() - from().zero_point));
+    over(image, rows, columns, [&](const int16_t* words) {
+      for (int64_t c = 0; c < channels; ++c) out[c] = std::max(out[c], words[c]);
+    });
+  }
+
+  void take_mean(int64_t image, int64_t y, int64_t x, const Span& rows, const Span& columns) {
+    const int64_t channels = src_.shape.channels;
+    sums_.assign(static_cast<size_t>(channels), 0);
+    over(image, rows, columns, [&](const int16_t* words) {
+      int32_t* sums = sums_.data();
+      for (int64_t c = 0; c < channels; ++c) sums[c] += words[c];
+    });
+    if (fixed_) return take_fixed_point_mean(image, y, x, rows.count() * columns.count());
+    const int64_t count = layer_.count_padding ? 0 : rows.count() * columns.count();
+    const float multiplier = net::pool_multiplier(network_, layer_, count);
+    for (int64_t c = 0; c < channels; ++c) {
+      write(image, y, x, c, static_cast<float>(sums_[static_cast<size_t>(c)]) * multiplier);
+    }
+  }
+
+  /// With a factor, or the codes' own mean.
+  void take_fixed_point_mean(int64_t image, int64_t y, int64_t x, int64_t count) {
+    const int64_t all = layer_.window.kernel_height * layer_.window.kernel_width;
+    const int64_t counted = layer_.count_padding ? all : count;
+    const int zero = from().zero_point;
+    for (int64_t c = 0; c < src_.shape.channels; ++c) {
+      const int32_t sum = sums_[static_cast<size_t>(c)];
+      write_whole(image, y, x, c,
+                  layer_.factors.empty() ? net::rounded_mean(sum + counted * zero, counted) - zero
+                                         : net::multiply(sum, layer_.factors[0]));
+    }
+  }
+
+  void look_up(int64_t image) {
+    const Activation& a = from();
+    const auto levels = static_cast<size_t>(a.max_code() - a.min_code() + 1);
+    const bool by_channel = layer_.table.size() > levels;
+    const int first = a.zero_point - a.min_code();
+    const int zero = to().zero_point;
+    for_pixels([&](int64_t y, int64_t x) {
+      const int16_t* words = operands_.sources[0] + src_.pixel(image, y, x);
+      int16_t* out = operands_.dst + dst_.pixel(image, y, x);
+      const int16_t* table = layer_.table.data();
+      for (int64_t c = 0; c < src_.shape.channels; ++c) {
+        out[c] = static_cast<int16_t>(table[words[c] + first] - zero);
+        if (by_channel) table += levels;
+      }
+    });
+  }
+
+  void move(int64_t image) {
+    const int16_t* words = operands_.sources[0];
+    for (int64_t i = 0; i < std::ssize(layer_.order); ++i) {
+      operands_.dst[dst_.place(image, i)] =
+          words[src_.place(image, layer_.order[static_cast<size_t>(i)])];
+    }
+  }
+
+  void concatenate(int64_t image) {
+    const std::vector<int64_t> inputs = layer_.inputs();
+    for_pixels([&](int64_t y, int64_t x) {
+      int16_t* out = operands_.dst + dst_.pixel(image, y, x);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        const Plane& plane = planes_[static_cast<size_t>(inputs[i])];
+        out =
+            std::copy_n(operands_.sources[i] + plane.pixel(image, y, x), plane.shape.channels, out);
+      }
+    });
+  }
+
+  /// Sums and products: whole rows where all planes have pixels alike.
+  void combine(int64_t image) {
+    const Plane& other = planes_[static_cast<size_t>(layer_.others.front())];
+    const bool spread = other.shape != src_.shape;
+    if (fixed_) return combine_fixed_point(image, other, spread);
+    if (to().is_float) return combine_logits(image, other, spread);
+    const Activation& a = from();
+    const Activation& b = network_.activations[static_cast<size_t>(layer_.others.front())];
+    CombineArgs args{.multiply = layer_.kind == LayerKind::kMul,
+                     .a_scale = a.scale,
+                     .b_scale = b.scale,
+                     .scale = to().scale,
+                     .low = low_,
+                     .high = high_};
+    const bool rows = !spread && src_.channels == dst_.channels && other.channels == dst_.channels;
+    args.count = rows ? dst_.shape.width * dst_.channels : dst_.shape.channels;
+    for (int64_t y = 0; y < dst_.shape.height; ++y) {
+      for (int64_t x = 0; x < (rows ? 1 : dst_.shape.width); ++x) {
+        args.a = operands_.sources[0] + src_.pixel(image, y, x);
+        args.b =
+            operands_.sources[1] + (spread ? other.pixel(image, 0, 0) : other.pixel(image, y, x));
+        args.dst = operands_.dst + dst_.pixel(image, y, x);
+        kernels_.combine(args);
+      }
+    }
+  }
+
+  void combine_fixed_point(int64_t image, const Plane& other, bool spread) {
+    for_pixels([&](int64_t y, int64_t x) {
+      const int16_t* a = operands_.sources[0] + src_.pixel(image, y, x);
+      const int16_t* b =
+          operands_.sources[1] + (spread ? other.pixel(image, 0, 0) : other.pixel(image, y, x));
+      for (int64_t c = 0; c < dst_.shape.channels; ++c) {
+        write_whole(image, y, x, c,
+                    layer_.kind == LayerKind::kAdd ? fixed_point_sum(layer_, a[c], b[c])
+                                                   : net::multiply(a[c] * b[c], layer_.factors[0]));
+      }
+    });
+  }
+
+  void combine_logits(int64_t image, const Plane& other, bool spread) {
+    const float a_scale = from().scale;
+    const float b_scale = network_.activations[static_cast<size_t>(layer_.others.front())].scale;
+    for_pixels([&](int64_t y, int64_t x) {
+      const int16_t* a = operands_.sources[0] + src_.pixel(image, y, x);
+      const int16_t* b =
+          operands_.sources[1] + (spread ? other.pixel(image, 0, 0) : other.pixel(image, y, x));
+      for (int64_t c = 0; c < dst_.shape.channels; ++c) {
+        const float left = a_scale * static_cast<float>(a[c]);
+        const float right = b_scale * static_cast<float>(b[c]);
+        write(image, y, x, c, layer_.kind == LayerKind::kMul ? left * right : left + right);
+      }
+    });
+  }
+
+  template <typename Body>
+  void for_pixels(const Body& body) const {
+    for (int64_t y = 0; y < dst_.shape.height; ++y) {
+      for (int64_t x = 0; x < dst_.shape.width; ++x) body(y, x);
+    }
+  }
+
+  /// Clamps and, but for logits, rounds.
+  void write(int64_t image, int64_t y, int64_t x, int64_t channel, float value) {
+    value = std::min(std::max(value, low_), high_);
+    if (to().is_float) {
+      const int64_t area = dst_.shape.height * dst_.shape.width;
+      operands_.logits[image * dst_.shape.elements() + channel * area + y * dst_.shape.width + x] =
+          value;
+    } else {
+      operands_.dst[dst_.pixel(image, y, x) + channel] =
+          static_cast<int16_t>(std::nearbyint(value));
+    }
+  }
+
+  /// The same of a whole number.
+  void write_whole(int64_t image, int64_t y, int64_t x, int64_t channel, int32_t value) {
+    const auto low = static_cast<int32_t>(low_);
+    const auto high = static_cast<int32_t>(high_);
+    operands_.dst[dst_.pixel(image, y, x) + channel] =
+        static_cast<int16_t>(std::clamp(value, low, high));
+  }
+
+  const Kernels& kernels_;
+  const Network& network_;
+  const Layer& layer_;
+  const std::vector<Plane>& planes_;
+  const Operands& operands_;
+  const Plane& src_;
+  const Plane& dst_;
+  bool fixed_ = layer_.in_fixed_point();
+  float low_ = -std::numeric_limits<float>::infinity();  ///< In words; of layers that round.
+  float high_ = std::numeric_limits<float>::infinity();
+  std::vector<int32_t> sums_;
+};
+
+}  // namespace
+
+void run_step(const Kernels& kernels, const Network& network, const Layer& layer,
+              const std::vector<Plane>& planes, int64_t images, const Operands& operands) {
+  Step(kernels, network, layer, planes, operands).run(images);
+}
+
+}  // namespace flatenn::engine::general
