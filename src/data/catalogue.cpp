@@ -97,6 +97,12 @@ const std::vector<DataSet>& catalogue() {
   return sets;
 }
 
+bool is_known_data(const std::string& name) {
+  const auto& sets = catalogue();
+  return std::any_of(sets.begin(), sets.end(),
+                     [&](const DataSet& set) { return set.name == name; });
+}
+
 const DataSet& find_data_set(const std::string& name) {
   std::vector<std::string> names;
   std::string listed;
@@ -107,7 +113,8 @@ const DataSet& find_data_set(const std::string& name) {
   }
   const auto nearest = nearest_name(name, names);
   throw Error("unknown data set '" + name + "'" +
-              (nearest ? "; did you mean " + *nearest + "?" : "") + " (known: " + listed + ")");
+              (nearest ? "; did you mean " + *nearest + "?" : "") + " (known: " + listed +
+              "; or the path of your own data)");
 }
 
 }  // namespace flatenn::data

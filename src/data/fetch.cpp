@@ -26,6 +26,13 @@ std::optional<std::string> download_checked(const std::string& url,
   }
 }
 
+/// "train-images-idx3-ubyte, ... (.gz or .xz will do)": the files a set is made of.
+std::string names_of(const DataSet& set) {
+  std::string names;
+  for (const OfficialFile& file : set.files) names += (names.empty() ? "" : ", ") + file.name;
+  return names + " (also as .gz or .xz)";
+}
+
 }  // namespace
 
 std::optional<std::string> take_archived(const std::filesystem::path& archive,
@@ -90,7 +97,8 @@ std::string fetch_from(const Sources& sources, const DataSet& set, Collector& co
     if (!reason) return source;
     failed(source, *reason);
   }
-  throw Error(set.title + " could not be had; tried " + tried);
+  throw Error(set.title + " could not be had; tried " + tried + "; by hand: put " + names_of(set) +
+              " into " + collector.folder().string());
 }
 
 }  // namespace flatenn::data

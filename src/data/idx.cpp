@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "data/compressed_file.h"
-#include "data/labels.h"
 #include "flatenn/base/error.h"
 
 namespace flatenn::data {
@@ -44,29 +43,43 @@ int64_t check_header(const std::filesystem::path& path, const std::vector<uint8_
   return count;
 }
 
+void check_image_extent(const std::filesystem::path& path, const Extent& got,
+                        const std::optional<Extent>& wanted) {
+  FLATENN_CHECK(!wanted || got == *wanted, path.string(), ": images of this set have ",
+                wanted->height, "x", wanted->width, " pixels, these have ", got.height, "x",
+                got.width);
+  FLATENN_CHECK(got.height > 0 && got.width > 0, path.string(), ": images have ", got.height, "x",
+                got.width, " pixels");
+  check_extent(path.string(), got.width, got.height);
+}
+
 }  // namespace
 
-void read_idx(const DataSet& set, const std::filesystem::path& images_path,
-              const std::filesystem::path& labels_path, ImageSet& images) {
+std::vector<uint16_t> read_idx_labels(const std::filesystem::path& path) {
+  const std::vector<uint8_t> labels = read_unpacked(path);
+  check_header(path, labels, kLabelsMagic, kLabelsHeader, 1);
+  return {labels.begin() + kLabelsHeader, labels.end()};
+}
+
+void read_idx(const std::filesystem::path& images_path, const std::filesystem::path& labels_path,
+              const std::optional<Extent>& wanted, ImageSet& images) {
   std::vector<uint8_t> pixels = read_unpacked(images_path);
+  Extent extent = wanted.value_or(Extent{1, 1});
   if (pixels.size() >= kImagesHeader && big_endian(pixels, 0) == kImagesMagic) {
-    FLATENN_CHECK(big_endian(pixels, 2) == set.height && big_endian(pixels, 3) == set.width,
-                  images_path.string(), ": images of ", set.title, " have ", set.height, "x",
-                  set.width, " pixels, these have ", big_endian(pixels, 2), "x",
-                  big_endian(pixels, 3));
+    extent = {.height = big_endian(pixels, 2), .width = big_endian(pixels, 3)};
   }
+  check_image_extent(images_path, extent, wanted);
   images.count =
-      check_header(images_path, pixels, kImagesMagic, kImagesHeader, set.height * set.width);
-  std::vector<uint8_t> labels = read_unpacked(labels_path);
-  const int64_t label_count = check_header(labels_path, labels, kLabelsMagic, kLabelsHeader, 1);
-  FLATENN_CHECK(label_count == images.count, labels_path.string(), ": ", label_count,
-                " labels, but ", images_path.filename().string(), " holds ", images.count,
-                " images");
+      check_header(images_path, pixels, kImagesMagic, kImagesHeader, extent.height * extent.width);
+  images.labels = read_idx_labels(labels_path);
+  FLATENN_CHECK(std::ssize(images.labels) == images.count, labels_path.string(), ": ",
+                images.labels.size(), " labels, but ", images_path.filename().string(), " holds ",
+                images.count, " images");
   pixels.erase(pixels.begin(), pixels.begin() + kImagesHeader);
-  labels.erase(labels.begin(), labels.begin() + kLabelsHeader);
   images.pixels = std::move(pixels);
-  images.labels = std::move(labels);
-  check_labels(labels_path, images.labels, set);
+  images.channels = 1;
+  images.height = extent.height;
+  images.width = extent.width;
 }
 
 }  // namespace flatenn::data

@@ -15,6 +15,8 @@ namespace flatenn::data {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using testing::error_of;
 using ::testing::HasSubstr;
 using testing::write_file;
@@ -35,7 +37,7 @@ TEST(LoadImageSet, ReadsIdxRawAndGzAlike) {
   const ImageSet images = load_image_set("mnist", Split::kTest, raw.path());
   EXPECT_EQ(images.count, 12);
   EXPECT_EQ(images.channels, 1);
-  EXPECT_EQ(images.labels, testing::cycling_labels(12));
+  EXPECT_THAT(images.labels, ElementsAreArray(testing::cycling_labels(12)));
   EXPECT_EQ(images.pixels.at(2 * 784 + 5), 2 * 31 + 5);
   EXPECT_EQ(load_image_set("mnist", Split::kTest, gz.path()).content_hash, images.content_hash);
 }
@@ -71,7 +73,7 @@ TEST(LoadImageSet, ReadsCifarBatchesInOrderRawAndXzAlike) {
   }
   const ImageSet images = load_image_set("cifar10", Split::kTrain, raw.path());
   EXPECT_EQ(images.count, 14);
-  EXPECT_EQ(images.labels, (std::vector<uint8_t>{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 9, 8}));
+  EXPECT_THAT(images.labels, ElementsAre(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 9, 8));
   EXPECT_EQ(images.pixels.at(13 * 3072 + 100), 31 + 100);
   EXPECT_EQ(load_image_set("cifar10", Split::kTrain, xz.path()).content_hash, images.content_hash);
 }
@@ -195,8 +197,8 @@ TEST(TakeFirst, KeepsTheFirstImagesAndAllWhereAskedForNone) {
   testing::write_idx_set(root / "mnist", 12);
   const ImageSet all = load_image_set("mnist", Split::kTest, root.path());
   const ImageSet few = take_first(all, 3);
-  EXPECT_EQ(few.labels, (std::vector<uint8_t>{0, 1, 2}));
-  EXPECT_EQ(few.pixels, std::vector<uint8_t>(all.pixels.begin(), all.pixels.begin() + 3 * 784));
+  EXPECT_THAT(few.labels, ElementsAre(0, 1, 2));
+  EXPECT_THAT(few.pixels, ElementsAreArray(all.pixels.begin(), all.pixels.begin() + 3 * 784));
   EXPECT_NE(few.content_hash, all.content_hash);
   EXPECT_EQ(take_first(all, 0).content_hash, all.content_hash);
   EXPECT_EQ(take_first(all, 99).count, 12);

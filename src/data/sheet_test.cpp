@@ -18,8 +18,9 @@ ImageSet little_set() {
   ImageSet images{.count = 5, .channels = 3, .height = 2, .width = 2};
   images.labels = {1, 0, 1, 1, 0};
   images.class_names = {"no", "yes"};
-  for (int i = 0; i < 5; ++i)
-    images.pixels.insert(images.pixels.end(), 12, static_cast<uint8_t>(10 * i));
+  for (int i = 0; i < 5; ++i) {
+    for (int pixel = 0; pixel < 12; ++pixel) images.pixels.push_back(static_cast<uint8_t>(10 * i));
+  }
   return images;
 }
 

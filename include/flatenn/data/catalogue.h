@@ -43,6 +43,8 @@ struct DataSet {
 /// MNIST, Fashion-MNIST and CIFAR-10, in this order.
 const std::vector<DataSet>& catalogue();
 
+bool is_known_data(const std::string& name);
+
 /// Throws Error that lists the names, and the nearest one where `name` looks like a slip.
 const DataSet& find_data_set(const std::string& name);
 
