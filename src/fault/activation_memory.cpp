@@ -57,8 +57,10 @@ double highest_rate(const FaultSource& source, double rate) {
 void add_to_mask(CodeMask& mask, int bit, FaultKind kind) {
   const auto one = static_cast<uint8_t>(1 << bit);
   if (kind == FaultKind::kBitFlip) mask.flip = static_cast<uint8_t>(mask.flip ^ one);
-  if (kind == FaultKind::kStuckAt1) mask.set = static_cast<uint8_t>(mask.set | one);
-  if (kind == FaultKind::kStuckAt0) mask.clear = static_cast<uint8_t>(mask.clear | one);
+  const bool sets = kind == FaultKind::kStuckAt1 || kind == FaultKind::kFlip0To1;
+  if (sets) mask.set = static_cast<uint8_t>(mask.set | one);
+  const bool clears = kind == FaultKind::kStuckAt0 || kind == FaultKind::kFlip1To0;
+  if (clears) mask.clear = static_cast<uint8_t>(mask.clear | one);
 }
 
 /// Joins masks of equal elements; sorts where several sources gave them.
@@ -101,7 +103,7 @@ ActivationSource select_activations(const FaultSource& source, uint64_t number,
                                     const net::Network& network, const std::string& place) {
   FLATENN_CHECK(source.unit == FaultUnit::kBit && !source.count, place,
                 ": activations take unit bit and a rate");
-  FLATENN_CHECK(source.kinds.bit_flip == 0 || source.kinds.bit_flip == 1, place,
+  FLATENN_CHECK(!source.kinds.has_flips() || !source.kinds.has_defects(), place,
                 ": flips and stuck-at faults of activations need a source each");
   FLATENN_CHECK(std::ssize(network.activations) <= kMaxActivations, place, ": at most ",
                 kMaxActivations, " activations, the network has ", network.activations.size());
@@ -145,7 +147,7 @@ DrawnActivationFaults::DrawnActivationFaults(const std::vector<ActivationSource>
     const ActivationSource& source = sources_[i];
     const double own_rate = source_rate(source.source, rate);
     if (highest_rate(source.source, own_rate) == 0) continue;
-    if (source.source.kinds.bit_flip == 1) {
+    if (source.source.kinds.has_flips()) {
       flips_.push_back({i, own_rate});
     } else {
       add_stuck(source, own_rate, network);

@@ -44,6 +44,8 @@ std::vector<std::vector<FaultSource>> source_lists() {
           {{.kinds = stuck_at_0}},
           {{.kinds = stuck_at_1}},
           {{.kinds = kMix}},
+          {{.kinds = {.bit_flip = 0, .flip_0_to_1 = 0.8, .flip_1_to_0 = 0.2}}},
+          {{.kinds = KindShares::only(FaultKind::kFlip1To0)}, {.kinds = stuck_at_1}},
           {{.layers = {"conv2", "fc2"}, .bits = {0, -1}}},
           {{.bit_factors = {0, 0.25, 1, 1, 0.5, 0.125, 1, 0}}},
           {{}, {}},

@@ -23,6 +23,9 @@ enum StreamNumber : uint64_t {
   kWordStream = 0x40,
   kWordPatterns = 0x41,
   kBurstStream = 0x42,
+  kLevelNoise = 0x43,
+  kLevelDrift = 0x44,
+  kReadNoise = 0x45,
   kCheckBitKinds = 0x80,  ///< To 0x87; in the streams of kinds alone.
   kRowStream = 0,         ///< Of arrays, which have a purpose of their own.
   kColumnStream = 1,

@@ -29,19 +29,19 @@ std::optional<int64_t> optional_int(Config& config, const std::string& key, IntR
 }
 
 void read_kinds(Config& config, const std::string& table, FaultSource& source) {
-  static const std::vector<std::string> kinds = {"bit_flip", "stuck_at_0", "stuck_at_1"};
+  const std::vector<std::string>& kinds = fault_kind_names();
   const std::string shares = table + "shares";
   if (config.has(shares)) {
     if (config.has(table + "kind")) config.fail(table + "kind", "contradicts shares; give one");
     constexpr DoubleRange kShare{.min = 0, .max = 1};
-    source.kinds = {.bit_flip = config.get_double(shares + ".bit_flip", 0, kShare),
-                    .stuck_at_0 = config.get_double(shares + ".stuck_at_0", 0, kShare),
-                    .stuck_at_1 = config.get_double(shares + ".stuck_at_1", 0, kShare)};
+    for (const std::string& name : kinds) {
+      source.kinds.of(parse_fault_kind(name)) = config.get_double(shares + "." + name, 0, kShare);
+    }
   } else if (config.has(table + "kind")) {
     source.kinds = KindShares::only(choose<FaultKind>(config, table + "kind", kinds));
   } else {
     (void)config.get_strings(table + "kind", {});  // a valid key, though absent
-    source.follows_kind = source.unit != FaultUnit::kList;
+    source.follows_kind = source.unit != FaultUnit::kList && source.unit != FaultUnit::kLevel;
   }
 }
 
@@ -59,6 +59,41 @@ void read_rates(Config& config, const std::string& table, FaultSource& source) {
   }
   source.rate = 1;  // bit_rates are factors of a certain event
   source.bit_factors = rates;
+}
+
+/// Rates of the two directions: an event has either, in shares of the sum.
+void read_directions(Config& config, const std::string& table, FaultSource& source) {
+  constexpr DoubleRange kRate{.min = 0, .max = 1};
+  const std::string up_key = table + "rate_0_to_1";
+  const std::string down_key = table + "rate_1_to_0";
+  const auto up = optional_double(config, up_key, kRate);
+  const auto down = optional_double(config, down_key, kRate);
+  if (!up && !down) return;
+  for (const char* const key : {"kind", "shares", "rate", "count", "rate_factor", "bit_rates"}) {
+    if (config.has(table + key)) {
+      config.fail(up ? up_key : down_key, std::string("contradicts ") + key + "; give one");
+    }
+  }
+  const double sum = up.value_or(0) + down.value_or(0);
+  if (sum > 1) config.fail(up_key, "and rate_1_to_0 must sum to at most 1");
+  source.rate = sum;
+  source.follows_kind = false;
+  source.kinds = KindShares::only(FaultKind::kFlip0To1);
+  if (sum == 0) return;
+  source.kinds.flip_0_to_1 = up.value_or(0) / sum;
+  source.kinds.flip_1_to_0 = down.value_or(0) / sum;
+}
+
+void read_drift(Config& config, const std::string& table, FaultSource& source) {
+  if (source.unit != FaultUnit::kLevel) return;
+  if (config.has(table + "kind") || config.has(table + "shares")) {
+    config.fail(table + "unit", "level has noise, not kinds of faults");
+  }
+  LevelDrift& drift = source.drift;
+  drift.time_ratio = config.get_double(table + "drift_time", 1, DoubleRange{1, 1e15});
+  drift.exponent = config.get_double(table + "drift_exponent", 0, DoubleRange{-1, 1});
+  drift.read_noise = config.get_double(table + "read_noise", 0, DoubleRange{0, 1});
+  drift.spread = config.get_double(table + "drift_spread", 0, DoubleRange{0, 1});
 }
 
 std::vector<int> read_bits(Config& config, const std::string& key) {
@@ -81,6 +116,8 @@ FaultSource read_source(Config& config, const std::string& table,
   source.unit = choose<FaultUnit>(config, table + "unit", unit_names());
   read_kinds(config, table, source);
   read_rates(config, table, source);
+  read_directions(config, table, source);
+  read_drift(config, table, source);
   source.layers = config.get_strings(table + "layers", {});
   source.spare = config.get_strings(table + "spare", {});
   source.bits = read_bits(config, table + "bits");
@@ -94,7 +131,8 @@ FaultSource read_source(Config& config, const std::string& table,
   }
   if (source.target == FaultTarget::kActivations) {
     source.shared_buffer = config.get_bool(table + "shared_buffer", source.shared_buffer);
-    if (config.has(table + "shared_buffer") && !source.follows_kind && source.kinds.bit_flip == 1) {
+    if (config.has(table + "shared_buffer") && !source.follows_kind &&
+        !source.kinds.has_defects()) {
       config.fail(table + "shared_buffer", "is for stuck-at faults; flips have no addresses");
     }
   }

@@ -29,6 +29,43 @@ std::string error_of(const std::string& toml) {
   return "no error";
 }
 
+TEST(FaultConfig, ReadsTheRatesOfBothDirections) {
+  const FaultSource source =
+      read("[[faults]]\nrate_0_to_1 = 0.003\nrate_1_to_0 = 0.001\n").sources.at(0);
+  EXPECT_DOUBLE_EQ(source.rate.value(), 0.004);
+  EXPECT_DOUBLE_EQ(source.kinds.flip_0_to_1, 0.75);
+  EXPECT_DOUBLE_EQ(source.kinds.flip_1_to_0, 0.25);
+  EXPECT_EQ(source.kinds.bit_flip, 0);
+  const FaultSource one = read("[[faults]]\nrate_1_to_0 = 0.1\n").sources.at(0);
+  EXPECT_EQ(one.kinds.flip_1_to_0, 1);
+  EXPECT_EQ(read("[[faults]]\nrate_0_to_1 = 0\n").sources.at(0).rate, 0);
+  EXPECT_THAT(error_of("[[faults]]\nrate_0_to_1 = 0.1\nkind = \"bit_flip\"\n"),
+              HasSubstr("plan.toml:2: faults.0.rate_0_to_1: contradicts kind"));
+  EXPECT_THAT(error_of("[[faults]]\nrate_0_to_1 = 0.7\nrate_1_to_0 = 0.5\n"),
+              HasSubstr("must sum to at most 1"));
+}
+
+TEST(FaultConfig, ReadsNoiseAndDriftOfLevels) {
+  const FaultModel model = read(
+      "[[faults]]\nunit = \"level\"\nrate = 0.02\ndrift_time = 3600\n"
+      "drift_exponent = 0.05\ndrift_spread = 0.01\n");
+  const FaultSource& source = model.sources.at(0);
+  EXPECT_EQ(source.unit, FaultUnit::kLevel);
+  EXPECT_FALSE(source.follows_kind);
+  EXPECT_EQ(source.drift, (LevelDrift{.time_ratio = 3600, .exponent = 0.05, .spread = 0.01}));
+  EXPECT_THAT(describe(model), HasSubstr("noise of levels of 0.02 of the range, drift over 3600"));
+  EXPECT_TRUE(read("[[faults]]\nunit = \"level\"\n").follows_rate());
+  EXPECT_THAT(error_of("[[faults]]\nunit = \"level\"\nkind = \"bit_flip\"\n"),
+              HasSubstr("level has noise, not kinds of faults"));
+  EXPECT_THAT(error_of("[[faults]]\ndrift_time = 3600\n"), HasSubstr("drift_time"));
+}
+
+TEST(FaultConfig, OlderPlansKeepTheirFingerprints) {
+  const nlohmann::json kinds =
+      to_json(read("[[faults]]\nkind = \"stuck_at_0\"\n")).at("sources").at(0).at("kinds");
+  EXPECT_EQ(kinds.dump(), R"({"bit_flip":0.0,"stuck_at_0":1.0,"stuck_at_1":0.0})");
+}
+
 TEST(FaultConfig, WithoutTablesFollowsThePlansKindAndRate) {
   const FaultModel model = read("");
   ASSERT_EQ(model.sources.size(), 1u);

@@ -3,6 +3,7 @@
 #include "fault/unit_names.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/hash.h"
+#include "flatenn/base/number.h"
 #include "flatenn/fault/fault_config.h"
 
 namespace flatenn::fault {
@@ -12,9 +13,14 @@ using nlohmann::json;
 
 json kinds_json(const FaultSource& source) {
   if (source.follows_kind) return "plan";
-  return {{"bit_flip", source.kinds.bit_flip},
-          {"stuck_at_0", source.kinds.stuck_at_0},
-          {"stuck_at_1", source.kinds.stuck_at_1}};
+  json kinds = {{"bit_flip", source.kinds.bit_flip},
+                {"stuck_at_0", source.kinds.stuck_at_0},
+                {"stuck_at_1", source.kinds.stuck_at_1}};
+  // Named where they have a share alone, so that older plans keep their fingerprints.
+  for (const FaultKind kind : {FaultKind::kFlip0To1, FaultKind::kFlip1To0}) {
+    if (source.kinds.of(kind) > 0) kinds[to_string(kind)] = source.kinds.of(kind);
+  }
+  return kinds;
 }
 
 /// A list's content; paths and lines do not matter.
@@ -38,7 +44,14 @@ json source_json(const FaultSource& source) {
     result["list"] = source.list != nullptr ? hash_of(*source.list) : "";
     return result;
   }
-  result["kinds"] = kinds_json(source);
+  if (source.unit == FaultUnit::kLevel) {
+    result["drift"] = {{"time", source.drift.time_ratio},
+                       {"exponent", source.drift.exponent},
+                       {"spread", source.drift.spread},
+                       {"read_noise", source.drift.read_noise}};
+  } else {
+    result["kinds"] = kinds_json(source);
+  }
   if (source.count) {
     result["count"] = *source.count;
   } else if (source.rate) {
@@ -70,8 +83,12 @@ json protection_json(const Protection& protection) {
 std::string describe_kinds(const FaultSource& source) {
   if (source.follows_kind) return "the plan's kind";
   if (!source.kinds.is_mix()) return to_string(source.kinds.pick(0));
-  return detail::concat("bit_flip:", source.kinds.bit_flip, " stuck_at_0:", source.kinds.stuck_at_0,
-                        " stuck_at_1:", source.kinds.stuck_at_1);
+  std::string text;
+  for (const std::string& name : fault_kind_names()) {
+    const double share = source.kinds.of(parse_fault_kind(name));
+    if (share > 0) text += detail::concat(text.empty() ? "" : " ", name, ":", number_text(share));
+  }
+  return text;
 }
 
 std::string describe_rate(const FaultSource& source) {
@@ -83,14 +100,34 @@ std::string describe_rate(const FaultSource& source) {
   return " at the plan's rate" + per;
 }
 
+std::string describe_level(const FaultSource& source) {
+  std::string text = "noise of levels";
+  text += source.rate ? detail::concat(" of ", number_text(*source.rate), " of the range")
+                      : describe_rate(source) + " of the range";
+  const LevelDrift& drift = source.drift;
+  if (drift.read_noise > 0) {
+    text += detail::concat(", noise of each read ", number_text(drift.read_noise));
+  }
+  if (drift.time_ratio > 1) {
+    text += detail::concat(", drift over ", number_text(drift.time_ratio), " t0 with exponent ",
+                           number_text(drift.exponent), " +- ", number_text(drift.spread));
+  }
+  return text;
+}
+
 std::string describe(const FaultSource& source) {
   if (source.unit == FaultUnit::kList) {
     return detail::concat("a list of ", source.list->faults.size() + source.list->cells.size(),
                           " defects");
   }
-  std::string text = describe_kinds(source) + " in " + to_string(source.target);
-  if (source.unit != FaultUnit::kBit) text += " by " + to_string(source.unit);
-  text += describe_rate(source);
+  std::string text;
+  if (source.unit == FaultUnit::kLevel) {
+    text = describe_level(source);
+  } else {
+    text = describe_kinds(source) + " in " + to_string(source.target);
+    if (source.unit != FaultUnit::kBit) text += " by " + to_string(source.unit);
+    text += describe_rate(source);
+  }
   for (const std::string& layer : source.layers) text += " " + layer;
   for (const std::string& layer : source.spare) text += " not:" + layer;
   for (const int bit : source.bits) text += detail::concat(" bit:", bit);
@@ -101,7 +138,7 @@ std::string describe(const FaultSource& source) {
 
 const std::vector<std::string>& unit_names() {
   static const std::vector<std::string> names = {"bit",    "word", "burst", "row",
-                                                 "column", "cell", "list"};
+                                                 "column", "cell", "list",  "level"};
   return names;
 }
 

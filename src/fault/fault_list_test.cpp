@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "fault/test_network.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/fault/fault_config.h"
 #include "flatenn/fault/injector.h"
 
 namespace flatenn::fault {
@@ -42,15 +44,52 @@ std::string error_of(const std::string& text, const std::string& name = "list.cs
 }
 
 TEST(FaultList, MapsSurviveCsvAndJson) {
-  const FaultModel model{
-      .sources = {{.kinds = {0.4, 0.3, 0.3}}, {.target = FaultTarget::kBiases, .rate = 0.1}},
-      .protection = {.code = CheckCode::kParity}};
+  const FaultModel model{.sources = {{.kinds = {0.3, 0.2, 0.2, 0.2, 0.1}},
+                                     {.target = FaultTarget::kBiases, .rate = 0.1}},
+                         .protection = {.code = CheckCode::kParity}};
   const Injector injector(network(), model);
   const FaultMap map = injector.draw(0.05, 1, 1);
   const std::string csv = fault_map_csv(map, injector.layout());
   EXPECT_EQ(read("map.csv", csv).faults, map.faults);
   const std::string json = fault_map_json(map, injector.layout(), {.rate = 0.05});
   EXPECT_EQ(read("map.json", json), map);
+}
+
+TEST(FaultList, AMapFromJsonMeetsTheProtectionItWasDrawnFor) {
+  const std::vector<Protection> protections = {
+      {},
+      {.code = CheckCode::kParity},
+      {.code = CheckCode::kSecded},
+      {.code = CheckCode::kSecded, .zero_detected = true},
+      {.hardened_bits = 1},
+      {.clip_to_golden = true},
+      {.clip_share = 0.5},
+      {.hardened_bits = 2, .code = CheckCode::kSecded, .clip_share = 0.75}};
+  for (const Protection& protection : protections) {
+    FaultModel model = FaultModel::of_kind(FaultKind::kBitFlip);
+    model.protection = protection;
+    const Injector drawn(network(), model);
+    const std::string text = fault_map_json(drawn.draw(0.02, 5, 2), drawn.layout(),
+                                            {.model = to_json(model).dump(), .rate = 0.02});
+    const auto list = std::make_shared<FaultList>(read_fault_list(file_with("p.json", text)));
+    ASSERT_TRUE(list->protection.has_value());
+    EXPECT_EQ(*list->protection, protection) << describe(model);
+    const Injector listed(network(), {.sources = {{.unit = FaultUnit::kList, .list = list}},
+                                      .protection = *list->protection});
+    EXPECT_EQ(listed.inject(0, 0, 0).weights, drawn.inject(0.02, 5, 2).weights) << describe(model);
+  }
+}
+
+TEST(FaultList, RefusesWhatItDoesNotKnowOfAMapsMemory) {
+  const auto refused = [](const std::string& model) {
+    return error_of(R"({"faults": [], "model": )" + model + "}", "m.json");
+  };
+  EXPECT_THAT(refused(R"({"protection": {"code": "bch"}})"), HasSubstr("bch"));
+  EXPECT_THAT(refused(R"({"protection": {"scrub": 3}})"),
+              HasSubstr("m.json: model.protection.scrub: this flatenn does not know it"));
+  EXPECT_THAT(refused(R"({"retention": 1})"), HasSubstr("m.json: model.retention"));
+  EXPECT_THAT(refused(R"({"protection": {"hardened_bits": "two"}})"), HasSubstr("m.json: model"));
+  EXPECT_THAT(refused("3"), HasSubstr("m.json: model"));
 }
 
 TEST(FaultList, TakesElementsOrIndices) {

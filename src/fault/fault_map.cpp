@@ -1,14 +1,14 @@
 #include "flatenn/fault/fault_map.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <tuple>
 
 #include "flatenn/base/error.h"
 
 namespace flatenn::fault {
 namespace {
-
-constexpr const char* kNames[] = {"bit_flip", "stuck_at_0", "stuck_at_1"};
 
 auto key(const Fault& fault) {
   return std::tie(fault.site.tensor, fault.site.element, fault.site.bit, fault.kind);
@@ -21,16 +21,38 @@ std::string describe(const FaultSite& site, const MemoryLayout& layout) {
                         " element ", site.element, " bit ", site.bit);
 }
 
-}  // namespace
+constexpr size_t kKinds = 5;
 
-FaultKind parse_fault_kind(const std::string& name) {
-  const auto* found = std::find(std::begin(kNames), std::end(kNames), name);
-  FLATENN_CHECK(found != std::end(kNames),
-                "fault kind: must be one of bit_flip, stuck_at_0, stuck_at_1, got '", name, "'");
-  return static_cast<FaultKind>(found - std::begin(kNames));
+/// What the faults met on one bit do together; nothing where they undo each other.
+std::optional<FaultKind> joint_kind(const std::array<int64_t, kKinds>& met) {
+  for (const FaultKind kind :
+       {FaultKind::kStuckAt0, FaultKind::kStuckAt1, FaultKind::kFlip1To0, FaultKind::kFlip0To1}) {
+    if (met.at(static_cast<size_t>(kind)) > 0) return kind;
+  }
+  const bool odd = met.at(static_cast<size_t>(FaultKind::kBitFlip)) % 2 == 1;
+  return odd ? std::optional(FaultKind::kBitFlip) : std::nullopt;
 }
 
-std::string to_string(FaultKind kind) { return kNames[static_cast<size_t>(kind)]; }
+}  // namespace
+
+const std::vector<std::string>& fault_kind_names() {
+  static const std::vector<std::string> names = {"bit_flip", "stuck_at_0", "stuck_at_1",
+                                                 "flip_0_to_1", "flip_1_to_0"};
+  return names;
+}
+
+FaultKind parse_fault_kind(const std::string& name) {
+  const std::vector<std::string>& names = fault_kind_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    std::string choices;
+    for (const std::string& choice : names) choices += (choices.empty() ? "" : ", ") + choice;
+    throw Error("fault kind: must be one of " + choices + ", got '" + name + "'");
+  }
+  return static_cast<FaultKind>(found - names.begin());
+}
+
+std::string to_string(FaultKind kind) { return fault_kind_names().at(static_cast<size_t>(kind)); }
 
 bool operator<(const Fault& a, const Fault& b) { return key(a) < key(b); }
 
@@ -38,19 +60,14 @@ void join_faults(std::vector<Fault>& faults) {
   size_t kept = 0;
   for (size_t i = 0; i < faults.size();) {
     Fault joined = faults[i];
-    int64_t flips = 0;
-    bool stuck_at_0 = false;
-    bool stuck_at_1 = false;
+    std::array<int64_t, kKinds> met{};
     for (; i < faults.size() && faults[i].site == joined.site; ++i) {
-      flips += faults[i].kind == FaultKind::kBitFlip ? 1 : 0;
-      stuck_at_0 = stuck_at_0 || faults[i].kind == FaultKind::kStuckAt0;
-      stuck_at_1 = stuck_at_1 || faults[i].kind == FaultKind::kStuckAt1;
+      ++met.at(static_cast<size_t>(faults[i].kind));
     }
-    if (!stuck_at_0 && !stuck_at_1 && flips % 2 == 0) continue;
-    joined.kind = stuck_at_0   ? FaultKind::kStuckAt0
-                  : stuck_at_1 ? FaultKind::kStuckAt1
-                               : FaultKind::kBitFlip;
-    faults[kept++] = joined;
+    if (const auto kind = joint_kind(met)) {
+      joined.kind = *kind;
+      faults[kept++] = joined;
+    }
   }
   faults.resize(kept);
 }

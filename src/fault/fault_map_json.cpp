@@ -111,6 +111,8 @@ FaultList parse_fault_json(const std::string& text, const std::string& name) {
   FaultList list;
   FLATENN_CHECK(root.is_array() || root.contains("faults"), name, ": has no 'faults'");
   if (root.contains("encoding")) list.encoding = word(root, "encoding", name);
+  if (root.contains("network")) list.network = word(root, "network", name);
+  if (root.contains("model")) read_list_model(root["model"], name + ": model", list);
   for_entries(root.is_array() ? root : root["faults"], name + ": faults",
               [&](const json& entry, const std::string& place) { read_entry(entry, place, list); });
   if (root.is_object() && root.contains("check_faults")) {

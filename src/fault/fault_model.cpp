@@ -1,26 +1,54 @@
 #include "flatenn/fault/fault_model.h"
 
 #include <algorithm>
+#include <array>
 
 #include "flatenn/base/error.h"
 
 namespace flatenn::fault {
 
+namespace {
+
+using Share = double KindShares::*;
+
+/// In the order of FaultKind.
+constexpr std::array<Share, 5> kShares = {&KindShares::bit_flip, &KindShares::stuck_at_0,
+                                          &KindShares::stuck_at_1, &KindShares::flip_0_to_1,
+                                          &KindShares::flip_1_to_0};
+
+}  // namespace
+
 KindShares KindShares::only(FaultKind kind) {
-  return {.bit_flip = kind == FaultKind::kBitFlip ? 1.0 : 0.0,
-          .stuck_at_0 = kind == FaultKind::kStuckAt0 ? 1.0 : 0.0,
-          .stuck_at_1 = kind == FaultKind::kStuckAt1 ? 1.0 : 0.0};
+  KindShares shares{.bit_flip = 0};
+  shares.of(kind) = 1;
+  return shares;
+}
+
+double& KindShares::of(FaultKind kind) { return this->*kShares.at(static_cast<size_t>(kind)); }
+double KindShares::of(FaultKind kind) const { return this->*kShares.at(static_cast<size_t>(kind)); }
+
+double KindShares::sum() const {
+  double sum = 0;
+  for (const Share share : kShares) sum += this->*share;
+  return sum;
 }
 
 FaultKind KindShares::pick(double v) const {
-  if (v < bit_flip) return FaultKind::kBitFlip;
-  if (v < bit_flip + stuck_at_0) return FaultKind::kStuckAt0;
-  if (stuck_at_1 > 0) return FaultKind::kStuckAt1;
-  // Shares that sum to a hair under 1 leave v above the last one.
-  return stuck_at_0 > 0 ? FaultKind::kStuckAt0 : FaultKind::kBitFlip;
+  double below = 0;
+  size_t last = 0;
+  for (size_t kind = 0; kind < kShares.size(); ++kind) {
+    if (this->*kShares[kind] <= 0) continue;
+    below += this->*kShares[kind];
+    if (v < below) return static_cast<FaultKind>(kind);
+    last = kind;
+  }
+  return static_cast<FaultKind>(last);  // shares that sum to a hair under 1 leave v above them
 }
 
-bool KindShares::is_mix() const { return bit_flip < 1 && stuck_at_0 < 1 && stuck_at_1 < 1; }
+bool KindShares::is_mix() const {
+  return std::none_of(kShares.begin(), kShares.end(),
+                      [this](Share share) { return this->*share >= 1; });
+}
 
 bool FaultSource::wants_bit(int bit, int word_bits) const {
   return bits.empty() || std::any_of(bits.begin(), bits.end(), [&](int position) {

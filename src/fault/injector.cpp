@@ -7,10 +7,12 @@
 #include "fault/apply.h"
 #include "fault/dense_bits.h"
 #include "fault/grouped_faults.h"
+#include "fault/level_noise.h"
 #include "fault/protected_memory.h"
 #include "fault/random_bits.h"
 #include "fault/source_checks.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/number.h"
 
 namespace flatenn::fault {
 namespace {
@@ -26,14 +28,15 @@ struct MemorySource {
 };
 
 void check_probability(double rate) {
-  FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ", rate);
+  FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ",
+                number_text(rate));
 }
 
 double own_rate(const MemorySource& resolved, double rate) {
   const FaultSource& source = resolved.source;
   const double own = source.rate.value_or(rate * source.rate_factor);
-  FLATENN_CHECK(own <= 1, "faults[", resolved.number, "]: the plan's rate ", rate,
-                " times rate_factor ", source.rate_factor, " exceeds 1");
+  FLATENN_CHECK(own <= 1, "faults[", resolved.number, "]: the plan's rate ", number_text(rate),
+                " times rate_factor ", number_text(source.rate_factor), " exceeds 1");
   return own;
 }
 
@@ -142,6 +145,9 @@ void Injector::State::draw(const MemorySource& resolved, double rate, const Draw
     case FaultUnit::kColumn:
     case FaultUnit::kCell:
       draw_array(source, resolved.selection, *arrays, own, key, map.faults);
+      break;
+    case FaultUnit::kLevel:
+      draw_levels(source, resolved.selection, stored(), own, key, map.faults);
       break;
     case FaultUnit::kList:
       map.faults.insert(map.faults.end(), resolved.fixed.faults.begin(),

@@ -128,6 +128,40 @@ TEST(Draw, KindsComeInTheirShares) {
   EXPECT_NEAR(share(FaultKind::kStuckAt1), 0.2, slack);
 }
 
+/// The directions' rates must come out as given, on bits that are 0 and on bits that are 1.
+TEST(AsymmetricFlips, TurnZerosAndOnesAtTheirOwnRates) {
+  const auto network = make_test_network({{"fc", {100, 200, 1, 1}, 8}});
+  const double up = 0.03;
+  const double down = 0.005;
+  const FaultSource source{
+      .kinds = {.bit_flip = 0, .flip_0_to_1 = up / (up + down), .flip_1_to_0 = down / (up + down)},
+      .rate = up + down};
+  for (const std::string& encoding : encoding_names()) {
+    const Injector injector(network, {.encoding = parse_encoding(encoding), .sources = {source}});
+    const net::Weights& weights = injector.network()->layers[0].weights;
+    std::vector<uint32_t> words;
+    for (const int8_t code : weights.codes) {
+      words.push_back(encode(code, weights.bits, injector.model().encoding));
+    }
+    double zeros = 0;
+    double ones = 0;
+    const int bits = injector.layout().tensors[0].bits;
+    for (const uint32_t word : words) ones += std::popcount(word);
+    zeros = bits * static_cast<double>(words.size()) - ones;
+    double risen = 0;
+    double fallen = 0;
+    const FaultMap map = injector.draw(0, 3, 1);
+    for (const Fault& fault : map.faults) {
+      const bool one = (words[static_cast<size_t>(fault.site.element)] >> fault.site.bit & 1) != 0;
+      risen += !one && fault.kind == FaultKind::kFlip0To1 ? 1 : 0;
+      fallen += one && fault.kind == FaultKind::kFlip1To0 ? 1 : 0;
+    }
+    EXPECT_NEAR(risen, zeros * up, 4 * std::sqrt(zeros * up * (1 - up))) << encoding;
+    EXPECT_NEAR(fallen, ones * down, 4 * std::sqrt(ones * down * (1 - down))) << encoding;
+    EXPECT_EQ(injector.apply(map).counts.landed, static_cast<int64_t>(risen + fallen)) << encoding;
+  }
+}
+
 TEST(Draw, SourcesAreIndependentOfEachOther) {
   const FaultSource flips{.rate = 0.1};
   const FaultSource stuck{.kinds = KindShares::only(FaultKind::kStuckAt0), .rate = 0.1};
@@ -146,12 +180,13 @@ TEST(Draw, SourcesAreIndependentOfEachOther) {
 }
 
 TEST(JoinFaults, LeavesOneFaultABitWithTheSameEffect) {
-  constexpr FaultKind kKinds[] = {FaultKind::kBitFlip, FaultKind::kStuckAt0, FaultKind::kStuckAt1};
   const Injector injector = injector_of(FaultModel::of_kind(FaultKind::kBitFlip));
-  for (int choice = 0; choice < 81; ++choice) {
+  const auto kinds = static_cast<int>(fault_kind_names().size());
+  for (int choice = 0; choice < kinds * kinds * kinds * kinds; ++choice) {
     FaultMap map;
-    for (int rest = choice, i = 0; i < 4; ++i, rest /= 3) {
-      map.faults.push_back({{.tensor = 0, .bit = i / 3, .element = 7}, kKinds[rest % 3]});
+    for (int rest = choice, i = 0; i < 4; ++i, rest /= kinds) {
+      map.faults.push_back(
+          {{.tensor = 0, .bit = i / 3, .element = 7}, static_cast<FaultKind>(rest % kinds)});
     }
     std::sort(map.faults.begin(), map.faults.end());
     FaultMap joined = map;
@@ -326,7 +361,8 @@ TEST(Injector, NamesWhatDoesNotFit) {
   EXPECT_THAT(error_of({.sources = {{.layers = {"fc1"}, .spare = {"fc1"}}}}),
               HasSubstr("no stored bits left"));
   EXPECT_THAT(error_of({.sources = {{.bits = {9}}}}), HasSubstr("no stored bits left"));
-  EXPECT_THAT(error_of({.sources = {{.kinds = {0.5, 0.2, 0.2}}}}), HasSubstr("sum to 1, got 0.9"));
+  EXPECT_THAT(error_of({.sources = {{.kinds = {0.5, 0.25, 0.125}}}}),
+              HasSubstr("sum to 1, got 0.875"));
   EXPECT_THAT(error_of({.sources = {{.count = 1000, .layers = {"conv1"}, .bits = {0}}}}),
               HasSubstr("exceeds the 150 stored bits"));
   EXPECT_THROW(injector_of(FaultModel::of_kind(FaultKind::kBitFlip)).draw(-0.1, 1, 1), Error);

@@ -174,6 +174,12 @@ void WordMask::add(int32_t bit, FaultKind kind) {
     case FaultKind::kStuckAt1:
       set |= one;
       break;
+    case FaultKind::kFlip0To1:
+      rise |= one;
+      break;
+    case FaultKind::kFlip1To0:
+      fall |= one;
+      break;
   }
 }
 

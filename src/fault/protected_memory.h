@@ -16,14 +16,19 @@ int check_bits(CheckCode code);
 /// tensor is filled with zeros that are not stored.
 int64_t protected_units(CheckCode code, const MemoryTensor& tensor);
 
-/// What bit faults do to one word: ((x ^ flip) | set) & ~clear.
+/// What bit faults do to one word: flips first, then defects (fault::join_faults).
 struct WordMask {
   uint32_t flip = 0;
-  uint32_t set = 0;
-  uint32_t clear = 0;
+  uint32_t rise = 0;   ///< flip_0_to_1
+  uint32_t fall = 0;   ///< flip_1_to_0
+  uint32_t set = 0;    ///< stuck_at_1
+  uint32_t clear = 0;  ///< stuck_at_0
 
   void add(int32_t bit, FaultKind kind);
-  uint32_t apply(uint32_t word) const { return ((word ^ flip) | set) & ~clear; }
+  uint32_t apply(uint32_t word) const {
+    return (((((word ^ flip) | rise) & ~fall) | set) & ~clear);
+  }
+  uint32_t any() const { return flip | rise | fall | set | clear; }
 };
 
 /// A word that is not as stored.

@@ -5,6 +5,7 @@
 
 #include "fault/protected_memory.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/number.h"
 
 namespace flatenn::fault {
 namespace {
@@ -61,8 +62,8 @@ double bit_factor(const FaultSource& source, int32_t bit, int bits) {
 
 double bit_rate(const FaultSource& source, double rate, int32_t bit, int bits) {
   const double own = rate * bit_factor(source, bit, bits);
-  FLATENN_CHECK(own <= 1, "faults: rate ", rate, " times the factor of bit ", bit, " is ", own,
-                ", above 1");
+  FLATENN_CHECK(own <= 1, "faults: rate ", number_text(rate), " times the factor of bit ", bit,
+                " is ", number_text(own), ", above 1");
   return own;
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "flatenn/base/error.h"
+#include "flatenn/base/number.h"
 
 namespace flatenn::fault {
 namespace {
@@ -10,23 +11,23 @@ namespace {
 constexpr double kShareSlack = 1e-9;
 constexpr int kMaxLength = 1 << 20;
 
-void check_share(double share, const char* name, const std::string& place) {
+void check_share(double share, const std::string& name, const std::string& place) {
   FLATENN_CHECK(share >= 0 && share <= 1, place, ": share of ", name, " must be in [0, 1], got ",
-                share);
+                number_text(share));
 }
 
 void check_kinds(const KindShares& kinds, const std::string& place) {
-  check_share(kinds.bit_flip, "bit_flip", place);
-  check_share(kinds.stuck_at_0, "stuck_at_0", place);
-  check_share(kinds.stuck_at_1, "stuck_at_1", place);
-  const double sum = kinds.bit_flip + kinds.stuck_at_0 + kinds.stuck_at_1;
+  for (const std::string& name : fault_kind_names()) {
+    check_share(kinds.of(parse_fault_kind(name)), name, place);
+  }
+  const double sum = kinds.sum();
   FLATENN_CHECK(std::abs(sum - 1) <= kShareSlack, place,
-                ": shares of the kinds must sum to 1, got ", sum);
+                ": shares of the kinds must sum to 1, got ", number_text(sum));
 }
 
 void check_rates(const FaultSource& source, const std::string& place) {
   FLATENN_CHECK(!source.rate || (*source.rate >= 0 && *source.rate <= 1), place,
-                ": rate must be in [0, 1], got ", source.rate.value_or(0));
+                ": rate must be in [0, 1], got ", number_text(source.rate.value_or(0)));
   FLATENN_CHECK(!source.rate || !source.count, place,
                 ": rate and count contradict each other; give one");
   const bool plans_rate = !source.count && source.unit != FaultUnit::kList;
@@ -49,6 +50,20 @@ void check_rates(const FaultSource& source, const std::string& place) {
   }
 }
 
+void check_level(const FaultSource& source, const std::string& place) {
+  FLATENN_CHECK(source.target == FaultTarget::kWeights, place,
+                ": unit level is the noise of stored weights alone");
+  FLATENN_CHECK(source.bits.empty(), place, ": unit level takes no bits; a level has all of them");
+  FLATENN_CHECK(!source.follows_kind, place, ": unit level has noise, not kinds of faults");
+  const LevelDrift& drift = source.drift;
+  FLATENN_CHECK(std::isfinite(drift.time_ratio) && drift.time_ratio >= 1, place,
+                ": drift_time is t / t0 and at least 1, got ", number_text(drift.time_ratio));
+  FLATENN_CHECK(std::abs(drift.exponent) <= 1 && drift.spread >= 0 && drift.spread <= 1, place,
+                ": drift_exponent must be in [-1, 1] and drift_spread in [0, 1]");
+  FLATENN_CHECK(drift.read_noise >= 0 && drift.read_noise <= 1, place,
+                ": read_noise must be in [0, 1], got ", number_text(drift.read_noise));
+}
+
 bool uses_array(FaultUnit unit) {
   return unit == FaultUnit::kRow || unit == FaultUnit::kColumn || unit == FaultUnit::kCell;
 }
@@ -60,6 +75,9 @@ void check_source(const FaultSource& source, const FaultModel& model, const std:
   check_rates(source, place);
   FLATENN_CHECK(source.length >= 1 && source.length <= kMaxLength, place,
                 ": length must be in [1, ", kMaxLength, "], got ", source.length);
+  if (source.unit == FaultUnit::kLevel) check_level(source, place);
+  FLATENN_CHECK(source.unit == FaultUnit::kLevel || source.drift == LevelDrift{}, place,
+                ": drift is for unit level");
   if (uses_array(source.unit)) {
     FLATENN_CHECK(model.array.has_value(), place,
                   ": rows, columns and cells need the geometry of a memory array");
@@ -80,7 +98,8 @@ void check_protection(const Protection& protection) {
   FLATENN_CHECK(!protection.zero_detected || protection.code == CheckCode::kSecded,
                 "protection: zero_detected is for secded (parity always zeroes)");
   const double share = protection.clip_share.value_or(0);
-  FLATENN_CHECK(share >= 0 && share <= 1, "protection: clip_share must be in [0, 1], got ", share);
+  FLATENN_CHECK(share >= 0 && share <= 1, "protection: clip_share must be in [0, 1], got ",
+                number_text(share));
 }
 
 }  // namespace flatenn::fault

@@ -10,6 +10,8 @@ void count(const Fault& fault, FaultSummary& summary) {
   if (fault.kind == FaultKind::kBitFlip) ++summary.bit_flips;
   if (fault.kind == FaultKind::kStuckAt0) ++summary.stuck_at_0;
   if (fault.kind == FaultKind::kStuckAt1) ++summary.stuck_at_1;
+  if (fault.kind == FaultKind::kFlip0To1) ++summary.flips_0_to_1;
+  if (fault.kind == FaultKind::kFlip1To0) ++summary.flips_1_to_0;
   ++summary.by_bit.at(static_cast<size_t>(fault.site.bit));
 }
 
@@ -45,6 +47,8 @@ void add(const FaultSummary& part, FaultSummary& whole) {
   whole.bit_flips += part.bit_flips;
   whole.stuck_at_0 += part.stuck_at_0;
   whole.stuck_at_1 += part.stuck_at_1;
+  whole.flips_0_to_1 += part.flips_0_to_1;
+  whole.flips_1_to_0 += part.flips_1_to_0;
   whole.landed += part.landed;
   whole.changed_codes += part.changed_codes;
   whole.by_bit.resize(std::max(whole.by_bit.size(), part.by_bit.size()));

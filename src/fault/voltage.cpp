@@ -6,6 +6,7 @@
 #include "fault/csv.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/base/number.h"
 
 namespace flatenn::fault {
 namespace {
@@ -45,7 +46,7 @@ VoltageTable VoltageTable::parse(const std::string& csv, const std::string& name
     const Point point{csv_number(line.fields[columns.voltage], "voltage", line.place),
                       csv_number(line.fields[columns.rate], "rate", line.place)};
     FLATENN_CHECK(point.rate >= 0 && point.rate <= 1, line.place, ": rate must be in [0, 1], got ",
-                  point.rate);
+                  number_text(point.rate));
     for (const Point& other : table.points_) {
       FLATENN_CHECK(other.voltage != point.voltage, line.place, ": voltage ", point.voltage,
                     " stands twice");

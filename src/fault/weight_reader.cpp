@@ -55,7 +55,7 @@ int64_t WeightReader::read(int32_t index, WordMasks& masks, FaultRange checks) {
   errors_.clear();
   int64_t faults = 0;
   masks.take([&](int64_t element, const WordMask& mask) {
-    faults += tensor.table.ones(mask.flip | mask.set | mask.clear);
+    faults += tensor.table.ones(mask.any());
     add(tensor, element, mask);
   });
   finish(tensor, checks);

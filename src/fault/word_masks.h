@@ -22,7 +22,9 @@ class WordMasks {
     words_ = words;
     used_ = {};
   }
-  bool empty() const { return !used_[0] && !used_[1] && !used_[2]; }
+  bool empty() const {
+    return std::none_of(used_.begin(), used_.end(), [](bool used) { return used; });
+  }
   /// The plane of a kind, ready to be written to.
   uint16_t* plane(FaultKind kind) {
     const auto k = static_cast<size_t>(kind);
@@ -49,6 +51,8 @@ class WordMasks {
       for (; faulty != 0; faulty &= faulty - 1) {
         const int64_t word = start + std::countr_zero(faulty);
         body(word, WordMask{.flip = at(FaultKind::kBitFlip, word),
+                            .rise = at(FaultKind::kFlip0To1, word),
+                            .fall = at(FaultKind::kFlip1To0, word),
                             .set = at(FaultKind::kStuckAt1, word),
                             .clear = at(FaultKind::kStuckAt0, word)});
       }
@@ -84,9 +88,9 @@ class WordMasks {
     return result;
   }
 
-  std::array<Plane, 3> planes_;  ///< By FaultKind.
+  std::array<Plane, 5> planes_;  ///< By FaultKind.
   Plane own_;
-  std::array<bool, 3> used_{};
+  std::array<bool, 5> used_{};
   int64_t words_ = 0;
 };
 

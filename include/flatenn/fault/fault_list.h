@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "flatenn/fault/fault_map.h"
 #include "flatenn/fault/memory_array.h"
+#include "flatenn/fault/protection.h"
 
 namespace flatenn::fault {
 
@@ -31,6 +33,10 @@ struct ListedCell {
 /// or by cell of the memory arrays.
 struct FaultList {
   std::string encoding;  ///< Of the memory it was drawn for; empty where the file does not say.
+  std::string network;   ///< Content hash of the network it was drawn for; empty where unknown.
+  std::optional<Protection> protection;  ///< Of that memory; nothing where the file does not say.
+  std::optional<ArrayGeometry> array;
+  bool activations = false;  ///< The trial also had faults of activations, which no map holds.
   std::vector<ListedFault> faults;
   std::vector<ListedCell> cells;
   std::vector<ListedFault> check_faults;  ///< `element` is the protected word or block.

@@ -8,9 +8,13 @@
 
 namespace flatenn::fault {
 
-enum class FaultKind : uint8_t { kBitFlip, kStuckAt0, kStuckAt1 };
+/// The last two turn a bit that is 0 or 1 alone, and leave the other value as it is.
+enum class FaultKind : uint8_t { kBitFlip, kStuckAt0, kStuckAt1, kFlip0To1, kFlip1To0 };
 
-/// "bit_flip", "stuck_at_0", "stuck_at_1". Throws Error listing the choices.
+/// "bit_flip", "stuck_at_0", "stuck_at_1", "flip_0_to_1", "flip_1_to_0": in the enumeration's
+/// order.
+const std::vector<std::string>& fault_kind_names();
+/// Throws Error listing the choices.
 FaultKind parse_fault_kind(const std::string& name);
 std::string to_string(FaultKind kind);
 
@@ -43,8 +47,10 @@ struct FaultMap {
   bool operator==(const FaultMap&) const = default;
 };
 
-/// Leaves one fault a bit, with the same effect as ((x ^ flip) | stuck_at_1) & ~stuck_at_0: two
-/// flips undo each other, stuck-at hides a flip, stuck-at-0 hides stuck-at-1. `faults` is sorted.
+/// Leaves one fault a bit, with the same effect as first ((x ^ bit_flip) | flip_0_to_1) &
+/// ~flip_1_to_0 and then (x | stuck_at_1) & ~stuck_at_0: two flips undo each other, a flip of one
+/// direction hides those of both, stuck-at hides flips, stuck-at-0 hides stuck-at-1. `faults` is
+/// sorted.
 void join_faults(std::vector<Fault>& faults);
 
 /// Throws Error naming the site where it is outside the memory.

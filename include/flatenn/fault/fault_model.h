@@ -30,6 +30,7 @@ enum class FaultUnit {
   kColumn,  ///< A column of a memory array is faulty.
   kCell,    ///< A cell of a memory array is faulty: all its bits.
   kList,    ///< An exact list, the same in every trial; no rate.
+  kLevel,   ///< Noise and drift of every stored level; the rate is the noise's deviation.
 };
 
 /// Fixed shares of the kinds, in [0, 1], summing to 1: a second uniform of each event decides.
@@ -37,12 +38,30 @@ struct KindShares {
   double bit_flip = 1;
   double stuck_at_0 = 0;
   double stuck_at_1 = 0;
+  double flip_0_to_1 = 0;
+  double flip_1_to_0 = 0;
 
   static KindShares only(FaultKind kind);
-  /// The kind for a uniform v in [0, 1): flips first, then stuck-at-0, then stuck-at-1.
+  double& of(FaultKind kind);
+  double of(FaultKind kind) const;
+  double sum() const;
+  bool has_flips() const { return bit_flip > 0 || flip_0_to_1 > 0 || flip_1_to_0 > 0; }
+  bool has_defects() const { return stuck_at_0 > 0 || stuck_at_1 > 0; }
+  /// The kind for a uniform v in [0, 1): the shares one behind the other, in the order above.
   FaultKind pick(double v) const;
   bool is_mix() const;  ///< More than one kind has a share.
   bool operator==(const KindShares&) const = default;
+};
+
+/// What becomes of a level L after it was programmed with noise of deviation sigma, in levels:
+/// (L + sigma z) (t / t0)^-nu + sigma_read z', with z, z' ~ N(0, 1) and nu ~ N(exponent, spread^2)
+/// drawn for every level and trial (docs/faults.md).
+struct LevelDrift {
+  double time_ratio = 1;  ///< t / t0, at least 1; 1: no drift.
+  double exponent = 0;
+  double spread = 0;
+  double read_noise = 0;  ///< sigma_read as a share of the range of levels.
+  bool operator==(const LevelDrift&) const = default;
 };
 
 /// One physical cause of faults. Sources are independent of each other.
@@ -51,7 +70,8 @@ struct FaultSource {
   FaultUnit unit = FaultUnit::kBit;
   KindShares kinds;
   bool follows_kind = false;  ///< with_kind() replaces `kinds`: the plan has an axis of kinds.
-  /// Probability per unit, in [0, 1]; empty: `rate_factor` times the rate the trial is run at.
+  /// Probability per unit, in [0, 1]; empty: `rate_factor` times the rate the trial is run at. Unit
+  /// kLevel: standard deviation of the noise as a share of the range of levels.
   std::optional<double> rate;
   double rate_factor = 1;
   /// Exactly so many faulty bits instead of a rate (unit kBit).
@@ -70,6 +90,7 @@ struct FaultSource {
   /// Stuck-at faults of activations: one buffer serves all layers, each tensor from its address 0;
   /// else every tensor has memory of its own.
   bool shared_buffer = true;
+  LevelDrift drift;  ///< Unit kLevel.
 
   /// Whether `bits` names this position of a word of `word_bits`.
   bool wants_bit(int bit, int word_bits) const;
