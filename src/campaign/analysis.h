@@ -8,6 +8,17 @@
 
 namespace flatenn::campaign {
 
+/// The least accuracy that a tolerated drop leaves, for comparisons with >=: 0.92 must do for 0.93
+/// - 0.01, whose double is larger.
+double limit_of(double golden_accuracy, double tolerated_drop);
+
+/// Whether Hall's interval is to be read instead of Student's: |skew| > 0.5, in a sample large
+/// enough for its skewness to say something (docs/statistics.md).
+bool is_skewed(const Summary& sample);
+/// The level of that interval: it pays for the looks of a half-width rule.
+double level_of_skewed(bool stopped_by_looking);
+bool ended_by_looking(StopReason reason);
+
 /// The statistics of one cell from its stored trials (trial numbers rising).
 CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRule& rule,
                         const Estimator& estimator, double yield_accuracy, uint64_t seed);

@@ -6,8 +6,10 @@
 
 #include "campaign/pilot_run.h"
 #include "campaign/settings.h"
+#include "campaign/tolerance_search.h"
 #include "campaign/workload.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/random.h"
 #include "flatenn/store/worker.h"
 
 namespace flatenn::campaign {
@@ -59,15 +61,20 @@ class Run {
 
  private:
   bool finished(int64_t cell) const { return cells_[static_cast<size_t>(cell)].finished(); }
+  void choose_cells();
+  bool is_wanted(int64_t cell) const {
+    return wanted_[static_cast<size_t>(cell)] && !finished(cell);
+  }
   bool all_finished() const;
   bool time_is_up() const;
-  void refresh();
+  int64_t refresh();
   void check_database() const;
   void report_cell(int64_t cell, bool was_finished);
   int64_t expected_trials() const;
   int64_t choose_model();
   std::vector<store::TrialKey> candidates(int64_t model) const;
   bool work();
+  void verify(const std::vector<store::TrialRow>& rows);
   CellProgress progress(int64_t cell) const;
   void check_half_width() const;
   void join_work();
@@ -80,9 +87,11 @@ class Run {
   Observer& observer_;
   Clock::time_point start_ = Clock::now();
   std::vector<CellState> cells_;
+  std::vector<bool> wanted_;  ///< Of each cell: has trials now or is to have some.
   int64_t last_row_ = 0;
   int64_t model_ = 0;
   BatchSize batch_;
+  int64_t verified_ = 0;
   std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
 };
 
@@ -113,14 +122,46 @@ Run::Run(Workload& workload, store::Store& store, const PreparedPlan& prepared,
     const Estimator estimator{
         .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
         .golden_accuracy = golden_accuracy(store, plan_, workload, cell)};
-    cells_.emplace_back(
-        stop_rule_of(settings, workload.images_per_trial(), workload.trials_of(cell)), estimator);
+    cells_.emplace_back(stop_rule_of(settings, workload.images_per_trial(),
+                                     workload.trials_of(cell), estimator.golden_accuracy),
+                        estimator);
+  }
+  choose_cells();
+}
+
+/// What the finished cells of a search say.
+Side side_of(const CellState& cell) {
+  const StopRule::Decision& decision = cell.decision();
+  if (decision.reason == StopReason::kRunning) return Side::kUnmeasured;
+  if (decision.reason != StopReason::kDecided) return Side::kUnsure;
+  const auto used = cell.prefix().first(static_cast<size_t>(decision.trials));
+  return summarize(used).mean >= cell.rule().limit.value() ? Side::kKeeps : Side::kCosts;
+}
+
+/// All cells; of a search those with trials and each network's and kind's next one. Cells stand by
+/// model, kind and level.
+void Run::choose_cells() {
+  const Plan& plan = workload_.plan();
+  wanted_.assign(cells_.size(), !plan.search_within);
+  if (!plan.search_within) return;
+  const size_t levels = plan.levels.size();
+  for (size_t first = 0; first < cells_.size(); first += levels) {
+    std::vector<Side> sides;
+    for (size_t level = 0; level < levels; ++level) {
+      const CellState& cell = cells_[first + level];
+      wanted_[first + level] = cell.finished();
+      sides.push_back(side_of(cell));
+    }
+    const auto next = next_in_search(plan.levels, sides, *plan.search_within);
+    if (next) wanted_[first + static_cast<size_t>(*next)] = true;
   }
 }
 
 bool Run::all_finished() const {
-  return std::all_of(cells_.begin(), cells_.end(),
-                     [](const CellState& cell) { return cell.finished(); });
+  for (int64_t cell = 0; cell < std::ssize(cells_); ++cell) {
+    if (is_wanted(cell)) return false;
+  }
+  return true;
 }
 
 bool Run::time_is_up() const {
@@ -143,25 +184,33 @@ CellProgress Run::progress(int64_t cell) const {
 
 int64_t Run::expected_trials() const {
   int64_t sum = 0;
-  for (const CellState& cell : cells_) sum += std::max(cell.expected_trials(), cell.done());
+  for (size_t i = 0; i < cells_.size(); ++i) {
+    const CellState& cell = cells_[i];
+    sum += wanted_[i] ? std::max(cell.expected_trials(), cell.done()) : cell.done();
+  }
   return sum;
 }
 
-/// Takes in what anyone has stored since the last look.
-void Run::refresh() {
+/// Takes in what anyone has stored since the last look, and says how much it was.
+int64_t Run::refresh() {
   const store::Store::News news = store_.trials_after(plan_.id, last_row_);
   last_row_ = news.last_row;
-  if (news.trials.empty()) return;
+  if (news.trials.empty()) return 0;
   std::vector<int64_t> finished_now;
   for (const store::TrialRow& row : news.trials) {
+    FLATENN_CHECK(row.cell >= 0 && row.cell < std::ssize(cells_), store_.path().string(),
+                  ": is damaged: holds a trial of cell ", row.cell, ", the plan has ",
+                  cells_.size());
     CellState& cell = cells_[static_cast<size_t>(row.cell)];
     const bool before = cell.finished();
     cell.add(row);
     if (!before && cell.finished()) finished_now.push_back(row.cell);
   }
+  if (!finished_now.empty()) choose_cells();
   observer_.advanced(static_cast<int64_t>(news.trials.size()), expected_trials(),
                      progress(news.trials.back().cell));
   for (const int64_t cell : finished_now) observer_.cell_finished(progress(cell));
+  return std::ssize(news.trials);
 }
 
 /// Trials are only ever added; where some or the plan are gone, somebody else changed the file.
@@ -185,7 +234,7 @@ int64_t Run::choose_model() {
   const auto pending = [&](int64_t model) {
     return std::any_of(
         workload_.cells().begin(), workload_.cells().end(),
-        [&](const store::CellRow& cell) { return cell.model == model && !finished(cell.cell); });
+        [&](const store::CellRow& cell) { return cell.model == model && is_wanted(cell.cell); });
   };
   const int64_t first = workload_.plan().time_limit_s > 0 ? (model_ + 1) % models : model_;
   for (int64_t i = 0; i < models; ++i) {
@@ -204,7 +253,7 @@ std::vector<store::TrialKey> Run::candidates(int64_t model) const {
   constexpr int64_t kEnough = 4096;  // more than all workers together have in flight
   std::vector<store::TrialKey> keys;
   for (const store::CellRow& cell : workload_.cells()) {
-    if (cell.model != model) continue;
+    if (cell.model != model || !is_wanted(cell.cell)) continue;
     for (const int64_t trial : cells_[static_cast<size_t>(cell.cell)].missing(kEnough)) {
       keys.push_back({.cell = cell.cell, .trial = trial});
     }
@@ -212,6 +261,20 @@ std::vector<store::TrialKey> Run::candidates(int64_t model) const {
   std::stable_sort(keys.begin(), keys.end(),
                    [](const auto& a, const auto& b) { return a.trial < b.trial; });
   return keys;
+}
+
+/// Runs the chosen share of the trials again, before they are stored.
+void Run::verify(const std::vector<store::TrialRow>& rows) {
+  if (options_.verify_share <= 0) return;
+  std::vector<store::TrialRow> chosen;
+  constexpr uint64_t kChoice = 0xffff;  // of a stream that no result depends on
+  for (const store::TrialRow& row : rows) {
+    RandomStream random(workload_.plan().seed, static_cast<uint64_t>(row.trial),
+                        RandomPurpose::kPilot, static_cast<uint64_t>(row.cell), kChoice);
+    if (random.uniform() < options_.verify_share) chosen.push_back(row);
+  }
+  workload_.verify(chosen);
+  verified_ += std::ssize(chosen);
 }
 
 /// Runs one batch; false where other workers hold everything there is to do.
@@ -223,7 +286,9 @@ bool Run::work() {
     const auto keys = worker_->claim(candidates(model), batch_.next());
     if (keys.empty()) continue;
     const auto start = Clock::now();
-    worker_->record(workload_.run(keys));
+    const std::vector<store::TrialRow> rows = workload_.run(keys);
+    verify(rows);
+    worker_->record(rows);
     batch_.learn(static_cast<int64_t>(keys.size()), seconds_since(start),
                  workload_.prepares_ahead());
     return true;
@@ -246,8 +311,11 @@ Ending Run::loop() {
   while (!all_finished()) {
     if (options_.stop_requested && options_.stop_requested()) return Ending::kInterrupted;
     if (time_is_up()) return Ending::kTimeLimit;
-    if (!work()) std::this_thread::sleep_for(kPause);
-    refresh();
+    const bool worked = work();
+    if (!worked) std::this_thread::sleep_for(kPause);
+    // Where neither this run nor another got anything into the file, no later round will either.
+    FLATENN_CHECK(refresh() > 0 || !worked, store_.path().string(),
+                  ": is damaged: it takes finished trials and does not give them back");
     check_database();
   }
   return Ending::kDone;
@@ -276,11 +344,19 @@ CampaignReport Run::go() {
   CampaignReport report;
   report.plan = plan_.id;
   report.ending = loop();
+  if (report.ending == Ending::kDone) {
+    for (int64_t model = 0; model < std::ssize(workload_.models()); ++model) {
+      workload_.check_unchanged(model);
+    }
+  }
   if (worker_) report.trials = worker_->trials_recorded();
   report.seconds = seconds_since(start_);
   report.engine = workload_.engine_name();
+  report.verified = verified_;
+  report.verified_engine = workload_.second_engine_name();
   for (size_t i = 0; i < cells_.size(); ++i) {
-    report.cells.push_back(progress(static_cast<int64_t>(i)));
+    const bool looked_at = !workload_.plan().search_within || cells_[i].done() > 0;
+    if (looked_at) report.cells.push_back(progress(static_cast<int64_t>(i)));
   }
   if (worker_) worker_->finish(to_string(report.ending));
   if (report.ending == Ending::kTimeLimit && workload_.plan().half_width) check_half_width();
@@ -290,7 +366,9 @@ CampaignReport Run::go() {
 WorkloadOptions workload_options(const CampaignOptions& options) {
   return {.engine = options.engine,
           .data_root = options.data_root.empty() ? data::resolve_data_root("") : options.data_root,
-          .images = options.images};
+          .images = options.images,
+          .networks = options.networks,
+          .stop_requested = options.stop_requested};
 }
 
 /// What a trial of this many images takes if the pilot's are any guide.
@@ -367,6 +445,8 @@ CampaignReport run_campaign(const Plan& plan, store::Store& store, const Campaig
 Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
   FLATENN_CHECK(plan.single_fault == SingleFault::kOff,
                 "campaign plan: the size of a single-fault campaign is fixed by its strata");
+  FLATENN_CHECK(!plan.search_within,
+                "campaign plan: a search chooses its rates as it goes (find_tolerable)");
   Workload workload(plan, workload_options(options));
   const store::PlanRow row = prepare(workload, store, options, true).row;
   const Pilot pilot = row.pilot.empty() ? run_pilot(workload) : Pilot::from_json(row.pilot);

@@ -173,7 +173,7 @@ TEST(Campaign, RefusesAPlanOfTheSameNameWithAnotherMeaning) {
   EXPECT_THAT(rate, Not(HasSubstr("\n")));
   net::Network changed = testing::small_network(2);
   changed.layers[0].weights.codes[0] ^= 1;
-  net::write_onnx(changed, small.folder() / "mlp2.onnx");
+  interop::write_onnx(changed, small.folder() / "mlp2.onnx");
   EXPECT_THAT(error_of([&] { small.run(small.plan(kTwoRates), "a.db"); }),
               HasSubstr("models[1].hash: "));
   EXPECT_EQ(load_results(small.folder() / "a.db").size(), 1U);
@@ -436,7 +436,7 @@ TEST(Campaign, NamesADamagedPlan) {
     EXPECT_EQ(sqlite3_exec(database, damage, nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(database);
     EXPECT_THAT(error_of([&] { load_results(small.folder() / "b.db"); }),
-                HasSubstr("plan 'campaign' is damaged"))
+                HasSubstr("b.db: is damaged: "))
         << damage;
   }
 }

@@ -8,15 +8,8 @@ namespace {
 
 /// Beyond this |skew| a bootstrap interval stands beside Student's.
 constexpr double kSkewed = 1;
-/// Beyond this one Hall's does; the level pays for the looks of a half-width rule
-/// (docs/statistics.md and stop_rule_test.cpp).
-constexpr double kAskew = 0.5;
-/// Of fewer trials the skewness says little; the coverage was simulated from here on.
-constexpr int64_t kFewestForSkew = 20;
 /// Far below one image's share: 0.92 must pass for 0.93 - 0.01, whose double is larger.
 constexpr double kRounding = 1e-9;
-constexpr double kLevel = 0.95;
-constexpr double kLevelAfterLooks = 0.97;
 
 /// Mean over the used trials of a count, as a share of each trial's images.
 template <typename Field>
@@ -54,6 +47,25 @@ Interval cut_to_shares(const Interval& interval) {
 
 }  // namespace
 
+double limit_of(double golden_accuracy, double tolerated_drop) {
+  constexpr double kRounding = 1e-9;  // far below one image's share
+  return golden_accuracy - tolerated_drop - kRounding;
+}
+
+bool is_skewed(const Summary& sample) {
+  constexpr double kAskew = 0.5;
+  // Of fewer trials the skewness says little; the coverage was simulated from here on
+  // (stop_rule_test.cpp).
+  constexpr int64_t kFewest = 20;
+  return std::abs(sample.skew) > kAskew && sample.count >= kFewest;
+}
+
+bool ended_by_looking(StopReason reason) {
+  return reason == StopReason::kHalfWidth || reason == StopReason::kDecided;
+}
+
+double level_of_skewed(bool stopped_by_looking) { return stopped_by_looking ? 0.97 : 0.95; }
+
 CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRule& rule,
                         const Estimator& estimator, double yield_accuracy, uint64_t seed) {
   CellState state(rule, estimator);
@@ -66,11 +78,13 @@ CellResult analyse_cell(const std::vector<store::TrialRow>& trials, const StopRu
   const auto values = state.prefix().first(used);
   cell.accuracies.assign(values.begin(), values.end());
   cell.accuracy = summarize(values);
-  cell.ci = student_interval(cell.accuracy.mean, cell.accuracy.sd, cell.accuracy.count);
-  if (cell.accuracy.count >= 2) cell.ci = cut_to_shares(cell.ci);
-  if (std::abs(cell.accuracy.skew) > kAskew && cell.accuracy.count >= kFewestForSkew) {
-    const bool looked = cell.stop == StopReason::kHalfWidth;
-    cell.skew_ci = cut_to_shares(skew_interval(cell.accuracy, looked ? kLevelAfterLooks : kLevel));
+  Summary floored = cell.accuracy;
+  floored.sd = std::max(floored.sd, rule.sd_floor);
+  cell.ci = student_interval(floored.mean, floored.sd, floored.count);
+  if (floored.count >= 2) cell.ci = cut_to_shares(cell.ci);
+  if (is_skewed(floored)) {
+    const bool looked = ended_by_looking(cell.stop);
+    cell.skew_ci = cut_to_shares(skew_interval(floored, level_of_skewed(looked)));
   }
   if (std::abs(cell.accuracy.skew) > kSkewed) {
     cell.bootstrap_ci = bootstrap_interval(values, seed);

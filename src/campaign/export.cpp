@@ -90,6 +90,7 @@ json pair_json(const PlanResult& plan, const PairResult& pair) {
           {"trials", pair.trials},
           {"difference", pair.difference},
           {"sd", told_by(pair.trials, pair.sd, 2)},
+          {"skew", told_by(pair.trials, pair.skew)},
           {"ci", interval_json(pair.ci)},
           {"p_value", pair.p_value},
           {"holm_p_value", pair.holm_p_value}};
@@ -100,6 +101,8 @@ json tolerance_json(const PlanResult& plan, const ToleranceResult& tolerance) {
           {"kind", plan.kinds[static_cast<size_t>(tolerance.kind)]},
           {"rate", tolerance.rate},
           {"ci", interval_json(tolerance.ci)},
+          {"below", tolerance.below},
+          {"low_below", tolerance.low_below},
           {"beyond", tolerance.beyond},
           {"high_beyond", tolerance.high_beyond}};
 }
@@ -202,6 +205,8 @@ json to_json(const PlanResult& plan) {
       {"created", plan.created},
       {"finished", plan.finished},
       {"time_limited", plan.time_limited},
+      {"tolerated_drop", plan.tolerated_drop},
+      {"search_within", optional_json(plan.search_within)},
       {"dataset",
        {{"name", plan.dataset}, {"hash", plan.dataset_hash}, {"images", plan.dataset_images}}},
       {"models", list_json(plan.models, model_json)},

@@ -4,7 +4,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "campaign/tolerance_search.h"
 #include "flatenn/base/error.h"
+#include "flatenn/data/catalogue.h"
+#include "flatenn/data/own_data.h"
 #include "flatenn/fault/fault_config.h"
 #include "flatenn/fault/voltage.h"
 
@@ -108,9 +111,16 @@ const char* level_key(const Config& config) {
   return chosen != nullptr ? chosen : "rates";
 }
 
-std::vector<Level> read_levels(Config& config, const fault::FaultModel& base, bool single_fault,
+std::vector<Level> read_levels(Config& config, const fault::FaultModel& base, const Plan& plan,
                                const std::filesystem::path& folder) {
   const std::string key = level_key(config);
+  const bool single_fault = plan.single_fault != SingleFault::kOff;
+  if (plan.search_within) {
+    if (config.has(key)) config.fail(key, "contradicts find_tolerable, which chooses the rates");
+    if (!base.follows_rate())
+      config.fail("find_tolerable", "contradicts [[faults]], which all have their own rates");
+    return search_levels(*plan.search_within);
+  }
   if (single_fault) {
     if (config.has(key)) config.fail(key, "contradicts single_fault, whose trials have 1 fault");
     return {{.count = 1, .label = "1 fault"}};
@@ -165,15 +175,42 @@ void check_single_fault_keys(const Config& config, SingleFault mode) {
   refuse({"half_width", "wanted_accuracy", "tolerated_drop"}, "has no meaning with single_fault");
 }
 
+/// A search chooses its rates and when a rate has enough trials, on whole test sets.
+void read_search(Config& config, Plan& plan) {
+  if (!config.has("find_tolerable")) {
+    if (config.has("within")) config.fail("within", "has no meaning without find_tolerable");
+    return;
+  }
+  plan.tolerated_drop = config.get_double("find_tolerable", 0.01, DoubleRange{1e-6, 1});
+  plan.search_within = config.get_double("within", 1.25, DoubleRange{1.02, 100});
+  for (const char* const key :
+       {"tolerated_drop", "half_width", "images", "images_per_trial", "single_fault"}) {
+    if (config.has(key)) config.fail(key, "contradicts find_tolerable");
+  }
+}
+
 std::optional<double> read_optional(Config& config, const std::string& key, DoubleRange range) {
   if (!config.has(key)) return std::nullopt;
   return config.get_double(key, 0, range);
 }
 
+/// Of a cell: beyond, not even a trial a millisecond would come to an end within hours.
+constexpr int64_t kMostTrials = 10'000'000;
+
 void read_stop(Config& config, Plan& plan) {
-  plan.trials =
-      config.get_int("trials", plan.half_width ? 1000 : 100, {.min = 1, .max = int64_t{1} << 31});
+  const bool looks = plan.half_width || plan.search_within;
+  plan.trials = config.get_int("trials", looks ? 1000 : 100, {.min = 1, .max = kMostTrials});
   plan.time_limit_s = config.get_double("time_limit", 0, DoubleRange{0, 1e9});
+}
+
+/// Paths of own data are relative to the plan's folder.
+std::string read_data_name(Config& config, const std::filesystem::path& folder) {
+  const std::string name = config.get_string("data", "");
+  const std::filesystem::path path = folder / name;
+  std::error_code none;
+  const bool here = data::is_own_data(name) || std::filesystem::exists(path, none);
+  if (name.empty() || data::is_known_data(name) || !here) return name;
+  return data::settled_data_name(path.string());
 }
 
 }  // namespace
@@ -183,7 +220,7 @@ Plan read_plan(Config& config, const std::filesystem::path& folder) {
   plan.name = config.get_string("name", "campaign");
   if (plan.name.empty()) config.fail("name", "must not be empty");
   plan.models = read_models(config, folder);
-  plan.dataset = config.get_string("data", "");
+  plan.dataset = read_data_name(config, folder);
   plan.split = config.get_choice("split", "test", {"test", "train"}) == "test"
                    ? data::Split::kTest
                    : data::Split::kTrain;
@@ -196,7 +233,8 @@ Plan read_plan(Config& config, const std::filesystem::path& folder) {
   check_single_fault_keys(config, plan.single_fault);
   const fault::FaultModel base = fault::read_fault_model(config, folder);
   plan.kinds = cases_of(config, base);
-  plan.levels = read_levels(config, base, single, folder);
+  read_search(config, plan);
+  plan.levels = read_levels(config, base, plan, folder);
   plan.seed = static_cast<uint64_t>(config.get_int("seed", 0, {.min = 0}));
   plan.images = read_images(config);
   plan.half_width = read_optional(config, "half_width", {1e-6, 0.5});
@@ -205,7 +243,8 @@ Plan read_plan(Config& config, const std::filesystem::path& folder) {
   }
   read_stop(config, plan);
   plan.wanted_accuracy = read_optional(config, "wanted_accuracy", kShare);
-  plan.tolerated_drop = config.get_double("tolerated_drop", 0.01, DoubleRange{0, 1});
+  if (!plan.search_within)
+    plan.tolerated_drop = config.get_double("tolerated_drop", 0.01, DoubleRange{0, 1});
   config.check_all_read();
   return plan;
 }

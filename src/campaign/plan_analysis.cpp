@@ -6,41 +6,22 @@
 namespace flatenn::campaign {
 namespace {
 
-struct Point {
-  double rate;  ///< Or count: where the level stands.
-  double accuracy;
-};
-
-struct Crossing {
-  double rate = 0;
-  bool beyond = false;
-};
-
-/// Where the curve first falls below `wanted`, between points linear in log10(rate).
-Crossing first_crossing(const std::vector<Point>& curve, double wanted) {
-  if (curve.empty() || curve.front().accuracy < wanted) return {};
-  for (size_t i = 1; i < curve.size(); ++i) {
-    const Point& before = curve[i - 1];
-    const Point& after = curve[i];
-    if (after.accuracy >= wanted) continue;
-    const double share = (before.accuracy - wanted) / (before.accuracy - after.accuracy);
-    if (before.rate <= 0) return {.rate = share * after.rate};
-    return {.rate = before.rate * std::pow(after.rate / before.rate, share)};
-  }
-  return {.rate = curve.back().rate, .beyond = true};
+/// One image's share, the least that a standard deviation counts as.
+double sd_floor_of(const CellResult& a, const CellResult& b) {
+  const int64_t images = std::min(a.images, b.images);
+  return images > 0 ? 1 / static_cast<double>(images) : 0;
 }
 
-template <typename Accuracy>
-Crossing crossing_of(const PlanResult& plan, int64_t model, int64_t kind, Accuracy accuracy) {
-  std::vector<Point> curve;
-  for (size_t level = 0; level < plan.levels.size(); ++level) {
-    const CellResult* const cell = plan.cell(model, kind, static_cast<int64_t>(level));
-    if (cell != nullptr && cell->accuracy.count > 0) {
-      curve.push_back({plan.levels[level].place(), accuracy(*cell)});
-    }
-  }
-  const double golden = plan.models[static_cast<size_t>(model)].golden_accuracy;
-  return first_crossing(curve, golden - plan.tolerated_drop);
+/// Student's interval and p-value; where the differences are skewed, what both they and Hall's
+/// transformation of them say: the hull and the larger p-value. Hall's alone covers 93.4 % at 20
+/// differences of skewness 2.3.
+void judge(const Summary& differences, bool looked, PairResult& pair) {
+  pair.ci = student_interval(differences.mean, differences.sd, differences.count);
+  pair.p_value = student_p_value(differences);
+  if (!is_skewed(differences)) return;
+  const Interval skewed = skew_interval(differences, level_of_skewed(looked));
+  pair.ci = {std::min(pair.ci.low, skewed.low), std::max(pair.ci.high, skewed.high)};
+  pair.p_value = std::max(pair.p_value, skew_p_value(differences));
 }
 
 }  // namespace
@@ -49,16 +30,18 @@ PairResult compare_cells(const CellResult& a, const CellResult& b) {
   const size_t common = std::min(a.accuracies.size(), b.accuracies.size());
   std::vector<double> differences(common);
   for (size_t i = 0; i < common; ++i) differences[i] = b.accuracies[i] - a.accuracies[i];
-  const Summary summary = summarize(differences);
-  return {.model_a = a.model,
-          .model_b = b.model,
-          .kind = a.kind,
-          .level = a.level,
-          .trials = summary.count,
-          .difference = summary.mean,
-          .sd = summary.sd,
-          .ci = student_interval(summary.mean, summary.sd, summary.count),
-          .p_value = student_p_value(differences)};
+  Summary summary = summarize(differences);
+  PairResult pair{.model_a = a.model,
+                  .model_b = b.model,
+                  .kind = a.kind,
+                  .level = a.level,
+                  .trials = summary.count,
+                  .difference = summary.mean,
+                  .sd = summary.sd,
+                  .skew = summary.skew};
+  summary.sd = std::max(summary.sd, sd_floor_of(a, b));
+  judge(summary, ended_by_looking(a.stop) || ended_by_looking(b.stop), pair);
+  return pair;
 }
 
 void adjust_pairs(std::vector<PairResult>& pairs) {
@@ -79,28 +62,6 @@ std::vector<PairResult> compare_pairs(const PlanResult& plan) {
   }
   adjust_pairs(pairs);
   return pairs;
-}
-
-std::vector<ToleranceResult> find_tolerances(const PlanResult& plan) {
-  std::vector<ToleranceResult> tolerances;
-  if (plan.single_fault || plan.levels.size() < 2) return tolerances;
-  for (size_t model = 0; model < plan.models.size(); ++model) {
-    for (size_t kind = 0; kind < plan.kinds.size(); ++kind) {
-      const auto m = static_cast<int64_t>(model);
-      const auto k = static_cast<int64_t>(kind);
-      const auto at = [&](auto accuracy) { return crossing_of(plan, m, k, accuracy); };
-      const Crossing middle = at([](const CellResult& cell) { return cell.accuracy.mean; });
-      const Crossing low = at([](const CellResult& cell) { return cell.ci.low; });
-      const Crossing high = at([](const CellResult& cell) { return cell.ci.high; });
-      tolerances.push_back({.model = m,
-                            .kind = k,
-                            .rate = middle.rate,
-                            .ci = {low.rate, high.rate},
-                            .beyond = middle.beyond,
-                            .high_beyond = high.beyond});
-    }
-  }
-  return tolerances;
 }
 
 StratumResult stratum_total(std::span<const StratumResult> strata) {

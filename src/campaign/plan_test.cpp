@@ -42,6 +42,18 @@ TEST(Plan, ReadsAPlan) {
   EXPECT_EQ(plan.images.count, 50);
 }
 
+TEST(Plan, TakesPathsOfOwnDataFromItsOwnFolder) {
+  const auto data = [](const std::string& name) {
+    Config config = Config::from_string(kModel + "data = \"" + name + "\"\n", "plan.toml");
+    return read_plan(config, "/plans/here").dataset;
+  };
+  EXPECT_EQ(data("mnist"), "mnist");
+  EXPECT_EQ(data("imagenet"), "imagenet");  // refused where it is looked for
+  EXPECT_EQ(data("own.npz"), "/plans/here/own.npz");
+  EXPECT_EQ(data("../flowers/data.toml"), "/plans/flowers/data.toml");
+  EXPECT_EQ(data("/data/flowers"), "/data/flowers");
+}
+
 TEST(Plan, TakesVoltagesFromATable) {
   const TemporaryFolder folder;
   std::ofstream(folder / "sram.csv") << "voltage,rate\n0.6,0.01\n0.8,0.0001\n";
@@ -76,6 +88,8 @@ TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
   EXPECT_THAT(error_in(kModel + "trails = 3"),
               HasSubstr("plan.toml:2: unknown key 'trails'; did you mean 'trials'?"));
   EXPECT_THAT(error_in(kModel + "trials = 0"), HasSubstr("trials: must be in [1, "));
+  EXPECT_THAT(error_in(kModel + "trials = 2147483648"),
+              HasSubstr("trials: must be in [1, 10000000], got 2147483648"));
   EXPECT_THAT(error_in(kModel + "images = \"auto\"\nimages_per_trial = 3"),
               HasSubstr("contradicts images"));
   EXPECT_THAT(error_in(kModel + "single_fault = \"sampled\"\nrates = [0.1]"),

@@ -73,7 +73,7 @@ class PartOfPlan {
     if (!plain() && !plan_.plan_file.empty()) command.add(plan_.plan_file);
     command.add("--db", "repro.db");
     command.add("--name", plan_.name + ": " + model_.name + " " + kind_ + " " + place);
-    command.add("--model", model_.path).add("--data", plan_.dataset);
+    command.add("--model", model_.path).add("--data", plan_.data);
     if (plan_.split != "test") command.add("--split", plan_.split);
     command.add("--first-images", std::to_string(plan_.dataset_images));
     if (kind_ != "faults") command.add("--kinds", kind_);

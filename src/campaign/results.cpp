@@ -66,14 +66,15 @@ struct Reader {
                 static_cast<double>(golden.correct) / static_cast<double>(plan.dataset_images)};
   }
 
-  StopRule rule() const {
+  StopRule rule(double golden_accuracy) const {
     const int64_t images = pilot ? pilot->images_per_trial : plan.dataset_images;
-    return stop_rule_of(settings, images, settings.at("trials").get<int64_t>());
+    return stop_rule_of(settings, images, settings.at("trials").get<int64_t>(), golden_accuracy);
   }
 
   CellResult cell(const store::CellRow& row) const {
-    CellResult result = analyse_cell(store.trials(plan.id, row.cell), rule(), estimator(row),
-                                     plan.yield_accuracy(row.model), plan.seed);
+    const Estimator values = estimator(row);
+    CellResult result = analyse_cell(store.trials(plan.id, row.cell), rule(values.golden_accuracy),
+                                     values, plan.yield_accuracy(row.model), plan.seed);
     result.model = row.model;
     result.kind = row.kind;
     result.level = row.level;
@@ -108,15 +109,33 @@ struct Reader {
 void read_settings(const json& settings, const json& layout, PlanResult& plan) {
   plan.seed = settings.at("seed");
   plan.dataset = settings.at("dataset").at("name");
+  plan.data = layout.value("data", plan.dataset);
   plan.dataset_images = settings.at("dataset").at("images");
   plan.single_fault = !settings.at("single_fault").is_null();
   for (const json& kind : settings.at("kinds")) plan.kinds.push_back(kind.at("name"));
   plan.levels = read_levels(settings, layout);
   plan.tolerated_drop = layout.at("tolerated_drop");
+  if (settings.contains("search"))
+    plan.search_within = settings.at("search").at("within").get<double>();
   if (!layout.at("wanted_accuracy").is_null())
     plan.wanted_accuracy = layout.at("wanted_accuracy").get<double>();
   plan.plan_file = layout.at("plan_file");
   plan.split = layout.at("split");
+}
+
+/// Of all the rates that a search may look at, those that it did.
+void keep_measured_levels(PlanResult& plan) {
+  std::erase_if(plan.cells, [](const CellResult& cell) { return cell.accuracy.count == 0; });
+  std::vector<bool> measured(plan.levels.size());
+  for (const CellResult& cell : plan.cells) measured.at(static_cast<size_t>(cell.level)) = true;
+  std::vector<int64_t> place(plan.levels.size());
+  std::vector<Level> levels;
+  for (size_t i = 0; i < plan.levels.size(); ++i) {
+    place[i] = std::ssize(levels);
+    if (measured[i]) levels.push_back(plan.levels[i]);
+  }
+  plan.levels = std::move(levels);
+  for (CellResult& cell : plan.cells) cell.level = place[static_cast<size_t>(cell.level)];
 }
 
 PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row) {
@@ -147,6 +166,7 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
       plan.cells.push_back(reader.cell(cell));
     }
   }
+  if (plan.search_within) keep_measured_levels(plan);
   add_stratum_totals(plan);
   plan.pairs = compare_pairs(plan);
   plan.tolerances = find_tolerances(plan);

@@ -49,7 +49,7 @@ int64_t image_at(std::span<const int64_t> images, int64_t row) {
 
 }  // namespace
 
-Golden make_golden(std::vector<float> logits, int64_t classes, std::span<const uint8_t> labels) {
+Golden make_golden(std::vector<float> logits, int64_t classes, std::span<const uint16_t> labels) {
   FLATENN_ASSERT(logits.size() == labels.size() * static_cast<size_t>(classes), "make_golden");
   Golden golden;
   golden.classes = classes;
@@ -59,7 +59,7 @@ Golden make_golden(std::vector<float> logits, int64_t classes, std::span<const u
     const std::span<const float> row(golden.logits.data() + i * static_cast<size_t>(classes),
                                      static_cast<size_t>(classes));
     const int64_t prediction = engine::top1(row);
-    golden.predictions.push_back(static_cast<uint8_t>(prediction));
+    golden.predictions.push_back(static_cast<uint16_t>(prediction));
     golden.losses.push_back(engine::cross_entropy(row, labels[i]));
     golden.correct += prediction == labels[i];
     golden.loss += golden.losses.back();

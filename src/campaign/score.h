@@ -11,10 +11,10 @@ namespace flatenn::campaign {
 /// The fault-free pass of one network over the data set, kept to compare trials with.
 struct Golden {
   int64_t classes = 0;
-  std::vector<float> logits;         ///< [images, classes]
-  std::vector<uint8_t> labels;       ///< [images]
-  std::vector<uint8_t> predictions;  ///< [images]
-  std::vector<double> losses;        ///< Cross-entropy of each image.
+  std::vector<float> logits;          ///< [images, classes]
+  std::vector<uint16_t> labels;       ///< [images]
+  std::vector<uint16_t> predictions;  ///< [images]
+  std::vector<double> losses;         ///< Cross-entropy of each image.
   int64_t correct = 0;
   double loss = 0;  ///< Sum in image order.
 
@@ -26,7 +26,7 @@ struct Golden {
   }
 };
 
-Golden make_golden(std::vector<float> logits, int64_t classes, std::span<const uint8_t> labels);
+Golden make_golden(std::vector<float> logits, int64_t classes, std::span<const uint16_t> labels);
 
 /// Counts the outcomes of one trial into `row` (cell, trial, drawn and landed are left alone).
 /// `images`: the indices that the rows of `logits` belong to; empty: all, in order.

@@ -1,5 +1,6 @@
 #include "campaign/settings.h"
 
+#include "campaign/analysis.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/hash.h"
 #include "flatenn/base/version.h"
@@ -61,6 +62,16 @@ json strata_json(const PlanModel& model) {
   return list;
 }
 
+/// One byte an image, or two, low byte first, where a byte does not hold every class.
+std::vector<uint8_t> prediction_bytes(const Golden& golden) {
+  std::vector<uint8_t> bytes;
+  for (const uint16_t prediction : golden.predictions) {
+    bytes.push_back(static_cast<uint8_t>(prediction & 0xFF));
+    if (golden.classes > 256) bytes.push_back(static_cast<uint8_t>(prediction >> 8));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 json plan_settings(const Workload& workload) {
@@ -73,19 +84,22 @@ json plan_settings(const Workload& workload) {
   for (const FaultCase& kind : plan.kinds) {
     kinds.push_back({{"name", kind.name}, {"faults", fault::to_json(kind.model)}});
   }
-  return {{"format", kSettingsFormat},
-          {"models", models},
-          {"dataset",
-           {{"name", workload.images().name},
-            {"hash", workload.images().content_hash},
-            {"images", workload.images().count}}},
-          {"kinds", kinds},
-          {"levels", levels_json(plan)},
-          {"seed", plan.seed},
-          {"trials", plan.trials},
-          {"half_width", plan.half_width ? json(*plan.half_width) : json(nullptr)},
-          {"images", images_json(plan.images)},
-          {"single_fault", single_fault_json(plan)}};
+  json settings = {{"format", kSettingsFormat},
+                   {"models", models},
+                   {"dataset",
+                    {{"name", workload.images().name},
+                     {"hash", workload.images().content_hash},
+                     {"images", workload.images().count}}},
+                   {"kinds", kinds},
+                   {"levels", levels_json(plan)},
+                   {"seed", plan.seed},
+                   {"trials", plan.trials},
+                   {"half_width", plan.half_width ? json(*plan.half_width) : json(nullptr)},
+                   {"images", images_json(plan.images)},
+                   {"single_fault", single_fault_json(plan)}};
+  if (plan.search_within)
+    settings["search"] = {{"within", *plan.search_within}, {"drop", plan.tolerated_drop}};
+  return settings;
 }
 
 json plan_layout(const Workload& workload, const std::string& plan_file) {
@@ -103,6 +117,7 @@ json plan_layout(const Workload& workload, const std::string& plan_file) {
   return {{"plan_file", plan_file},
           {"models", models},
           {"levels", levels},
+          {"data", plan.dataset},
           {"split", plan.split == data::Split::kTest ? "test" : "train"},
           {"wanted_accuracy", plan.wanted_accuracy ? json(*plan.wanted_accuracy) : json(nullptr)},
           {"tolerated_drop", plan.tolerated_drop}};
@@ -133,7 +148,7 @@ store::PlanRow store_plan(store::Store& store, const Workload& workload, const s
                       .dataset = images.content_hash,
                       .correct = subject.golden->correct,
                       .loss = subject.golden->mean_loss(),
-                      .predictions = subject.golden->predictions});
+                      .predictions = prediction_bytes(*subject.golden)});
   }
   std::vector<store::PlanModelRow> models;
   for (const PlanModel& model : workload.models()) {
@@ -172,12 +187,15 @@ store::GoldenRow stored_golden(const store::Store& store, const std::string& pla
   return std::move(*golden);
 }
 
-StopRule stop_rule_of(const json& settings, int64_t images_per_trial, int64_t max_trials) {
+StopRule stop_rule_of(const json& settings, int64_t images_per_trial, int64_t max_trials,
+                      double golden_accuracy) {
   StopRule rule;
   rule.max_trials = max_trials;
   rule.sd_floor = 1 / static_cast<double>(images_per_trial);
   if (!settings.at("half_width").is_null())
     rule.half_width = settings.at("half_width").get<double>();
+  if (settings.contains("search"))
+    rule.limit = limit_of(golden_accuracy, settings.at("search").at("drop").get<double>());
   return rule;
 }
 

@@ -32,6 +32,8 @@ store::GoldenRow stored_golden(const store::Store& store, const std::string& pla
                                const std::string& dataset, const std::string& network);
 
 /// A cell's stop rule from a plan's settings; `max_trials` of single-fault strata.
-StopRule stop_rule_of(const nlohmann::json& settings, int64_t images_per_trial, int64_t max_trials);
+/// `golden_accuracy` is that of the cell's network, from which a search's limit is told.
+StopRule stop_rule_of(const nlohmann::json& settings, int64_t images_per_trial, int64_t max_trials,
+                      double golden_accuracy);
 
 }  // namespace flatenn::campaign

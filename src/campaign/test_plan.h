@@ -10,7 +10,8 @@
 #include "flatenn/base/config.h"
 #include "flatenn/base/random.h"
 #include "flatenn/campaign/campaign.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 #include "net/testing.h"
 #include "store/store_test_support.h"
 
@@ -53,7 +54,8 @@ inline std::shared_ptr<const data::ImageSet> small_images(const net::Network& te
   for (size_t i = 0; i < images->labels.size(); ++i) {
     const auto first = logits.begin() + static_cast<std::ptrdiff_t>(i * classes);
     const auto best = std::max_element(first, first + static_cast<std::ptrdiff_t>(classes)) - first;
-    images->labels[i] = static_cast<uint8_t>((static_cast<size_t>(best) + (i % 10 == 0)) % classes);
+    images->labels[i] =
+        static_cast<uint16_t>((static_cast<size_t>(best) + (i % 10 == 0)) % classes);
   }
   return images;
 }
@@ -63,7 +65,7 @@ class SmallCampaign {
  public:
   explicit SmallCampaign(int64_t images = 40) {
     for (const uint64_t seed : {1U, 2U}) {
-      net::write_onnx(small_network(seed), folder_ / ("mlp" + std::to_string(seed) + ".onnx"));
+      interop::write_onnx(small_network(seed), folder_ / ("mlp" + std::to_string(seed) + ".onnx"));
     }
     options_.engine = {.kind = engine::EngineKind::kReference, .threads = 1};
     options_.images = small_images(small_network(1), images);

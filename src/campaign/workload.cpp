@@ -8,7 +8,8 @@
 #include "flatenn/base/log.h"
 #include "flatenn/base/parallel.h"
 #include "flatenn/campaign/stop_rule.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
+#include "flatenn/net/content_hash.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -59,6 +60,7 @@ int64_t least_passes(const Plan& plan, int64_t all) {
   if (plan.images.mode == ImageChoice::Mode::kAuto) return 1;  // the pilot chooses few
   const int64_t images =
       plan.images.mode == ImageChoice::Mode::kCount ? std::min(plan.images.count, all) : all;
+  if (plan.search_within) return 1 + 8 * next_checkpoint(0);  // bisection looks at some eight rates
   const int64_t trials = plan.half_width ? std::min(plan.trials, next_checkpoint(0)) : plan.trials;
   return 1 + static_cast<int64_t>(plan.levels.size()) * trials * images / all;
 }
@@ -73,13 +75,7 @@ Workload::Workload(Plan plan, WorkloadOptions options)
     : plan_(std::move(plan)),
       options_(std::move(options)),
       threads_(resolve_threads(options_.engine.threads)) {
-  for (const std::filesystem::path& path : plan_.models) {
-    PlanModel model;
-    model.path = path.string();
-    model.network = std::make_shared<net::Network>(net::read_onnx(path));
-    model.name = choose_name(*model.network, path, models_);
-    models_.push_back(std::move(model));
-  }
+  read_models();
   plan_.dataset = options_.images ? options_.images->name : choose_dataset(plan_.dataset, models_);
   images_ = load_images();
   for (PlanModel& model : models_) {
@@ -89,12 +85,31 @@ Workload::Workload(Plan plan, WorkloadOptions options)
   make_cells();
 }
 
+void Workload::read_models() {
+  const auto& given = options_.networks;
+  FLATENN_CHECK(given.empty() || given.size() == plan_.models.size(), "campaign: ", given.size(),
+                " networks for the ", plan_.models.size(), " models of the plan");
+  for (size_t i = 0; i < plan_.models.size(); ++i) {
+    const std::filesystem::path& path = plan_.models[i];
+    PlanModel model;
+    model.path = path.string();
+    model.network =
+        given.empty() ? std::make_shared<net::Network>(interop::read_model(path)) : given[i];
+    model.name = choose_name(*model.network, path, models_);
+    models_.push_back(std::move(model));
+  }
+}
+
 std::shared_future<data::ImageSet> Workload::load_images() const {
+  const bool constants = std::any_of(models_.begin(), models_.end(), [](const PlanModel& model) {
+    return !model.network->image.raw_pixels;
+  });
+  const data::LoadOptions load{.stop_requested = options_.stop_requested, .constants = constants};
   return std::async(std::launch::async,
                     [given = options_.images, root = options_.data_root, name = plan_.dataset,
-                     split = plan_.split, first = plan_.first_images] {
+                     split = plan_.split, first = plan_.first_images, load] {
                       return data::take_first(
-                          given ? *given : data::load_image_set(name, split, root), first);
+                          given ? *given : data::load_image_set(name, split, root, load), first);
                     })
       .share();
 }
@@ -124,12 +139,14 @@ void Workload::check_images() const {
   for (const PlanModel& model : models_) {
     for (const int64_t subject : model.subjects) {
       const net::Network& network = *subjects_[static_cast<size_t>(subject)].network;
-      FLATENN_CHECK(network.input().shape.elements() == images().image_elements() &&
-                        network.classes() == static_cast<int64_t>(images().class_names.size()),
-                    model.path, ": does not fit ", images().name, ": wants images of ",
-                    network.input().shape.elements(), " values and has ", network.classes(),
-                    " classes; the data set has ", images().image_elements(), " and ",
-                    images().class_names.size());
+      const net::Shape& wanted = network.input().shape;
+      const net::Shape got{images().channels, images().height, images().width};
+      FLATENN_CHECK(
+          wanted == got && network.classes() == static_cast<int64_t>(images().class_names.size()),
+          model.path, ": does not fit ", images().name, ": takes images of ", wanted.channels, "x",
+          wanted.height, "x", wanted.width, " and has ", network.classes(),
+          " classes; the data set has ", got.channels, "x", got.height, "x", got.width, " and ",
+          images().class_names.size());
     }
   }
 }
@@ -209,8 +226,10 @@ engine::Engine& Workload::engine_of(Subject& subject) {
 }
 
 void Workload::release_engine(int64_t model) {
+  check_unchanged(model);
   for (const int64_t subject : models_[static_cast<size_t>(model)].subjects) {
     subjects_[static_cast<size_t>(subject)].engine.reset();
+    subjects_[static_cast<size_t>(subject)].second.reset();
   }
 }
 
@@ -314,7 +333,6 @@ void Workload::run_prepared(std::span<Prepared> prepared) {
 
 void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
   Subject& subject = subjects_[static_cast<size_t>(subject_index)];
-  const auto row_size = static_cast<size_t>(images_per_trial() * subject.golden->classes);
   std::vector<Prepared*> changed;
   for (Prepared& trial : prepared) {
     if (trial.subject != subject_index) continue;
@@ -324,7 +342,11 @@ void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
       changed.push_back(&trial);
     }
   }
-  if (changed.empty()) return;
+  if (!changed.empty()) run_jobs(changed, subject, engine_of(subject));
+}
+
+void Workload::run_jobs(std::span<Prepared*> changed, Subject& subject, engine::Engine& engine) {
+  const auto row_size = static_cast<size_t>(images_per_trial() * subject.golden->classes);
   logits_.resize(std::max(logits_.size(), changed.size() * row_size));
   std::vector<engine::Job> jobs(changed.size());
   for (size_t i = 0; i < changed.size(); ++i) {
@@ -334,7 +356,7 @@ void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
     jobs[i].images = changed[i]->images;
     jobs[i].logits = std::span(logits_).subspan(i * row_size, row_size);
   }
-  engine_of(subject).run(jobs);
+  engine.run(jobs);
   parallel_for(static_cast<int64_t>(jobs.size()), threads_, [&](int64_t i) {
     Prepared& trial = *changed[static_cast<size_t>(i)];
     engine::Job& job = jobs[static_cast<size_t>(i)];

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -20,8 +21,10 @@ namespace flatenn::campaign {
 struct WorkloadOptions {
   engine::EngineOptions engine;
   std::filesystem::path data_root;
-  std::shared_ptr<const data::ImageSet> images;  ///< Instead of the plan's data set.
-  std::optional<int64_t> jobs_ahead;             ///< Instead of the engine's wish.
+  std::shared_ptr<const data::ImageSet> images;               ///< Instead of the plan's data set.
+  std::vector<std::shared_ptr<const net::Network>> networks;  ///< Instead of the plan's files.
+  std::optional<int64_t> jobs_ahead;                          ///< Instead of the engine's wish.
+  std::function<bool()> stop_requested = {};                  ///< Asked while images are read.
 };
 
 /// A network as some memory stores it, with its fault-free pass. Kinds whose encoding has no word
@@ -32,6 +35,7 @@ struct Subject {
   std::optional<Golden> golden;  ///< Empty until it is needed, as the two below.
   std::shared_ptr<const engine::ImageCodes> codes;
   std::unique_ptr<engine::Engine> engine;
+  std::unique_ptr<engine::Engine> second;  ///< For trials that are run twice.
 };
 
 struct PlanModel {
@@ -78,6 +82,16 @@ class Workload {
     return run(keys, plan_.seed);
   }
 
+  /// Runs the trials again, fault maps included, on another engine where this machine has one for
+  /// the network, else with another number of threads. Throws Error naming the first trial whose
+  /// row differs.
+  void verify(std::span<const store::TrialRow> rows);
+  const std::string& second_engine_name() const { return second_engine_name_; }
+
+  /// Throws Error where a model that has an engine is not bit for bit what it was: its weights, or
+  /// the fault-free logits of the engine that ran its trials.
+  void check_unchanged(int64_t model);
+
   void release_engine(int64_t model);  ///< Frees the memory of a model that is not run now.
 
   /// Whether trials are prepared while the engine runs others.
@@ -92,11 +106,14 @@ class Workload {
     int64_t subject = 0;
   };
 
+  void read_models();
   std::shared_future<data::ImageSet> load_images() const;
   void make_injectors(PlanModel& model);
   void make_cells();
   int64_t find_subject(const std::shared_ptr<const net::Network>& network, const PlanModel& model);
   engine::Engine& engine_of(Subject& subject);
+  engine::Engine& second_engine_of(Subject& subject);
+  void check_unchanged(const PlanModel& model, Subject& subject);
   int64_t slice_size(std::span<const store::TrialKey> keys);
   void order_faults(std::span<const store::TrialKey> keys);
   void inject(const store::CellRow& cell, int64_t trial, uint64_t seed,
@@ -107,6 +124,8 @@ class Workload {
   void run_prepared(std::span<Prepared> prepared);
   /// Runs and scores those of the trials that belong to one subject.
   void run_group(std::span<Prepared> prepared, int64_t subject_index);
+  void run_jobs(std::span<Prepared*> changed, Subject& subject, engine::Engine& engine);
+  Prepared prepare_again(const store::TrialRow& row) const;
 
   Plan plan_;
   WorkloadOptions options_;
@@ -122,6 +141,7 @@ class Workload {
   bool prepares_ahead_ = false;
   std::vector<float> logits_;
   std::string engine_name_;
+  std::string second_engine_name_;
 };
 
 }  // namespace flatenn::campaign

@@ -1,8 +1,10 @@
 #include "campaign/workload.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "campaign/test_plan.h"
+#include "flatenn/base/error.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -65,6 +67,77 @@ TEST(Workload, SingleFaultsAreTheSameDrawnAhead) {
   const auto keys = all_keys(plain, 0);
   ASSERT_GT(keys.size(), 2U);
   EXPECT_EQ(sliced.run(keys), plain.run(keys));
+}
+
+/// What the message of an Error says; "no error" without one.
+template <typename Body>
+std::string message_of(const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// A weight of the first model turns in memory, as a broken memory or program would do it.
+void damage_memory(const Workload& workload) {
+  auto& codes = const_cast<net::Network&>(*workload.subjects()[0].network).layers[0].weights.codes;
+  codes[3] = static_cast<int8_t>(codes[3] > 0 ? codes[3] - 1 : codes[3] + 1);
+}
+
+TEST(Verify, FindsTheSameNumbersOnAnotherEngine_AllWaysOfDrawing) {
+  testing::SmallCampaign campaign;
+  for (const engine::EngineKind kind :
+       {engine::EngineKind::kReference, engine::EngineKind::kLanes, engine::EngineKind::kOneDnn}) {
+    for (const int64_t images : {40, 11}) {
+      campaign.options().engine.kind = kind;
+      Workload workload = workload_of(campaign, plan_of_two_memories(campaign), 0);
+      workload.set_images_per_trial(images);
+      workload.verify(workload.run(all_keys(workload, 0)));
+      EXPECT_NE(workload.second_engine_name(), "");
+    }
+  }
+}
+
+TEST(Verify, ChecksSingleFaultsActivationsAndOtherSources) {
+  testing::SmallCampaign campaign;
+  for (const std::string keys :
+       {"single_fault = \"sampled\"\nsingle_fault_error = 0.2\n",
+        "trials = 7\nrates = [0.01, 0.2]\n[[faults]]\ntarget = \"activations\"\n[[faults]]\n",
+        "trials = 7\n[[faults]]\nrate_0_to_1 = 0.05\nrate_1_to_0 = 0.01\n",
+        "trials = 7\nrates = [0.01, 0.1]\n[[faults]]\nunit = \"level\"\n"}) {
+    Workload workload = workload_of(campaign, campaign.plan_of_one(keys), 0);
+    workload.verify(workload.run(all_keys(workload, 0)));
+  }
+}
+
+TEST(Verify, NamesATrialWhoseNumbersDiffer) {
+  testing::SmallCampaign campaign;
+  Workload workload = workload_of(campaign, plan_of_two_memories(campaign), 0);
+  const auto rows = workload.run(all_keys(workload, 0));
+  damage_memory(workload);  // the first engine has packed its weights, the second one has not
+  EXPECT_THAT(message_of([&] { workload.verify(rows); }),
+              ::testing::HasSubstr("mlp1 bit_flip 0, trial 0: two runs differ: "));
+  for (auto change : {&store::TrialRow::correct, &store::TrialRow::identical,
+                      &store::TrialRow::drawn, &store::TrialRow::landed}) {
+    Workload sound = workload_of(campaign, plan_of_two_memories(campaign), 0);
+    auto wrong = sound.run(all_keys(sound, 0));
+    ++(wrong.back().*change);
+    EXPECT_THAT(message_of([&] { sound.verify(wrong); }), ::testing::HasSubstr("two runs differ"));
+  }
+}
+
+TEST(CheckUnchanged, RefusesAModelThatChangedInMemory) {
+  testing::SmallCampaign campaign;
+  Workload workload = workload_of(campaign, plan_of_two_memories(campaign), 0);
+  workload.run(all_keys(workload, 0));
+  workload.check_unchanged(0);
+  damage_memory(workload);
+  EXPECT_THAT(message_of([&] { workload.check_unchanged(0); }),
+              ::testing::HasSubstr("mlp1.onnx: changed in memory during the campaign"));
+  EXPECT_THAT(message_of([&] { workload.release_engine(0); }),
+              ::testing::HasSubstr("changed in memory"));
 }
 
 TEST(Workload, ARunOfNoTrialsGivesNoRows) {

@@ -21,7 +21,14 @@ struct CampaignOptions {
   std::filesystem::path data_root;  ///< Empty: data::resolve_data_root's choice.
   /// Evaluates on these images instead of loading the plan's data set.
   std::shared_ptr<const data::ImageSet> images;
+  /// Networks in memory, one for each of the plan's models: run these; the plan's paths are kept as
+  /// where they came from, and name those that carry no name of flatenn's.
+  std::vector<std::shared_ptr<const net::Network>> networks;
   std::string plan_file;  ///< Kept beside the plan, for people.
+  /// Share of the trials, chosen at random by the plan's seed, that are run a second time on
+  /// another engine (or with another number of threads) before they are stored. Throws Error where
+  /// a number differs.
+  double verify_share = 0;
   /// Asked between batches; true ends the run in good order.
   std::function<bool()> stop_requested;
 };
@@ -56,7 +63,9 @@ struct CampaignReport {
   Ending ending = Ending::kDone;
   int64_t trials = 0;  ///< Run here.
   double seconds = 0;
-  std::string engine;  ///< Empty where nothing was left to run.
+  std::string engine;           ///< Empty where nothing was left to run.
+  int64_t verified = 0;         ///< Trials run twice.
+  std::string verified_engine;  ///< Of the second run, with its threads; empty: none.
   std::vector<CellProgress> cells;
 };
 
@@ -74,8 +83,9 @@ class Campaign {
 
   /// Runs what is missing of the plan into the store, sharing the work with other processes that
   /// run it too. Throws Error where the store holds a plan of this name with another meaning
-  /// (named), where models or data do not fit, and where a half-width was not reached within the
-  /// time limit (what was reached is named). Finished trials are in the store in any case. Call
+  /// (named), where models or data do not fit, where a half-width was not reached within the time
+  /// limit (what was reached is named), and where a model in memory is not bit for bit what it was
+  /// before its trials. Finished trials are in the store in any case. Call
   /// once.
   CampaignReport run(store::Store& store, Observer& observer);
 

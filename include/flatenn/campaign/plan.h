@@ -26,7 +26,7 @@ struct Level {
 
 /// One value of the plan's kinds, with the faults it stands for.
 struct FaultCase {
-  std::string name;         ///< "bit_flip", "stuck_at_0", "stuck_at_1", or "faults" for [[faults]].
+  std::string name;         ///< A name of fault::FaultKind, or "faults" for [[faults]].
   fault::FaultModel model;  ///< Sources that follow the rate take the level's.
 };
 
@@ -48,7 +48,7 @@ struct ImageChoice {
 struct Plan {
   std::string name = "campaign";
   std::vector<std::filesystem::path> models;
-  std::string dataset;  ///< Empty: the one the models name.
+  std::string dataset;  ///< Name, or path of own data. Empty: the one the models name.
   data::Split split = data::Split::kTest;
   int64_t first_images = 0;  ///< Only so many images of the set; 0: all.
   std::vector<FaultCase> kinds;
@@ -62,6 +62,9 @@ struct Plan {
   double single_fault_confidence = 0.95;  ///< Of kSampled.
   std::optional<double> wanted_accuracy;  ///< For the yield; else golden - tolerated_drop.
   double tolerated_drop = 0.01;
+  /// Rates are chosen one after another until those that surely keep and surely cost the tolerated
+  /// drop differ by no more than this factor; levels are the rates to choose from.
+  std::optional<double> search_within;
   double time_limit_s = 0;  ///< 0: none. Of one run; not part of the plan's meaning.
 };
 

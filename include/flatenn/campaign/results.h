@@ -41,7 +41,9 @@ struct CellResult {
   StopReason stop = StopReason::kRunning;
   int64_t surplus = 0;  ///< Finished trials beyond the stop rule's n, not used.
   Summary accuracy;     ///< Over trials; accuracy.count is the number of trials used.
-  Interval ci;          ///< 95 % Student-t interval of the mean accuracy over maps.
+  /// 95 % Student-t interval of the mean accuracy over maps; the standard deviation counts as one
+  /// image's share at least, here and below.
+  Interval ci;
   /// The interval to read where |skew| > 0.5: Hall's, at 97 % where a half-width rule ended the
   /// cell, since looking at the data costs coverage, else at 95 %.
   std::optional<Interval> skew_ci;
@@ -60,6 +62,7 @@ struct CellResult {
   int64_t images = 0;              ///< Images a trial.
   std::vector<double> accuracies;  ///< Used trials, in order (control variate applied).
   double sdc1() const { return sdc1_right + sdc1_wrong; }
+  const Interval& interval() const { return skew_ci ? *skew_ci : ci; }  ///< The one to read.
 };
 
 /// Accuracy of model b minus model a on common maps and images: "these two networks".
@@ -71,8 +74,11 @@ struct PairResult {
   int64_t trials = 0;
   double difference = 0;
   double sd = 0;
-  Interval ci;              ///< 95 % Student-t.
-  double p_value = 1;       ///< Two-sided.
+  double skew = 0;
+  /// 95 % Student-t; Hall's where |skew| > 0.5, with the levels of CellResult::skew_ci. The
+  /// standard deviation counts as one image's share at least, here and in the p-value.
+  Interval ci;
+  double p_value = 1;       ///< Two-sided, by the same method.
   double holm_p_value = 1;  ///< Adjusted over all pairs and cells of the plan.
 };
 
@@ -82,14 +88,20 @@ PairResult compare_cells(const CellResult& a, const CellResult& b);
 void adjust_pairs(std::vector<PairResult>& pairs);
 
 /// The largest rate (or number of faults, in a plan of counts) that costs at most `tolerated_drop`
-/// of mean accuracy, between the plan's rates by linear interpolation in log10(rate).
+/// of mean accuracy, counted from below, with the measured rates that bracket it: up to ci.low
+/// every cell's interval lies above the wanted accuracy, at ci.high one lies below it. A number
+/// that lies outside the measured rates is the nearest of them, with a flag.
 struct ToleranceResult {
   int64_t model = 0;
   int64_t kind = 0;
-  double rate = 0;           ///< 0 where the lowest rate of the plan already costs more.
-  Interval ci;               ///< From the curves of the cells' interval ends.
-  bool beyond = false;       ///< The highest rate of the plan still costs less: rate is that one.
-  bool high_beyond = false;  ///< The same for ci.high.
+  /// Estimate: the loss grows as a power of the rate between the two rates whose means lie on
+  /// either side of the wanted accuracy.
+  double rate = 0;
+  Interval ci;               ///< The bracket.
+  bool below = false;        ///< The lowest rate's mean costs more: the estimate is less than rate.
+  bool low_below = false;    ///< The lowest rate may cost more: the low end is less than ci.low.
+  bool beyond = false;       ///< No rate's mean costs more: the estimate is at least rate.
+  bool high_beyond = false;  ///< No rate surely costs more: the high end is at least ci.high.
 };
 
 /// Single-fault campaigns: the share of faults that matter, in one stratum of layer and bit.
@@ -117,10 +129,12 @@ struct PlanResult {
   std::string created;        ///< ISO 8601, UTC.
   std::string finished;       ///< Time of the last trial; "" before the first.
   std::string dataset;        ///< "fashion-mnist"
+  std::string data;           ///< What --data took: the same, or the path of own data.
   std::string dataset_hash;
   int64_t dataset_images = 0;  ///< Images of the estimand.
   uint64_t seed = 0;
   double tolerated_drop = 0.01;
+  std::optional<double> search_within;  ///< A search for the tolerable rate: see Plan.
   /// Wanted accuracy for the yield: the plan's, or a model's golden accuracy - tolerated_drop.
   std::optional<double> wanted_accuracy;
   bool single_fault = false;

@@ -47,7 +47,11 @@ Interval skew_interval(const Summary& sample, double confidence = 0.95);
 Interval clopper_pearson(int64_t successes, int64_t count, double confidence = 0.95);
 
 /// Two-sided p-value of "the mean is 0" by Student's t; 1 for fewer than two values.
+double student_p_value(const Summary& differences);
 double student_p_value(std::span<const double> differences);
+/// The same by Hall's transformation: below 1 - confidence just where skew_interval(differences,
+/// confidence) does not hold 0.
+double skew_p_value(const Summary& differences);
 
 /// Holm's step-down adjusted p-values, in the order given (Holm, Scand. J. Statist. 6, 1979).
 std::vector<double> holm_adjusted(std::span<const double> p_values);

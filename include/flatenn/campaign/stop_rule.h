@@ -11,16 +11,19 @@ enum class StopReason {
   kRunning,    ///< More trials are wanted: interrupted, or another process is still at it.
   kTrials,     ///< The wanted number of trials is there.
   kHalfWidth,  ///< The interval is as narrow as wanted.
+  kDecided,    ///< The interval lies on one side of the limit.
   kTimeLimit,  ///< The time was over first; not reproducible.
 };
 std::string to_string(StopReason reason);
 
-/// When a cell has enough trials. Both limits look at the contiguous prefix of trials alone, at the
+/// When a cell has enough trials. All limits look at the contiguous prefix of trials alone, at the
 /// checkpoints n = 20, 30, 45, ... and at max_trials, so the n it settles on does not depend on the
 /// order in which trials end, on threads or on interruptions.
 struct StopRule {
   int64_t max_trials = 100;
   std::optional<double> half_width;  ///< Of the 95 % Student-t interval of the mean.
+  /// An accuracy: the cell ends once the interval to read, at 99 %, lies above or below it.
+  std::optional<double> limit;
   /// The standard deviation counts as at least this: one image's share. A few equal trials would
   /// otherwise look like certainty.
   double sd_floor = 0;
