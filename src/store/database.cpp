@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,6 +28,15 @@ std::string file_uri(const std::filesystem::path& path, bool immutable) {
     }
   }
   return immutable ? uri + "?immutable=1" : uri;
+}
+
+/// A failed write that SQLite calls an I/O error: of the "-shm" file on a full disk, for instance.
+bool is_out_of_space(sqlite3* handle, const std::filesystem::path& path) {
+  const int error = handle != nullptr ? sqlite3_system_errno(handle) : 0;
+  if (error == ENOSPC || error == EDQUOT) return true;
+  struct statvfs volume {};
+  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  return ::statvfs(folder.c_str(), &volume) == 0 && volume.f_bavail == 0;
 }
 
 /// What a user can do about a failure, or null where SQLite's own words are all there is.
@@ -60,10 +70,17 @@ bool may_write(const std::filesystem::path& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0;
 }
 
+/// SQLite would wait for ever for what a pipe says.
 void check_openable(const std::filesystem::path& path, Store::Access access) {
+  FLATENN_CHECK(!path.empty(), "the path of a result file is empty");
   std::error_code none;
-  FLATENN_CHECK(!std::filesystem::is_directory(path, none), path.string(),
-                ": is a folder, not a file");
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  FLATENN_CHECK(!std::filesystem::is_directory(status), path.string(), ": is a folder, not a file");
+  FLATENN_CHECK(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status),
+                path.string(), ": is not a regular file");
+  FLATENN_CHECK(error != std::errc::too_many_symbolic_link_levels, path.string(), ": ",
+                error.message());
   if (access == Store::Access::kRead) {
     FLATENN_CHECK(is_there(path), path.string(), ": there is no such file");
     return;
@@ -76,6 +93,24 @@ void check_openable(const std::filesystem::path& path, Store::Access access) {
   FLATENN_CHECK(may_write(folder), path.string(), ": is in a read-only folder, ", folder.string());
 }
 
+std::filesystem::path log_of(const std::filesystem::path& path) { return path.string() + "-wal"; }
+
+bool has_no_bytes(const std::filesystem::path& path) {
+  std::error_code none;
+  return std::filesystem::file_size(path, none) == 0;
+}
+
+/// Readers leave the empty files beside a database that SQLite makes for them; a writer that is the
+/// last to close takes them away. Where that is not allowed they stay, and harm nothing.
+void take_away_empty_log(const std::filesystem::path& path) {
+  const std::filesystem::path log = log_of(path);
+  if (!is_there(log) || !has_no_bytes(log) || !may_write(path)) return;
+  sqlite3* writer = nullptr;
+  if (sqlite3_open_v2(path.c_str(), &writer, SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK)
+    sqlite3_exec(writer, "PRAGMA schema_version", nullptr, nullptr, nullptr);
+  sqlite3_close(writer);
+}
+
 }  // namespace
 
 Database::Database(std::filesystem::path path, Store::Access access, int busy_timeout_ms)
@@ -86,8 +121,8 @@ Database::Database(std::filesystem::path path, Store::Access access, int busy_ti
     pragma("schema_version");  // the first read: SQLite opens lazily
   } catch (const Error&) {
     // A finished file in a read-only folder cannot get the files that WAL reading wants beside it.
-    const std::filesystem::path wal = path_.string() + "-wal";
-    const bool settled = !is_there(wal) || std::filesystem::file_size(wal) == 0;
+    const std::filesystem::path wal = log_of(path_);
+    const bool settled = !is_there(wal) || has_no_bytes(wal);
     const bool not_writable = handle_ != nullptr && (sqlite3_errcode(handle_) == SQLITE_CANTOPEN ||
                                                      sqlite3_errcode(handle_) == SQLITE_READONLY);
     close();
@@ -104,7 +139,10 @@ Database::Database(std::filesystem::path path, Store::Access access, int busy_ti
   }
 }
 
-Database::~Database() { close(); }
+Database::~Database() {
+  close();
+  if (access_ == Store::Access::kRead) take_away_empty_log(path_);
+}
 
 void Database::connect(bool immutable) {
   const int flags = SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX |
@@ -133,6 +171,13 @@ Query Database::query(const char* sql) const {
   return {*this, statement};
 }
 
+sqlite3_stmt* Database::prepare(const std::string& sql) const {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr);
+  if (code != SQLITE_OK) fail(code, sql);
+  return statement;
+}
+
 void Database::execute(const std::string& sql) const {
   const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(code, sql);
@@ -140,14 +185,24 @@ void Database::execute(const std::string& sql) const {
 
 int64_t Database::pragma(const std::string& name) const {
   const std::string sql = "PRAGMA " + name;
-  sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr);
-  if (code != SQLITE_OK) fail(code, sql);
+  sqlite3_stmt* const statement = prepare(sql);
   const int stepped = sqlite3_step(statement);
   const int64_t value = stepped == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
   sqlite3_finalize(statement);
   if (stepped != SQLITE_ROW && stepped != SQLITE_DONE) fail(stepped, sql);
   return value;
+}
+
+void Database::back_up(const std::filesystem::path& copy) const {
+  constexpr int kAllPages = -1;
+  FLATENN_CHECK(!is_there(copy), copy.string(), ": is there already");
+  const Database target(copy, Store::Access::kWrite);
+  sqlite3_backup* const backup = sqlite3_backup_init(target.handle_, "main", handle_, "main");
+  if (backup == nullptr) target.fail(sqlite3_errcode(target.handle_), "backup");
+  sqlite3_backup_step(backup, kAllPages);
+  const int code = sqlite3_backup_finish(backup);
+  if (code != SQLITE_OK) target.fail(code, "backup");
+  target.execute("PRAGMA journal_mode = DELETE");  // one file, with nothing beside it
 }
 
 int64_t Database::changes() const { return sqlite3_changes64(handle_); }
@@ -165,7 +220,8 @@ void Database::check_same_file() const {
 }
 
 void Database::fail(int code, std::string_view statement) const {
-  const char* const words = plain_words(code);
+  const bool full = (code & 0xff) == SQLITE_IOERR && is_out_of_space(handle_, path_);
+  const char* const words = plain_words(full ? SQLITE_FULL : code);
   const std::string system = handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
   if (words != nullptr)
     throw Error(detail::concat(path_.string(), ": ", words, " (SQLite: ", system, ")"));

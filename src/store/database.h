@@ -61,8 +61,11 @@ class Database {
 
   /// `sql` is prepared once a connection and must stay valid (a literal).
   Query query(const char* sql) const;
+  /// Of any text; whoever asks for it finalizes it, before the connection ends.
+  sqlite3_stmt* prepare(const std::string& sql) const;
   void execute(const std::string& sql) const;  ///< One or more statements without parameters.
   int64_t pragma(const std::string& name) const;
+  void back_up(const std::filesystem::path& copy) const;  ///< Into a new file.
   int64_t changes() const;
   int64_t last_insert_id() const;
   bool is_busy() const;  ///< Whether the last failure was another connection's lock.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -68,6 +69,16 @@ void turn_on_wal(const Database& database) {
   }
 }
 
+/// A file in WAL mode that holds nothing was copied without the "-wal" that held it all.
+std::string lost_log_hint(const Database& database) {
+  constexpr std::streamoff kReadVersion = 19;  // of SQLite's file header: 2 is WAL
+  std::ifstream file(database.path(), std::ios::binary);
+  file.seekg(kReadVersion);
+  if (file.get() != 2) return "";
+  return "; if it was copied, " + database.path().filename().string() +
+         "-wal was left behind: copy both, or use flatenn results FILE --save-copy";
+}
+
 void check_origin(const Database& database, int64_t newest) {
   const std::string path = database.path().string();
   FLATENN_CHECK(database.pragma("application_id") == kApplicationId, path,
@@ -86,10 +97,10 @@ void prepare_schema(const Database& database, std::span<const char* const> steps
   const bool fresh = database.pragma("schema_version") == 0;
   if (!fresh) check_origin(database, newest);
   if (database.access() == Store::Access::kRead) {
-    FLATENN_CHECK(!fresh && database.pragma("user_version") == newest, database.path().string(),
-                  fresh ? ": holds no campaigns (the file is empty)"
-                        : ": has an older schema version; run a campaign on it to bring it to ",
-                  fresh ? std::string() : std::to_string(newest));
+    FLATENN_CHECK(!fresh, database.path().string(), ": holds no campaigns (the file is empty)",
+                  lost_log_hint(database));
+    FLATENN_CHECK(database.pragma("user_version") == newest, database.path().string(),
+                  ": has an older schema version; run a campaign on it to bring it to ", newest);
     return;
   }
   // WAL lets readers look on while a campaign writes. Each commit survives a crash of the process;

@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "flatenn/base/error.h"
+#include "flatenn/base/log.h"
+#include "store/check.h"
 #include "store/database.h"
 #include "store/schema.h"
 
@@ -46,8 +49,19 @@ Store::~Store() = default;
 Store Store::open(const std::filesystem::path& path, Access access, int busy_timeout_ms) {
   Store store(std::make_unique<Database>(path, access, busy_timeout_ms));
   prepare_schema(*store.database_);
+  check_contents(*store.database_);
   return store;
 }
+
+void Store::settle() const {
+  try {
+    database_->execute("PRAGMA wal_checkpoint(PASSIVE)");
+  } catch (const Error& error) {
+    log::debug("settle: ", error.what());  // what stays in the log is stored no less
+  }
+}
+
+void Store::save_copy(const std::filesystem::path& copy) const { database_->back_up(copy); }
 
 const std::filesystem::path& Store::path() const { return database_->path(); }
 

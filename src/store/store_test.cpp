@@ -37,7 +37,7 @@ TEST(Store, GivesBackWhatWasStored) {
   const Store store = Store::open(folder / "a.db", Store::Access::kRead);
   const PlanRow plan = store.find_plan("first").value();
   EXPECT_EQ(plan.id, id);
-  EXPECT_EQ(plan.fingerprint, "f-first");
+  EXPECT_EQ(plan.fingerprint, sha256_hex(plan.settings));
   EXPECT_EQ(store.plan_models(id).at(0).metadata.at("recipe"), "saq");
   EXPECT_EQ(store.cells(id).size(), 2U);
   EXPECT_EQ(store.trials(id, 1), (std::vector{small_trial(1, 0), small_trial(1, 3)}));
@@ -50,6 +50,75 @@ TEST(Store, GivesBackWhatWasStored) {
   EXPECT_EQ(store.model("m1").value().weight_bits, 96);
   EXPECT_EQ(store.runs(id).at(0).end, "done");
   EXPECT_EQ(store.runs(id).at(0).trials, 2);
+}
+
+TEST(Store, ACopyOfTheFileAloneHoldsWhatAFinishedRunStored) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t id = add_small_plan(store, "first");
+  Worker worker(store, {.plan = id, .engine = "reference", .threads = 1});
+  worker.record(std::array{small_trial(0, 0)});
+  worker.finish("done");
+  std::filesystem::copy_file(folder / "a.db", folder / "b.db");
+  EXPECT_EQ(Store::open(folder / "b.db", Store::Access::kRead).trial_count(id), 1);
+}
+
+TEST(Store, LeavesNothingBesideTheFile) {
+  const TemporaryFolder folder;
+  {
+    Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+    const int64_t id = add_small_plan(store, "first");
+    Worker worker(store, {.plan = id, .engine = "reference", .threads = 1});
+    worker.record(std::array{small_trial(0, 0)});
+    worker.finish("done");
+  }
+  for (const char* const beside : {"a.db-wal", "a.db-shm"})
+    EXPECT_FALSE(std::filesystem::exists(folder / beside)) << beside;
+}
+
+TEST(Store, LeavesNothingBesideAFileThatIsRead) {
+  const TemporaryFolder folder;
+  int64_t id = 0;
+  {
+    Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+    id = add_small_plan(store, "first");
+  }
+  EXPECT_EQ(Store::open(folder / "a.db", Store::Access::kRead).trial_count(id), 0);
+  for (const char* const beside : {"a.db-wal", "a.db-shm"})
+    EXPECT_FALSE(std::filesystem::exists(folder / beside)) << beside;
+}
+
+TEST(Store, AReaderLeavesTheLogOfAWriterAlone) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t id = add_small_plan(store, "first");
+  { const Store reader = Store::open(folder / "a.db", Store::Access::kRead); }
+  EXPECT_TRUE(std::filesystem::exists(folder / "a.db-wal"));
+  Worker worker(store, {.plan = id, .engine = "reference", .threads = 1});
+  worker.record(std::array{small_trial(0, 0)});
+  EXPECT_EQ(Store::open(folder / "a.db", Store::Access::kRead).trial_count(id), 1);
+}
+
+TEST(Store, SavesACopyWhileTheFileIsWritten) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t id = add_small_plan(store, "first");
+  Worker worker(store, {.plan = id, .engine = "reference", .threads = 1});
+  worker.record(std::array{small_trial(0, 0)});
+  const Store reader = Store::open(folder / "a.db", Store::Access::kRead);
+  reader.save_copy(folder / "b.db");
+  EXPECT_FALSE(std::filesystem::exists(folder / "b.db-wal"));
+  EXPECT_EQ(Store::open(folder / "b.db", Store::Access::kRead).trial_count(id), 1);
+  EXPECT_THAT(error_of([&] { reader.save_copy(folder / "b.db"); }),
+              HasSubstr("b.db: is there already"));
+}
+
+TEST(Store, NamesTheLogThatACopyLacks) {
+  const TemporaryFolder folder;
+  Database(folder / "a.db", Store::Access::kWrite).execute("PRAGMA journal_mode = WAL");
+  EXPECT_THAT(error_of([&] { Store::open(folder / "a.db", Store::Access::kRead); }),
+              HasSubstr("a.db: holds no campaigns (the file is empty); if it was copied, a.db-wal "
+                        "was left behind"));
 }
 
 TEST(Store, TellsOnlyNewTrials) {

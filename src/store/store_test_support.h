@@ -6,6 +6,7 @@
 
 #include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/hash.h"
 #include "flatenn/store/store.h"
 
 namespace flatenn::store {
@@ -22,6 +23,19 @@ std::string error_of(const Body& body) {
   return "";
 }
 
+/// As much of a plan's JSON as the store looks at.
+inline std::string small_settings(int64_t levels) {
+  std::string text = R"({"dataset": {"images": 4}, "kinds": [{}], "models": [{}], "levels": [)";
+  for (int64_t i = 0; i < levels; ++i) text += i == 0 ? "{}" : ", {}";
+  return text + R"(], "single_fault": null, "trials": 2000000})";
+}
+
+inline std::string small_layout(int64_t levels) {
+  std::string text = R"({"models": [{"goldens": ["m1"], "strata": []}], "levels": [)";
+  for (int64_t i = 0; i < levels; ++i) text += i == 0 ? "\"\"" : ", \"\"";
+  return text + R"(], "tolerated_drop": 0.01, "wanted_accuracy": null})";
+}
+
 /// Stores a plan of one model, one kind and `levels` levels; returns its id.
 inline int64_t add_small_plan(Store& store, const std::string& name, int64_t levels = 2) {
   store.add_dataset({.hash = "d1", .name = "mnist", .split = "test", .images = 4});
@@ -32,9 +46,9 @@ inline int64_t add_small_plan(Store& store, const std::string& name, int64_t lev
   }
   PlanRow plan;
   plan.name = name;
-  plan.fingerprint = "f-" + name;
-  plan.settings = "{}";
-  plan.layout = "{}";
+  plan.settings = small_settings(levels);
+  plan.fingerprint = sha256_hex(plan.settings);
+  plan.layout = small_layout(levels);
   plan.version = "0.1.0";
   plan.created = "2025-01-31T12:00:00Z";
   plan.dataset = "d1";

@@ -1,6 +1,7 @@
 #include "flatenn/store/worker.h"
 
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -15,6 +16,7 @@ namespace flatenn::store {
 namespace {
 
 constexpr auto kHeartbeat = std::chrono::seconds(5);
+constexpr auto kSettle = std::chrono::seconds(30);
 
 int64_t register_worker(const Database& database, const Worker::Description& description) {
   Query query = database.query(
@@ -38,7 +40,8 @@ void free_dead_claims(const Database& database) {
       const int64_t id = query.integer();
       const bool same_space = query.text() == here;
       const int64_t pid = query.integer();
-      const bool expired = query.real() < unix_time() - Worker::kLeaseSeconds;
+      // One from the future tells nothing either: the clock was set, or the file is damaged.
+      const bool expired = std::abs(query.real() - unix_time()) > Worker::kLeaseSeconds;
       if (expired || (same_space && !process_lives(pid))) dead.push_back(id);
     }
   }
@@ -107,8 +110,17 @@ struct Worker::State {
     ended = true;
   }
 
+  /// So that a copy of the file alone lacks little; each time costs a wait for the disk.
+  void settle_now_and_then() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - settled < kSettle) return;
+    store.settle();
+    settled = now;
+  }
+
   Store& store;
   Description description;
+  std::chrono::steady_clock::time_point settled = std::chrono::steady_clock::now();
   int64_t id;
   int64_t recorded = 0;
   bool ended = false;
@@ -160,9 +172,13 @@ void Worker::record(std::span<const TrialRow> trials) {
       .run();
   transaction.commit();
   state_->recorded += inserted;
+  if (!trials.empty()) state_->settle_now_and_then();
 }
 
-void Worker::finish(const std::string& ending) { state_->end(ending); }
+void Worker::finish(const std::string& ending) {
+  state_->end(ending);
+  state_->store.settle();
+}
 
 int64_t Worker::trials_recorded() const { return state_->recorded; }
 

@@ -31,8 +31,9 @@ struct GoldenRow {
   std::string model;    ///< Hash.
   std::string dataset;  ///< Hash.
   int64_t correct = 0;
-  double loss = 0;                   ///< Mean over the images.
-  std::vector<uint8_t> predictions;  ///< Class of each image.
+  double loss = 0;  ///< Mean over the images.
+  /// Class of each image: a byte, or two (low byte first) in networks of more than 256 classes.
+  std::vector<uint8_t> predictions;
 };
 
 struct PlanModelRow {
@@ -100,7 +101,7 @@ class Store {
 
   /// kWrite makes the file where there is none and migrates older schemas. Throws Error, one line
   /// starting with the path: not there, not a database, not flatenn's, another schema version,
-  /// read-only, locked, disk full.
+  /// read-only, locked, disk full, or with contents that flatenn cannot have written.
   static Store open(const std::filesystem::path& path, Access access, int busy_timeout_ms = 10'000);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -136,6 +137,13 @@ class Store {
                    const std::vector<CellRow>& cells);
   /// Replaces how a plan's results are told; its trials stay as they are.
   void set_layout(int64_t plan, const std::string& layout);
+
+  /// Moves what is committed from the file's "-wal" into the file itself, as far as nobody reads an
+  /// older state just now: a copy of the file alone then holds it.
+  void settle() const;
+  /// Writes all that is stored into a file of its own, whoever writes meanwhile (SQLite's backup).
+  /// Throws Error where `copy` is there already.
+  void save_copy(const std::filesystem::path& copy) const;
 
   const std::filesystem::path& path() const;
   Database& database() const;  ///< For the rest of src/store.
