@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "data/zip_file.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "train/checkpoint_file.h"
@@ -13,8 +14,11 @@ namespace flatenn::train {
 namespace {
 
 constexpr int64_t kFormat = 1;
-/// Keys that do not change what a training computes from here on, or only its last bits.
-const std::vector<std::string> kFreeKeys = {"name", "train.threads", "warm_start.run"};
+/// Keys that do not change what a training computes from here on, or only its last bits; and how
+/// long it goes on.
+const std::vector<std::string> kFreeKeys = {
+    "name",           "train.threads",      "train.epochs",
+    "warm_start.run", "warm_start.weights", "warm_start.partial"};
 
 void write_text(torch::serialize::OutputArchive& archive, const std::string& key,
                 const std::string& text) {
@@ -107,6 +111,7 @@ CheckpointHeader read_checkpoint(const std::filesystem::path& path,
                                  torch::serialize::InputArchive& archive) {
   std::istringstream content(read_file(path));
   try {
+    check_content(data::ZipFile(path));  // LibTorch's reader leaves checksums unread
     archive.load_from(content);
     const int64_t format = read_value(archive, "format").toInt();
     FLATENN_CHECK(format == kFormat, "it has format ", format, ", this program reads ", kFormat);

@@ -1,6 +1,7 @@
 #include "flatenn/train/config.h"
 
 #include "flatenn/base/error.h"
+#include "flatenn/data/own_data.h"
 
 namespace flatenn::train {
 namespace {
@@ -16,7 +17,11 @@ uint64_t read_seed(Config& config, const std::string& key, int64_t fallback) {
 
 DataOptions read_data(Config& config) {
   DataOptions data;
-  data.name = config.get_choice("data.name", data.name, {"mnist", "fashion-mnist", "cifar10"});
+  try {
+    data.name = data::settled_data_name(config.get_string("data.name", data.name));
+  } catch (const Error& error) {
+    config.fail("data.name", error.what());
+  }
   data.hold_out = config.get_int("data.hold_out", data.hold_out, kCount);
   data.hold_out_seed = read_seed(config, "data.hold_out_seed", 0);
   data.train_images = config.get_int("data.train_images", data.train_images, kCount);
@@ -90,6 +95,7 @@ OptimizerOptions read_optimizer(Config& config) {
   optimizer.decay_biases = config.get_bool("optimizer.decay_biases", optimizer.decay_biases);
   optimizer.decay_batch_norm =
       config.get_bool("optimizer.decay_batch_norm", optimizer.decay_batch_norm);
+  optimizer.clip_norm = config.get_double("optimizer.clip_norm", optimizer.clip_norm, kNotNegative);
   optimizer.scale_learning_rate = config.get_double("optimizer.scale_learning_rate",
                                                     optimizer.scale_learning_rate, kNotNegative);
   return optimizer;
@@ -185,6 +191,12 @@ TrainConfig read_train_config(Config& config) {
                 detail::concat("must be less than train.epochs = ", train.epochs, ", got ",
                                train.schedule.warmup_epochs));
   train.warm_start = config.get_string("warm_start.run", "");
+  train.warm_start_weights = config.get_string("warm_start.weights", "");
+  train.warm_start_partial = config.get_bool("warm_start.partial", false);
+  if (!train.warm_start.empty() && !train.warm_start_weights.empty())
+    config.fail("warm_start.weights", "cannot stand beside warm_start.run");
+  if (train.warm_start_partial && train.warm_start_weights.empty())
+    config.fail("warm_start.partial", "needs a warm_start.weights");
   train.encoding = fault::parse_encoding(
       config.get_choice("freeze.encoding", fault::to_string(train.encoding),
                         {"twos_complement", "offset_binary", "gray", "sign_magnitude"}));

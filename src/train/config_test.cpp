@@ -111,13 +111,15 @@ TEST(ConfigDifference, TakesAKeyThatAnOlderVersionDidNotKnowAsNeutral) {
 }
 
 TEST(ConfigDifference, NamesTheFirstKeyThatChangesTheTraining) {
-  const nlohmann::json before = {{"train", {{"epochs", 3}, {"threads", 1}}}, {"name", "a"}};
+  const nlohmann::json before = {{"train", {{"batch_size", 32}, {"epochs", 3}, {"threads", 1}}},
+                                 {"name", "a"}};
   nlohmann::json now = before;
   now["train"]["threads"] = 2;
+  now["train"]["epochs"] = 4;
   now["name"] = "b";
   EXPECT_EQ(config_difference(before, now), "");
-  now["train"]["epochs"] = 4;
-  EXPECT_EQ(config_difference(before, now), "train.epochs: 3 before, 4 now");
+  now["train"]["batch_size"] = 64;
+  EXPECT_EQ(config_difference(before, now), "train.batch_size: 32 before, 64 now");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ __device__ bool is_cut(int place, uint16_t centre, int cut, int extent) {
 }
 
 __global__ void batch_kernel(BatchShape shape, const ImagePlan* plans, const uint8_t* pixels,
-                             const uint8_t* labels, const float* table, float* out,
+                             const int64_t* labels, const float* table, float* out,
                              int64_t* labels_out) {
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t plane = static_cast<int64_t>(shape.height) * shape.width;
@@ -69,7 +69,7 @@ __global__ void sgd_kernel(const SgdEntry* entries, int count, const float* rate
 }  // namespace
 
 void launch_batch(const BatchShape& shape, const ImagePlan* plans, const uint8_t* pixels,
-                  const uint8_t* labels, const float* table, float* out, int64_t* labels_out,
+                  const int64_t* labels, const float* table, float* out, int64_t* labels_out,
                   cudaStream_t stream) {
   const int64_t elements = shape.count * shape.height * shape.width;
   batch_kernel<<<static_cast<unsigned>((elements + kThreads - 1) / kThreads), kThreads, 0,

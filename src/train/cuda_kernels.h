@@ -26,7 +26,7 @@ struct BatchShape {
 /// out[i, y, x, c] = table[c, pixel] of image plan[i].image, shifted, flipped and cut as
 /// Normalizer does, and labels_out[i]. `pixels` is [image, channel, y, x], `table` [channel, 256].
 void launch_batch(const BatchShape& shape, const ImagePlan* plans, const uint8_t* pixels,
-                  const uint8_t* labels, const float* table, float* out, int64_t* labels_out,
+                  const int64_t* labels, const float* table, float* out, int64_t* labels_out,
                   cudaStream_t stream);
 
 /// A parameter with its gradient and, with momentum, its velocity.

@@ -7,7 +7,8 @@
 
 #include "engine/cuda/cuda_engine.h"
 #include "flatenn/base/file.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 #include "flatenn/train/checkpoint.h"
 #include "flatenn/train/run.h"
 #include "train/run_testing.h"
@@ -55,8 +56,8 @@ class CudaTraining : public ::testing::Test {
   }
 
   void expect_equal(const std::string& a, const std::string& b) {
-    EXPECT_EQ(net::content_hash(net::read_onnx(folder_ / a / "model.onnx")),
-              net::content_hash(net::read_onnx(folder_ / b / "model.onnx")));
+    EXPECT_EQ(net::content_hash(interop::read_onnx(folder_ / a / "model.onnx")),
+              net::content_hash(interop::read_onnx(folder_ / b / "model.onnx")));
     const auto one = load_run_state(folder_ / a), two = load_run_state(folder_ / b);
     ASSERT_EQ(one.size(), two.size());
     for (const auto& [name, tensor] : one) EXPECT_TRUE(torch::equal(tensor, two.at(name))) << name;

@@ -5,6 +5,8 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstring>
+#include <span>
+#include <vector>
 
 #include "flatenn/base/error.h"
 #include "train/cuda_kernels.h"
@@ -14,10 +16,14 @@ namespace {
 
 constexpr int64_t kGrain = 1024;
 
-torch::Tensor bytes_on(torch::Device device, const std::vector<uint8_t>& bytes) {
+torch::Tensor bytes_on(torch::Device device, std::span<const uint8_t> bytes) {
   torch::Tensor host = torch::empty({static_cast<int64_t>(bytes.size())}, torch::kUInt8);
   std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());
   return host.to(device);
+}
+
+torch::Tensor labels_on(torch::Device device, const std::vector<uint16_t>& labels) {
+  return torch::tensor(std::vector<int64_t>(labels.begin(), labels.end())).to(device);
 }
 
 class DeviceBatchSource : public BatchSource {
@@ -30,7 +36,7 @@ class DeviceBatchSource : public BatchSource {
                .height = static_cast<int>(images.height),
                .width = static_cast<int>(images.width)},
         pixels_(bytes_on(device, images.pixels)),
-        labels_(bytes_on(device, images.labels)),
+        labels_(labels_on(device, images.labels)),
         plans_(torch::empty({count_ * static_cast<int64_t>(sizeof(cuda::ImagePlan))},
                             torch::dtype(torch::kUInt8).device(device))) {
     torch::Tensor table = torch::empty({images.channels, 256});
@@ -73,7 +79,7 @@ class DeviceBatchSource : public BatchSource {
     FLATENN_ASSERT(index >= 0 && index < batches() && started_, "batch ", index);
     const auto* plans = static_cast<const cuda::ImagePlan*>(plans_.const_data_ptr());
     cuda::launch_batch(shape_, plans + index * options_.batch_size,
-                       pixels_.const_data_ptr<uint8_t>(), labels_.const_data_ptr<uint8_t>(),
+                       pixels_.const_data_ptr<uint8_t>(), labels_.const_data_ptr<int64_t>(),
                        table_.const_data_ptr<float>(), batch_.images.mutable_data_ptr<float>(),
                        batch_.labels.mutable_data_ptr<int64_t>(),
                        c10::cuda::getCurrentCUDAStream());

@@ -53,11 +53,11 @@ net::Layer plain_layer(const nn::LayerSpec& spec) {
   layer.src = spec.src;
   layer.dst = spec.dst;
   layer.skip = spec.skip;
-  layer.stride = spec.stride;
-  layer.pad = spec.pad;
+  layer.window.set_stride(spec.stride);
+  layer.window.set_pad(spec.pad);
   layer.groups = spec.groups;
   layer.relu = spec.relu;
-  if (!spec.multiplies()) layer.kernel = spec.kernel;
+  if (!spec.multiplies()) layer.window.set_kernel(spec.kernel);
   return layer;
 }
 

@@ -6,7 +6,7 @@
 #include "flatenn/engine/engine.h"
 #include "flatenn/engine/evaluate.h"
 #include "flatenn/engine/sparsity.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
 #include "flatenn/train/freeze.h"
 
 namespace flatenn::train {
@@ -59,7 +59,7 @@ RunResult freeze_run(const nn::ModelImpl& model, const TrainConfig& config,
   result.layer_sparsity = sparsity.layers;
 
   network->metadata["accuracy"] = accuracy_text(result.accuracy);
-  net::write_onnx(*network, onnx);
+  interop::write_onnx(*network, onnx);
   return result;
 }
 

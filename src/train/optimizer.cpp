@@ -20,6 +20,7 @@ void check_options(const OptimizerOptions& options) {
   check(is_share(options.beta2), "beta2", "in [0, 1)", options.beta2);
   check(options.epsilon > 0, "epsilon", "> 0", options.epsilon);
   check(options.weight_decay >= 0, "weight_decay", ">= 0", options.weight_decay);
+  check(options.clip_norm >= 0, "clip_norm", ">= 0", options.clip_norm);
   check(options.scale_learning_rate >= 0, "scale_learning_rate", ">= 0",
         options.scale_learning_rate);
   FLATENN_CHECK(!options.nesterov || options.momentum > 0,
@@ -56,6 +57,7 @@ class BaseOptimizer : public Optimizer {
   void step() override {
     const torch::NoGradGuard no_grad;
     ++count_;
+    clip_gradients();
     for (size_t i = 0; i < parameters_.size(); ++i) {
       RoleParameter& parameter = parameters_[i];
       if (!parameter.value.grad().defined()) continue;
@@ -90,6 +92,22 @@ class BaseOptimizer : public Optimizer {
  protected:
   virtual void update(size_t i, torch::Tensor& value, const torch::Tensor& grad, double rate,
                       double decay) = 0;
+
+  /// As torch.nn.utils.clip_grad_norm_ has it; nothing leaves the device.
+  void clip_gradients() {
+    if (options_.clip_norm == 0) return;
+    std::vector<torch::Tensor> gradients;
+    std::vector<torch::Tensor> norms;
+    for (const RoleParameter& parameter : parameters_) {
+      if (!parameter.value.grad().defined()) continue;
+      gradients.push_back(parameter.value.grad());
+      norms.push_back(gradients.back().norm());
+    }
+    if (gradients.empty()) return;
+    const torch::Tensor norm = torch::stack(norms).norm();
+    const torch::Tensor factor = (options_.clip_norm / (norm + 1e-6)).clamp_max(1);
+    for (torch::Tensor& gradient : gradients) gradient.mul_(factor);
+  }
 
   void add_state_slots(size_t slots) {
     states_.assign(slots, std::vector<torch::Tensor>(parameters_.size()));
@@ -146,6 +164,7 @@ class CudaSgd : public BaseOptimizer {
   void step() override {
     const torch::NoGradGuard no_grad;
     ++count_;
+    clip_gradients();
     std::vector<DeviceSgd::Part> parts;
     for (size_t i = 0; i < parameters().size(); ++i) {
       const RoleParameter& parameter = parameters()[i];

@@ -62,6 +62,33 @@ TEST(Optimizer, ScalesHaveALearningRateOfTheirOwn) {
   EXPECT_NEAR(t.item<double>(), before - 0.25, 1e-6);
 }
 
+TEST(Optimizer, ClipsTheGradientsNormAsLibTorchDoes) {
+  for (const double largest : {0.5, 1e6}) {
+    const nn::Model model = calibrated_model(options_for("resnet20"));
+    const auto optimizer =
+        make_optimizer(*model, {.learning_rate = 0.25, .momentum = 0, .clip_norm = largest});
+    torch::manual_seed(7);
+    std::vector<torch::Tensor> before;
+    std::vector<torch::Tensor> twins;  // with the gradients that LibTorch clips
+    for (const RoleParameter& parameter : optimizer->parameters()) {
+      torch::Tensor value = parameter.value;
+      value.mutable_grad() = torch::randn_like(value);
+      before.push_back(value.detach().clone());
+      twins.push_back(value.detach().clone().set_requires_grad(true));
+      twins.back().mutable_grad() = value.grad().clone();
+    }
+    const double norm = torch::nn::utils::clip_grad_norm_(twins, largest);
+    ASSERT_GT(norm, 1);
+    ASSERT_LT(norm, 1e6);
+    optimizer->step();
+    for (size_t i = 0; i < twins.size(); ++i) {
+      const torch::Tensor expected = before[i] - 0.25 * twins[i].grad();
+      EXPECT_TRUE(torch::allclose(optimizer->parameters()[i].value, expected, 1e-5, 1e-6))
+          << optimizer->parameters()[i].name << ", " << largest;
+    }
+  }
+}
+
 TEST(Optimizer, FusedSgdEqualsTensorOperations) {
   torch::manual_seed(3);
   for (const double momentum : {0.0, 0.9})
@@ -117,6 +144,7 @@ TEST(Optimizer, RefusesOptionsOutOfRange) {
   EXPECT_THROW(make_optimizer(*model, {.momentum = 1}), Error);
   EXPECT_THROW(make_optimizer(*model, {.learning_rate = -1}), Error);
   EXPECT_THROW(make_optimizer(*model, {.weight_decay = -1}), Error);
+  EXPECT_THROW(make_optimizer(*model, {.clip_norm = -1}), Error);
   EXPECT_THROW(make_optimizer(*model, {.momentum = 0, .nesterov = true}), Error);
   EXPECT_THROW(parse_optimizer("SGD"), Error);
 }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "flatenn/base/error.h"
-#include "flatenn/base/hash.h"
 #include "flatenn/base/random.h"
 
 namespace flatenn::train {
@@ -18,13 +17,6 @@ std::vector<int64_t> shuffled(RandomStream& stream, int64_t count) {
     std::swap(order[left - 1], order[stream.below(left)]);
   }
   return order;
-}
-
-std::string hash_of(const data::ImageSet& images) {
-  Hasher hasher;
-  hasher.update(std::as_bytes(std::span(images.pixels)));
-  hasher.update(std::as_bytes(std::span(images.labels)));
-  return hasher.hex_digest();
 }
 
 }  // namespace
@@ -77,11 +69,11 @@ data::ImageSet select_images(const data::ImageSet& images, const std::vector<int
   for (const int64_t index : indices) {
     FLATENN_CHECK(index >= 0 && index < images.count, "select_images: index ", index,
                   " is outside the set's ", images.count, " images");
-    const auto first = images.pixels.begin() + index * elements;
+    const uint8_t* const first = images.pixels.data() + index * elements;
     selected.pixels.insert(selected.pixels.end(), first, first + elements);
     selected.labels.push_back(images.labels[static_cast<size_t>(index)]);
   }
-  selected.content_hash = hash_of(selected);
+  selected.content_hash = data::content_hash(selected);
   return selected;
 }
 

@@ -17,7 +17,7 @@ data::ImageSet numbered_images(int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     images.pixels.push_back(static_cast<uint8_t>(i));
     images.pixels.push_back(static_cast<uint8_t>(i + 100));
-    images.labels.push_back(static_cast<uint8_t>(i % 10));
+    images.labels.push_back(static_cast<uint16_t>(i % 10));
   }
   return images;
 }

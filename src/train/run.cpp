@@ -11,6 +11,7 @@
 #include "flatenn/base/progress.h"
 #include "flatenn/nn/runtime.h"
 #include "flatenn/train/checkpoint.h"
+#include "flatenn/train/float_weights.h"
 #include "train/checkpoint_file.h"
 #include "train/device.h"
 #include "train/evaluate.h"
@@ -25,6 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 /// A controller that ends further than this from its target is named in a warning.
 constexpr double kSparsityTolerance = 0.02;
+/// Of guessing: accuracies below it are worth a warning.
+constexpr double kTimesChance = 1.2;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -172,7 +175,8 @@ class Session {
     data_ = request_.data;
     if (data_) return;
     data_ = std::make_shared<const RunData>(
-        load_run_data(config_.data, data::resolve_data_root(request_.data_root)));
+        load_run_data(config_.data, data::resolve_data_root(request_.data_root),
+                      {.stop_requested = request_.stop_requested}));
   }
 
   void move_data() {
@@ -206,11 +210,14 @@ class Session {
 
   void start() {
     model_ = nn::Model(config_.model);
-    if (!config_.warm_start.empty()) {
-      const auto state = load_run_state(config_.warm_start);
+    if (const std::string source = config_.warm_start + config_.warm_start_weights;
+        !source.empty()) {
+      const auto state = config_.warm_start.empty()
+                             ? read_float_weights(*model_, source, config_.warm_start_partial)
+                             : load_run_state(source);
       nn::warm_start(*model_, state);
       record_.warm_start_hash = hash_of_state(state);
-      log::info("starts from the weights of ", config_.warm_start);
+      log::info("starts from the weights of ", source);
     }
     move_model();
     if (config_.model.quant.enabled) {
@@ -232,6 +239,7 @@ class Session {
     FLATENN_CHECK(header.train_hash == data_->train.content_hash, file("checkpoint.pt").string(),
                   ": was trained on other images than data.name = ", config_.data.name,
                   " gives now");
+    say_epochs(nlohmann::json::parse(header.config));
     warn_if_runtime_differs(header, runtime_, request_.device);
     model_ = nn::Model(config_.model);
     move_model();
@@ -242,7 +250,20 @@ class Session {
     seconds_ = header.seconds;
     epoch_seconds_ = header.epoch_seconds;
     metrics_.emplace(file("metrics.jsonl"), trainer_->position() / trainer_->steps_per_epoch());
+    FLATENN_CHECK(trainer_->position() <= trainer_->total_steps(),
+                  "train.epochs: ", file("checkpoint.pt").string(), " has done ",
+                  trainer_->position() / trainer_->steps_per_epoch(),
+                  " epochs already, expected at ", "least as many, got ", config_.epochs);
     log::info("resumes after step ", trainer_->position(), " of ", trainer_->total_steps());
+  }
+
+  /// A training may go on for longer, or end sooner, than it was begun for.
+  void say_epochs(const nlohmann::json& before) const {
+    const int64_t planned = before.at("train").at("epochs");
+    if (planned == config_.epochs) return;
+    log::info("train.epochs: ", planned, " before, ", config_.epochs,
+              " now: the learning rate goes on where a schedule of ", config_.epochs,
+              " epochs has it");
   }
 
   /// Writing takes at most a twentieth of the time, apart from the writes that are needed.
@@ -378,6 +399,14 @@ class Session {
     result.images_per_second =
         static_cast<double>(trainer_->total_steps() * config_.batch_size) / seconds_;
     if (config_.accumulate != wanted_parts_) result.warnings.push_back(memory_warning());
+    if (result.accuracy * static_cast<double>(config_.model.classes) < kTimesChance) {
+      char text[160];
+      std::snprintf(text, sizeof text,
+                    "accuracy %.1f %% is hardly better than guessing one of %lld classes: training "
+                    "failed under these settings",
+                    100 * result.accuracy, static_cast<long long>(config_.model.classes));
+      result.warnings.emplace_back(text);
+    }
     const double target = config_.sparsity.target;
     if (target > 0 && std::abs(result.sparsity - target) > kSparsityTolerance) {
       char text[96];

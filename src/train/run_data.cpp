@@ -21,8 +21,9 @@ std::vector<int64_t> others(const std::vector<int64_t>& rising, int64_t count) {
 
 }  // namespace
 
-RunData load_run_data(const DataOptions& options, const std::filesystem::path& root) {
-  data::ImageSet train = data::load_image_set(options.name, data::Split::kTrain, root);
+RunData load_run_data(const DataOptions& options, const std::filesystem::path& root,
+                      const data::LoadOptions& load) {
+  data::ImageSet train = data::load_image_set(options.name, data::Split::kTrain, root, load);
   RunData data;
   if (options.hold_out > 0) {
     FLATENN_CHECK(options.hold_out < train.count, "data.hold_out = ", options.hold_out,
@@ -31,7 +32,10 @@ RunData load_run_data(const DataOptions& options, const std::filesystem::path& r
     data.test = select_images(train, held_out);
     train = select_images(train, others(held_out, train.count));
   } else {
-    data.test = data::load_image_set(options.name, data::Split::kTest, root);
+    data.test = data::load_image_set(options.name, data::Split::kTest, root, load);
+    FLATENN_CHECK(data.test.content_hash != train.content_hash, options.name,
+                  ": has no splits, so it would be tested on what it learns; set data.hold_out, or "
+                  "name the splits in a data.toml");
   }
   data.train = data::take_first(std::move(train), options.train_images);
   data.test = data::take_first(std::move(data.test), options.test_images);

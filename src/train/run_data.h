@@ -15,8 +15,10 @@ struct RunData {
   data::ImageSet test;  ///< The test split, or the images held out of the training split.
 };
 
-/// Throws Error naming file or key.
-RunData load_run_data(const DataOptions& options, const std::filesystem::path& root);
+/// Throws Error naming file or key, also where own data without splits would be learned and tested
+/// on alike; data::Interrupted.
+RunData load_run_data(const DataOptions& options, const std::filesystem::path& root,
+                      const data::LoadOptions& load = {});
 
 RunRecord::Dataset describe(const RunData& data, const DataOptions& options);
 

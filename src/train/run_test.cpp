@@ -6,12 +6,16 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/interop/safetensors.h"
+#include "flatenn/net/content_hash.h"
 #include "flatenn/train/checkpoint.h"
+#include "flatenn/train/float_weights.h"
 #include "train/run_testing.h"
 
 namespace flatenn::train {
@@ -70,7 +74,7 @@ class RunTraining : public ::testing::Test {
     return lines;
   }
   std::string network_hash(const std::string& out) {
-    return net::content_hash(net::read_onnx(folder_ / out / "model.onnx"));
+    return net::content_hash(interop::read_onnx(folder_ / out / "model.onnx"));
   }
 
   TemporaryFolder folder_;
@@ -94,7 +98,7 @@ TEST_F(RunTraining, LearnsFreezesAndFillsItsFolder) {
   ASSERT_EQ(lines.size(), 6U);
   EXPECT_LT(lines[5]["train_loss"], lines[0]["train_loss"]);
 
-  const net::Network network = net::read_onnx(folder_ / "run" / "model.onnx");
+  const net::Network network = interop::read_onnx(folder_ / "run" / "model.onnx");
   EXPECT_EQ(network.metadata.at("recipe"), "saq");
   EXPECT_EQ(network.metadata.at("activation"), "sparse");
   EXPECT_EQ(network.metadata.at("dataset"), "mnist");
@@ -150,6 +154,47 @@ TEST_F(RunTraining, AResumeUnderAnotherConfigurationNamesTheKey) {
               HasSubstr("optimizer.learning_rate: 0.05 before, 0.1 now"));
 }
 
+/// Under a schedule that does not look at the end.
+const std::vector<std::string> kConstantRate = {"schedule.kind=constant",
+                                                "schedule.warmup_epochs=0"};
+std::vector<std::string> for_epochs(int64_t epochs) {
+  std::vector<std::string> assignments = kConstantRate;
+  assignments.push_back("train.epochs=" + std::to_string(epochs));
+  return assignments;
+}
+
+TEST_F(RunTraining, AResumeForMoreEpochsEndsWhereALongerTrainingDoes) {
+  train(kEverything, "long", for_epochs(4));
+  train(kEverything, "run", for_epochs(2));
+  EXPECT_EQ(train(kEverything, "run", for_epochs(4), true).status, RunStatus::kFinished);
+  EXPECT_EQ(metrics("run"), metrics("long"));
+  EXPECT_EQ(network_hash("run"), network_hash("long"));
+  EXPECT_EQ(record("run")["config"]["train"]["epochs"], 4);
+}
+
+TEST_F(RunTraining, AResumeForFewerEpochsThanAreDoneIsRefused) {
+  train(kEverything, "run", for_epochs(3));
+  EXPECT_THAT(error_of_training(kEverything, "run", for_epochs(2), true),
+              HasSubstr("has done 3 epochs already, expected at least as many, got 2"));
+}
+
+TEST_F(RunTraining, WarnsWhereAccuracyIsThatOfGuessing) {
+  std::set<bool> seen;
+  for (int seed = 1; seed <= 12 && seen.size() < 2; ++seed) {
+    const std::string name = "run" + std::to_string(seed);
+    const TrainOutcome outcome =
+        train(kEverything, name,
+              {"optimizer.learning_rate=0", "train.epochs=2", "seed=" + std::to_string(seed)});
+    const auto& warnings = outcome.result->warnings;
+    const bool warned = std::any_of(warnings.begin(), warnings.end(), [](const auto& warning) {
+      return warning.find("hardly better than guessing one of 10 classes") != std::string::npos;
+    });
+    EXPECT_EQ(warned, outcome.result->accuracy < 0.12) << outcome.result->accuracy;
+    seen.insert(warned);
+  }
+  EXPECT_EQ(seen.size(), 2U) << "networks that are worse and better than the limit";
+}
+
 TEST_F(RunTraining, AResumeOnOtherImagesIsRefused) {
   train(kEverything, "run", {}, false, 2);
   testing::write_easy_mnist(folder_ / "data", kTrainImages - 1, kTestImages);
@@ -168,6 +213,30 @@ TEST_F(RunTraining, ADamagedCheckpointIsNamed) {
   EXPECT_THAT(error_of_training(kEverything, "run", {}, true), HasSubstr("checkpoint.pt"));
   std::ofstream(path) << "not an archive";
   EXPECT_THAT(error_of_training(kEverything, "run", {}, true), HasSubstr("checkpoint.pt"));
+}
+
+/// A bit that flips anywhere is named, or lies where nothing does.
+TEST_F(RunTraining, ACheckpointWithOneWrongBitResumesAsBeforeOrIsRefused) {
+  train(kEverything, "run", {}, false, 3);
+  const std::filesystem::path path = folder_ / "run" / "checkpoint.pt";
+  const std::string good = read_file(path);
+  train(kEverything, "run", {}, true);
+  const std::string right = network_hash("run");
+  int64_t refused = 0;
+  constexpr size_t kFlips = 60;
+  for (size_t flip = 0; flip < kFlips; ++flip) {
+    std::string damaged = good;
+    damaged[good.size() * flip / kFlips + flip] ^= static_cast<char>(1 << flip % 8);
+    write_file_atomically(path, damaged);
+    const std::string error = error_of_training(kEverything, "run", {}, true);
+    if (error.empty()) {
+      EXPECT_EQ(network_hash("run"), right) << "byte " << good.size() * flip / kFlips + flip;
+    } else {
+      EXPECT_THAT(error, HasSubstr("checkpoint.pt"));
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, static_cast<int64_t>(kFlips) / 2);
 }
 
 TEST_F(RunTraining, ADivergedTrainingKeepsTheLastGoodCheckpointAndSaysWhatToTry) {
@@ -230,6 +299,56 @@ TEST_F(RunTraining, StartsFromAFloatNetwork) {
   warm.push_back("warm_start.run=" + (folder_ / "float").string());
   EXPECT_LT(train(kEverything, "cold", still).result->accuracy, 0.5);
   EXPECT_GT(train(kEverything, "warm", warm).result->accuracy, 0.9);
+}
+
+TEST_F(RunTraining, StartsFromSafetensorsAsFromTheRunTheyCameFrom) {
+  train(kEverything, "base", {"train.epochs=2"});
+  const std::string file = (folder_ / "base.safetensors").string();
+  EXPECT_EQ(write_float_weights(folder_ / "base", file),
+            std::ssize(load_run_state(folder_ / "base")));
+  train(kEverything, "from_run", {"warm_start.run=" + (folder_ / "base").string()});
+  train(kEverything, "from_file", {"warm_start.weights=" + file});
+  EXPECT_EQ(record("from_run")["warm_start_hash"], record("from_file")["warm_start_hash"]);
+  EXPECT_EQ(metrics("from_run"), metrics("from_file"));
+}
+
+/// Names of torch.nn.Sequential(Flatten(), Linear(784, 24), ReLU(), Linear(24, 16), ...).
+TEST_F(RunTraining, StartsFromWeightsUnderOtherNames) {
+  train(kEverything, "base",
+        {"train.epochs=2", "quant.enabled=false", "optimizer.kind=sgd", "train.ema=0",
+         "sparsity.penalty=none", "sparsity.target=0"});
+  const std::string file = (folder_ / "base.safetensors").string();
+  write_float_weights(folder_ / "base", file);
+  interop::TensorFile tensors = interop::read_safetensors(file);
+  for (interop::StoredTensor& tensor : tensors.tensors) {
+    const int index = 2 * (tensor.name.at(2) - '0') - 1;  // "fc1.weight" -> "1.weight"
+    tensor.name = std::to_string(index) + tensor.name.substr(3);
+  }
+  interop::write_safetensors(tensors, file);
+  train(kEverything, "from_run", {"warm_start.run=" + (folder_ / "base").string()});
+  train(kEverything, "from_file", {"warm_start.weights=" + file});
+  EXPECT_EQ(metrics("from_run"), metrics("from_file"));
+}
+
+TEST_F(RunTraining, AFileThatLacksWeightsIsNamedAndFitsInPart) {
+  train(kEverything, "base", {"train.epochs=2"});
+  const std::string file = (folder_ / "base.safetensors").string();
+  write_float_weights(folder_ / "base", file);
+  interop::TensorFile tensors = interop::read_safetensors(file);
+  EXPECT_THAT(error_of_training(kEverything, "wide",
+                                {"warm_start.weights=" + file, "model.hidden=[24, 17]"}),
+              HasSubstr("expected shape [17, 24], got [16, 24]"));
+  std::erase_if(tensors.tensors, [](const auto& tensor) { return tensor.name == "fc3.bias"; });
+  interop::write_safetensors(tensors, file);
+  EXPECT_THAT(error_of_training(kEverything, "run", {"warm_start.weights=" + file}),
+              HasSubstr("base.safetensors: holds nothing for fc3.bias of mlp"));
+  train(kEverything, "part", {"warm_start.weights=" + file, "warm_start.partial=true"});
+  write_file_atomically(folder_ / "net.pt", "PK\x03\x04");
+  EXPECT_THAT(error_of_training(kEverything, "run",
+                                {"warm_start.weights=" + (folder_ / "net.pt").string()}),
+              HasSubstr("is a pickle, which can run code"));
+  EXPECT_THAT(error_of_training(kEverything, "run", {"warm_start.weights=a", "warm_start.run=b"}),
+              HasSubstr("warm_start.weights"));
 }
 
 TEST_F(RunTraining, AWarmStartFromNowhereIsNamed) {

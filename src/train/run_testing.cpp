@@ -18,7 +18,7 @@ std::string big_endian(int64_t value) {
 }
 
 void write(const std::filesystem::path& path, const std::string& header,
-           const std::vector<uint8_t>& bytes) {
+           std::span<const uint8_t> bytes) {
   std::ofstream file(path, std::ios::binary);
   file << header;
   file.write(reinterpret_cast<const char*>(bytes.data()),
@@ -31,7 +31,7 @@ void write_split(const std::filesystem::path& folder, const std::string& prefix,
         big_endian(0x803) + big_endian(images.count) + big_endian(kExtent) + big_endian(kExtent),
         images.pixels);
   write(folder / (prefix + "-labels-idx1-ubyte"), big_endian(0x801) + big_endian(images.count),
-        images.labels);
+        std::vector<uint8_t>(images.labels.begin(), images.labels.end()));
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ data::ImageSet easy_images(int64_t count, uint64_t seed) {
         images.pixels.push_back(static_cast<uint8_t>(random.below(60) + (bright ? 180 : 0)));
       }
     }
-    images.labels.push_back(static_cast<uint8_t>(label));
+    images.labels.push_back(static_cast<uint16_t>(label));
   }
   images.content_hash = std::to_string(seed);
   return images;

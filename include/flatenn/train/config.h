@@ -55,6 +55,8 @@ struct TrainConfig {
   double ema = 0;              ///< Decay a step of the averaged weights that are evaluated; 0: off.
   int64_t threads = 0;         ///< 0: all cores.
   std::string warm_start;      ///< Run folder whose weights the training starts from; empty: none.
+  std::string warm_start_weights;   ///< Instead, a safetensors file of float weights.
+  bool warm_start_partial = false;  ///< Tensors that the file lacks start at random.
   fault::Encoding encoding = fault::Encoding::kTwosComplement;  ///< Of the frozen network.
 
   bool sparse() const {

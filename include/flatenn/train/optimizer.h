@@ -29,6 +29,7 @@ struct OptimizerOptions {
   double weight_decay = 0;           ///< Of weights; for kAdamW decoupled from the gradient.
   bool decay_biases = false;         ///< Weight decay on biases too.
   bool decay_batch_norm = false;     ///< Weight decay on batch norm's parameters too.
+  double clip_norm = 0;              ///< Largest Euclidean norm of all gradients together; 0: any.
   double scale_learning_rate = 1.0;  ///< Of quantizer scales (log domain), times learning_rate.
 };
 
