@@ -30,6 +30,14 @@ bool are_replicates(const campaign::PlanResult& plan, const std::vector<int64_t>
   return true;
 }
 
+/// "The first seed" is the lowest one, in whatever order the database lists the networks.
+void sort_by_seed(const campaign::PlanResult& plan, std::vector<int64_t>& models) {
+  const auto seed = [&](int64_t model) {
+    return plan.models[static_cast<size_t>(model)].training_seed().value_or(0);
+  };
+  std::sort(models.begin(), models.end(), [&](int64_t a, int64_t b) { return seed(a) < seed(b); });
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> split_arm(const std::string& arm) {
@@ -65,8 +73,9 @@ std::vector<Arm> arms_of(const campaign::PlanResult& plan) {
   std::vector<Arm> arms;
   for (const std::string& name : order) {
     const auto [recipe, activation] = split_arm(name);
-    const auto& models = groups[name];
+    auto& models = groups[name];
     const bool together = !recipe.empty() && are_replicates(plan, models);
+    if (together) sort_by_seed(plan, models);
     for (size_t i = 0; i < models.size(); ++i) {
       if (together && i > 0) {
         arms.back().models.push_back(models[i]);

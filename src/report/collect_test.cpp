@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "base/temporary_folder.h"
 #include "flatenn/base/error.h"
@@ -112,6 +113,56 @@ TEST_F(Collect, NamesTheLineOfDamagedMetrics) {
   write("run.json", "{}");
   write("metrics.jsonl", "{\"epoch\": 1}\nxx\n{\"epoch\": 3}\n");
   EXPECT_THAT(message(folder_), HasSubstr("metrics.jsonl:2: not a JSON object"));
+}
+
+TEST_F(Collect, LeavesOutWhatIsNoFileAndNeverWaitsForIt) {
+  write("run.json", "{}");
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.db").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.json").c_str(), 0600), 0);
+  fs::create_directory(folder_ / "sub");
+  ASSERT_EQ(::mkfifo((folder_ / "sub/run.json").c_str(), 0600), 0);
+  fs::create_symlink("loop", folder_ / "loop");
+  fs::create_symlink("absent", folder_ / "dangling.json");
+  const Findings findings = collect({folder_});
+  EXPECT_EQ(findings.runs.size(), 1U);
+  EXPECT_THAT(findings.left_out,
+              ::testing::ElementsAre(HasSubstr("loop: "), HasSubstr("pipe.db: is not a regular"),
+                                     HasSubstr("pipe.json: is not a regular file"),
+                                     HasSubstr("run.json: is not a regular file")));
+}
+
+TEST_F(Collect, RefusesANamedPathThatIsNoFile) {
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.db").c_str(), 0600), 0);
+  EXPECT_THAT(message(folder_ / "pipe.db"), HasSubstr("pipe.db: is not a regular file"));
+  EXPECT_THAT(message(folder_), HasSubstr("pipe.db: is not a regular file"));
+  fs::create_symlink("loop.db", folder_ / "loop.db");
+  EXPECT_THAT(message(folder_ / "loop.db"), HasSubstr("loop.db: "));
+}
+
+TEST_F(Collect, LeavesOutForeignAndDamagedFilesOfAFolder) {
+  write("a/run.json", "{}");
+  write("b/run.json", "[1]");
+  write("c/foreign.db", "not a database");
+  write("c/landscape.json", R"({"flatenn_result": "landscape", "result": {"settings": 3}})");
+  const Findings findings = collect({folder_});
+  EXPECT_EQ(findings.runs.size(), 1U);
+  EXPECT_TRUE(findings.artifacts.empty());
+  EXPECT_THAT(
+      findings.left_out,
+      ::testing::ElementsAre(HasSubstr("run.json: expected"), HasSubstr("foreign.db: is not"),
+                             HasSubstr("landscape.json: is not as flatenn writes it")));
+}
+
+TEST_F(Collect, TakesAFileOnceHoweverOftenItIsMet) {
+  write("a/run.json", "{}");
+  write("a/cost.json", R"({"flatenn_result": "other"})");
+  fs::create_hard_link(folder_ / "a/cost.json", folder_ / "cost.json");
+  fs::create_directory_symlink(folder_, folder_ / "a/again");
+  fs::create_directory_symlink(folder_ / "a", folder_ / "b");
+  const Findings findings = collect({folder_, folder_ / "a", folder_ / "b/run.json", folder_});
+  EXPECT_EQ(findings.runs.size(), 1U);
+  EXPECT_EQ(findings.artifacts.size(), 1U);
+  EXPECT_TRUE(findings.left_out.empty());
 }
 
 TEST_F(Collect, SaysWhatIsWrongWithAPath) {

@@ -62,7 +62,7 @@ std::vector<Comparison> activation_comparisons(const std::vector<Arm>& arms) {
   for (const Arm& arm : arms) {
     const Arm* standard = find_arm(arms, arm.recipe, "standard");
     if (arm.recipe.empty() || arm.activation != "sparse" || standard == nullptr) continue;
-    comparisons.push_back({"sparse − standard, " + arm.recipe, arm, *standard});
+    comparisons.push_back({"standard − sparse, " + arm.recipe, *standard, arm});
   }
   return comparisons;
 }

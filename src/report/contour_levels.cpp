@@ -19,6 +19,8 @@ std::vector<double> contour_levels(const Contour& contour) {
       high = std::max(high, value);
     }
   }
+  low = contour.low.value_or(low);
+  high = contour.high.value_or(high);
   if (high == 0) low = high = 1;
   if (low == high) high = 2 * low;
   std::vector<double> levels;

@@ -2,19 +2,15 @@
 #include "flatenn/base/file.h"
 #include "flatenn/report/report.h"
 #include "report/figure_table.h"
+#include "report/make_folder.h"
 
 namespace flatenn::report {
 namespace {
 
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  FLATENN_CHECK(!failure, folder.string(), ": the folder cannot be made: ", failure.message());
-}
-
 /// The numbers of a block that has any.
 std::optional<Table> numbers_of(const Block& block) {
   if (const auto* table = std::get_if<Table>(&block)) return *table;
+  if (const auto* designer = std::get_if<Designer>(&block)) return designer->table;
   if (const auto* figure = std::get_if<Figure>(&block)) return table_of(*figure);
   if (const auto* map = std::get_if<HeatMap>(&block)) return table_of(*map);
   if (const auto* contour = std::get_if<Contour>(&block)) return table_of(*contour);
@@ -30,6 +26,12 @@ int64_t write_picture(const Block& block, const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  FLATENN_CHECK(!failure, folder.string(), ": the folder cannot be made: ", failure.message());
+}
 
 int64_t write_tables(const Findings& findings, const std::filesystem::path& folder) {
   make_folder(folder);

@@ -8,6 +8,7 @@
 
 #include "flatenn/report/report.h"
 #include "report/contour_levels.h"
+#include "report/end_labels.h"
 #include "report/figure_table.h"
 #include "report/plotly.h"
 #include "report/scale.h"
@@ -222,6 +223,22 @@ TEST(Palette, HasSevenDifferentColours) {
   for (int64_t i = 0; i < 7; ++i) colours.insert(palette_colour(i));
   EXPECT_EQ(colours.size(), 7u);
   EXPECT_EQ(palette_colour(7), palette_colour(0));
+}
+
+/// Of a colour "#rrggbb" (WCAG 2.2, "contrast ratio").
+double contrast_with_white(const std::string& colour) {
+  const auto channel = [&](size_t place) {
+    const double value = std::stoi(colour.substr(place, 2), nullptr, 16) / 255.0;
+    return value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
+  };
+  const double luminance = 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+  return 1.05 / (luminance + 0.05);
+}
+
+TEST(EndLabels, AreReadableOnWhite) {
+  EXPECT_NEAR(contrast_with_white("#777777"), 4.48, 0.01);  // as published examples have it
+  for (int64_t colour = 0; colour < 7; ++colour)
+    EXPECT_GE(contrast_with_white(label_colour(colour)), 4.5) << label_colour(colour);
 }
 
 }  // namespace

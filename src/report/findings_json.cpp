@@ -71,6 +71,7 @@ json pair_json(const campaign::PairResult& pair) {
           {"trials", pair.trials},
           {"difference", number(pair.difference)},
           {"sd", number(pair.sd)},
+          {"skew", number(pair.skew)},
           {"ci", interval(pair.ci)},
           {"p_value", number(pair.p_value)},
           {"holm_p_value", number(pair.holm_p_value)}};
@@ -79,6 +80,7 @@ json pair_json(const campaign::PairResult& pair) {
 json tolerance_json(const campaign::ToleranceResult& result) {
   return {{"model", result.model},       {"kind", result.kind},
           {"rate", number(result.rate)}, {"ci", interval(result.ci)},
+          {"below", result.below},       {"low_below", result.low_below},
           {"beyond", result.beyond},     {"high_beyond", result.high_beyond}};
 }
 
@@ -108,6 +110,7 @@ json plan_json(const campaign::PlanResult& plan) {
           {"dataset_images", plan.dataset_images},
           {"seed", plan.seed},
           {"tolerated_drop", plan.tolerated_drop},
+          {"search_within", plan.search_within ? json(*plan.search_within) : json(nullptr)},
           {"models", list(plan.models, model_json)},
           {"kinds", plan.kinds},
           {"levels", list(plan.levels, level_json)},
@@ -146,6 +149,7 @@ json claim_json(const Claim& claim) {
           {"kind", claim.kind},
           {"rate", claim.rate},
           {"measure", claim.measure},
+          {"quantity", claim.quantity},
           {"unit", claim.unit},
           {"seeds", claim.seeds},
           {"difference", number(claim.difference)},
@@ -166,6 +170,8 @@ Claim claim_from(const json& claim) {
           .kind = claim.at("kind"),
           .rate = claim.at("rate"),
           .measure = claim.value("measure", ""),
+          .quantity = claim.value(
+              "quantity", claim.at("id") == "sparse-loses-more" ? "accuracy kept" : "accuracy"),
           .unit = claim.value("unit", "points"),
           .seeds = claim.at("seeds"),
           .difference = claim.at("difference"),
@@ -188,7 +194,8 @@ json findings_to_json(const Findings& findings) {
           {"runs", list(findings.runs, run_json)},
           {"claims", claims_to_json(findings.claims)},
           {"artifacts", artifacts},
-          {"commands", findings.commands}};
+          {"commands", findings.commands},
+          {"left_out", findings.left_out}};
 }
 
 std::vector<Claim> claims_from_json(const json& claims) {

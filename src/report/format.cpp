@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "flatenn/base/progress.h"
+
 namespace flatenn::report {
 
 std::string exact(double value) {
@@ -43,6 +45,15 @@ std::string capitalized(std::string text) {
   return text;
 }
 
+namespace {
+
+/// XML 1.0 has no control characters but these three, not even escaped.
+bool allowed_in_xml(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 || c == '\t' || c == '\n' || c == '\r';
+}
+
+}  // namespace
+
 std::string escape_html(const std::string& text) {
   std::string out;
   out.reserve(text.size());
@@ -64,7 +75,7 @@ std::string escape_html(const std::string& text) {
         out += "&#39;";
         break;
       default:
-        out += c;
+        out += allowed_in_xml(c) ? std::string(1, c) : "\xef\xbf\xbd";  // U+FFFD
     }
   }
   return out;
@@ -74,7 +85,15 @@ std::string kind_title(const std::string& kind) {
   if (kind == "bit_flip") return "bit flips";
   if (kind == "stuck_at_0") return "stuck-at-0";
   if (kind == "stuck_at_1") return "stuck-at-1";
+  if (kind == "flip_0_to_1") return "flips 0 to 1";
+  if (kind == "flip_1_to_0") return "flips 1 to 0";
   return kind;
+}
+
+std::string short_name(const std::string& name) {
+  constexpr int64_t kMost = 40;
+  if (cut_to_columns(name, kMost) == name) return name;
+  return cut_to_columns(name, kMost - 1) + "…";
 }
 
 std::string slug(const std::string& text) {

@@ -13,7 +13,8 @@ std::string fixed(double value, int decimals);
 std::string short_number(double value);
 /// A rate as percent: "0.5 %".
 std::string rate_percent(double rate);
-/// &, <, >, " and ' replaced, so the text can stand in HTML, SVG and attributes.
+/// &, <, >, " and ' replaced, and control characters that XML forbids by U+FFFD, so the text can
+/// stand in HTML, SVG and attributes.
 std::string escape_html(const std::string& text);
 /// "1 point", "0.5 points": a count with its noun.
 std::string counted(double count, const std::string& noun);
@@ -21,6 +22,8 @@ std::string counted(double count, const std::string& noun);
 std::string capitalized(std::string text);
 /// "bit_flip" -> "bit flips", for headings.
 std::string kind_title(const std::string& kind);
+/// A name as a picture has room for it: 40 characters, the last of them "…" where it was longer.
+std::string short_name(const std::string& name);
 /// Letters and digits kept, all else '-': safe as a file name and HTML id.
 std::string slug(const std::string& text);
 

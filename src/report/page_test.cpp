@@ -11,6 +11,8 @@
 #include "flatenn/report/report.h"
 #include "report/artifacts.h"
 #include "report/assets.h"
+#include "report/format.h"
+#include "report/html.h"
 #include "report/merge_plans.h"
 #include "report/sections.h"
 #include "report/test_findings.h"
@@ -228,6 +230,51 @@ TEST(Summary, HasARowAnArmWithItsIntervalOverSeeds) {
   EXPECT_NEAR(std::get<double>(table->rows[0][2]), 91.2, 1e-9);  // 91.1, 91.2, 91.3
   // Student t of those: sd 0.1, t(0.975, 2) = 4.302653.
   EXPECT_NEAR(std::get<double>(table->rows[0][3]), 4.302653 * 0.1 / std::sqrt(3.0), 1e-6);
+}
+
+TEST(Tolerances, OutsideTheMeasuredRatesAreMarkedOnThePageInCsvAndInJson) {
+  Findings findings = testing::test_findings();
+  findings.plans[0].tolerances = {
+      {.rate = 0.001, .ci = {0.001, 0.001}, .below = true, .low_below = true},
+      {.rate = 0.05, .ci = {0.03, 0.05}, .beyond = true, .high_beyond = true}};
+  const std::vector<Section> sections = build_sections(findings);
+  const Table* table = find_table(sections, "tolerance");
+  ASSERT_NE(table, nullptr);
+  EXPECT_THAT(table_html(*table), HasSubstr("&lt;\u00a00.100"));
+  EXPECT_THAT(table_html(*table), HasSubstr("≥\u00a05.000"));
+  EXPECT_THAT(to_csv(*table), HasSubstr("0.1,0.1,0.1,1,1,0,0\n"));
+  EXPECT_THAT(to_csv(*table), HasSubstr("5,3,5,0,0,1,1\n"));
+  const nlohmann::json json = findings_to_json(findings).at("plans")[0].at("tolerances");
+  EXPECT_EQ(json[0].at("below"), true);
+  EXPECT_EQ(json[0].at("low_below"), true);
+  EXPECT_EQ(json[1].at("high_beyond"), true);
+}
+
+TEST(Differences, SpeakOfTheLowestSeedInWhateverOrderNetworksStand) {
+  Findings findings = testing::test_findings(3);
+  const std::vector<Section> expected = build_sections(findings);
+  campaign::PlanResult& plan = findings.plans[0];
+  const auto last = static_cast<int64_t>(plan.models.size()) - 1;
+  std::reverse(plan.models.begin(), plan.models.end());
+  for (campaign::CellResult& cell : plan.cells) cell.model = last - cell.model;
+  for (campaign::PairResult& pair : plan.pairs) {
+    pair.model_a = last - pair.model_a;
+    pair.model_b = last - pair.model_b;
+  }
+  const auto rows = [](const std::vector<Section>& sections) {
+    const Table* table = find_table(sections, "differences");
+    std::set<std::string> lines;
+    for (const auto& row : table->rows) {
+      std::string line;  // seeds are summed in another order: rounded
+      for (const Field& field : row) {
+        const auto* number = std::get_if<double>(&field);
+        line += number != nullptr ? fixed(*number, 9) + " " : std::get<std::string>(field) + " ";
+      }
+      lines.insert(line);
+    }
+    return lines;
+  };
+  EXPECT_EQ(rows(build_sections(findings)), rows(expected));
 }
 
 TEST(Claims, CountTheirVerdicts) {

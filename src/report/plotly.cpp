@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "report/colour_scale.h"
+#include "report/end_labels.h"
 #include "report/format.h"
 #include "report/scale.h"
+#include "report/svg_canvas.h"
 
 namespace flatenn::report {
 namespace {
@@ -93,7 +95,7 @@ json curve(const Figure& figure, const Series& series, bool in_legend) {
   const std::string& colour = palette_colour(series.style.colour);
   json trace = {{"x", coordinates(figure.x, series.x)},
                 {"y", series.y},
-                {"name", escape_html(series.name)},
+                {"name", escape_html(short_name(series.name))},
                 {"legendgroup", series.name},
                 {"showlegend", in_legend && !series.faint},
                 {"mode", series.faint  ? "lines"
@@ -126,13 +128,39 @@ json reference(const Figure& figure, const ReferenceLine& line, const Scale& x) 
   const std::vector<double> ends = figure.x.categories.empty()
                                        ? std::vector<double>{x.low(), x.high()}
                                        : std::vector<double>{0, x.high() - 0.5};
-  return {{"x", coordinates(figure.x, ends)},
-          {"y", {line.y, line.y}},
-          {"name", escape_html(line.name)},
-          {"showlegend", !line.name.empty()},
-          {"mode", "lines"},
-          {"line", {{"color", palette_colour(line.style.colour)}, {"width", 1.2}, {"dash", "dot"}}},
-          {"hovertemplate", escape_html(line.name) + ": %{y:.2f}<extra></extra>"}};
+  return {
+      {"x", coordinates(figure.x, ends)},
+      {"y", {line.y, line.y}},
+      {"name", escape_html(short_name(line.name))},
+      {"showlegend", !line.name.empty()},
+      {"legendgroup", line.series.empty() ? line.name : line.series},
+      {"mode", "lines"},
+      {"line", {{"color", palette_colour(line.style.colour)}, {"width", 1.2}, {"dash", "dot"}}},
+      {"hovertemplate", escape_html(line.name.empty() ? line.series + ", no faults" : line.name) +
+                            ": %{y:.2f}<extra></extra>"}};
+}
+
+/// A curve's name at its end; it goes with the curve when that is hidden.
+json end_label(const EndLabel& label, const Scale& x, const Scale& y) {
+  return {{"x", {x.high()}},
+          {"y", {y.value(label.position)}},
+          {"mode", "text"},
+          {"text", {escape_html(short_name(label.name))}},
+          {"textposition", "middle right"},
+          {"textfont", {{"color", label_colour(label.colour)}}},
+          {"cliponaxis", false},
+          {"hoverinfo", "skip"},
+          {"showlegend", false},
+          {"legendgroup", label.name},
+          {"meta", "end label"}};
+}
+
+/// Room for the longest of them.
+double label_margin(const std::vector<EndLabel>& labels) {
+  double widest = 0;
+  for (const EndLabel& label : labels)
+    widest = std::max(widest, text_width(short_name(label.name), 13));
+  return 12 + widest;
 }
 
 json axis_layout(const Axis& axis, const Scale& scale) {
@@ -149,6 +177,8 @@ json axis_layout(const Axis& axis, const Scale& scale) {
   }
   if (!axis.log) {
     out["range"] = {scale.low(), scale.high()};
+    if (axis.whole) out["tickformat"] = ",d";
+    if (axis.whole && scale.high() - scale.low() < 6) out["dtick"] = 1;
     return out;
   }
   out["type"] = "log";
@@ -195,7 +225,10 @@ json to_plotly(const Figure& figure) {
     if (!series.faint) named.push_back(series.name);
     data.push_back(curve(figure, series, first));
   }
+  const std::vector<EndLabel> labels = end_labels(figure, y);
+  for (const EndLabel& label : labels) data.push_back(end_label(label, x, y));
   json layout = common_layout();
+  if (!labels.empty()) layout["margin"]["r"] = label_margin(labels);
   layout["xaxis"] = axis_layout(figure.x, x);
   layout["yaxis"] = axis_layout(figure.y, y);
   layout["legend"] = {

@@ -44,6 +44,14 @@ std::string script(std::string_view text) {
 
 }  // namespace
 
+std::string render_live_page(const Findings& findings, int64_t seconds) {
+  std::string page = render_page(findings);
+  const std::string head = "<head>\n";
+  const size_t at = page.find(head) + head.size();
+  page.insert(at, "<meta http-equiv=\"refresh\" content=\"" + std::to_string(seconds) + "\">\n");
+  return page;
+}
+
 std::string render_page(const Findings& findings) {
   const std::vector<Section> sections = build_sections(findings);
   const std::string title = escape_html(findings.title);
@@ -52,14 +60,17 @@ std::string render_page(const Findings& findings) {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>" +
       title + "</title>\n<style>\n" + std::string(page_css()) +
-      "</style>\n</head>\n<body>\n<header>\n<h1>" + title + "</h1>\n" + contents(sections) +
-      "</header>\n<main>\n";
+      "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#content\">To the content</a>\n"
+      "<header>\n<h1>" +
+      title + "</h1>\n</header>\n" + contents(sections) + "<main id=\"content\">\n";
   for (const Section& section : sections) html += section_html(section);
   html += "</main>\n<footer>Made by flatenn " + escape_html(version()) +
           ". Figures are drawn by Plotly.js (MIT licence), which this page carries.</footer>\n";
   html += data_element("flatenn-data", findings_to_json(findings));
   html += data_element("flatenn-figures", figures_json(sections));
-  html += script(plotly_js()) + script(page_js());
+  // Of another type, so that the browser shows the page before it parses a megabyte of code.
+  html += "<script type=\"text/plain\" id=\"plotly\">\n" + std::string(plotly_js()) +
+          "\n</script>\n" + script(page_js());
   return html + "</body>\n</html>\n";
 }
 

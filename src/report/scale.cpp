@@ -10,8 +10,8 @@ namespace {
 
 constexpr double kLinearMargin = 0.04;
 constexpr double kLogMargin = 0.05;
-/// Of an axis, relative to its values: less is rounding, not a difference to be shown.
-constexpr double kLeastLinearSpan = 1e-3;
+/// Of an axis, relative to its values: what differs by less would look far apart over a full width.
+constexpr double kLeastLinearSpan = 0.1;
 
 /// The largest of 1, 2, 5 x 10^n that gives at least about five steps.
 double nice_step(double span) {
@@ -52,7 +52,8 @@ Scale::Scale(const Axis& axis, const std::vector<double>& values) : axis_(axis) 
     low_ = *least * std::pow(10, -kLogMargin * span);
     high_ = *most * std::pow(10, kLogMargin * span);
   } else {
-    const double span = std::max(*most - *least, 1e-9 + kLeastLinearSpan * std::abs(*most));
+    const double span = std::max(
+        *most - *least, 1e-9 + kLeastLinearSpan * std::max(std::abs(*least), std::abs(*most)));
     const double middle = (*least + *most) / 2;
     low_ = middle - (0.5 + kLinearMargin) * span;
     high_ = middle + (0.5 + kLinearMargin) * span;
@@ -66,6 +67,11 @@ double Scale::position(double value) const {
   return (value - low_) / (high_ - low_);
 }
 
+double Scale::value(double position) const {
+  if (axis_.log) return low_ * std::pow(high_ / low_, position);
+  return low_ + position * (high_ - low_);
+}
+
 std::vector<Tick> Scale::ticks() const {
   if (axis_.categories.empty()) return axis_.log ? log_ticks() : linear_ticks();
   std::vector<Tick> ticks;
@@ -76,7 +82,8 @@ std::vector<Tick> Scale::ticks() const {
 }
 
 std::vector<Tick> Scale::linear_ticks() const {
-  const double step = nice_step(high_ - low_);
+  const double step =
+      axis_.whole ? std::max(1.0, nice_step(high_ - low_)) : nice_step(high_ - low_);
   std::vector<Tick> ticks;
   for (double i = std::ceil(low_ / step - 1e-9); i * step <= high_ * (1 + 1e-12); ++i) {
     ticks.push_back({i * step, fixed(i * step, decimals_of(step))});
@@ -113,6 +120,17 @@ std::vector<double> y_values(const Figure& figure) {
   }
   for (const ReferenceLine& line : figure.references) add(all, {line.y});
   return all;
+}
+
+void share_axes(std::vector<Figure>& figures) {
+  if (figures.size() < 2) return;
+  std::vector<double> all;
+  for (const Figure& figure : figures) add(all, y_values(figure));
+  const Scale scale(figures.front().y, all);
+  for (Figure& figure : figures) {
+    figure.y.min = scale.low();
+    figure.y.max = scale.high();
+  }
 }
 
 }  // namespace flatenn::report

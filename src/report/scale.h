@@ -20,6 +20,7 @@ class Scale {
   /// are ignored).
   Scale(const Axis& axis, const std::vector<double>& values);
 
+  double value(double position) const;  ///< The inverse of position().
   double position(double value) const;  ///< 0 at the low end, 1 at the high end; may leave [0, 1].
   double low() const { return low_; }
   double high() const { return high_; }
@@ -37,5 +38,8 @@ class Scale {
 /// Every finite x (or y, band and reference lines included) of a figure.
 std::vector<double> x_values(const Figure& figure);
 std::vector<double> y_values(const Figure& figure);
+
+/// Gives figures that stand side by side one range of y.
+void share_axes(std::vector<Figure>& figures);
 
 }  // namespace flatenn::report

@@ -28,9 +28,15 @@ struct Comparison {
   std::string title;  ///< "saq - sgd, sparse".
   Arm better, worse;
 };
+/// Accuracy of these arms over the levels under one kind of fault.
+Figure accuracy_figure(const Findings& findings, const campaign::PlanResult& plan, int64_t kind,
+                       const std::vector<Arm>& arms);
+/// Differences of accuracy over the levels; without id and title.
+Figure difference_figure(const campaign::PlanResult& plan, int64_t kind,
+                         const std::vector<Comparison>& comparisons);
 /// Each recipe against "sgd" at equal activation; without such arms, every arm against the first.
 std::vector<Comparison> recipe_comparisons(const std::vector<Arm>& arms);
-/// Sparse against standard at equal recipe.
+/// Standard against sparse at equal recipe: what sparsity costs, as the claims ask.
 std::vector<Comparison> activation_comparisons(const std::vector<Arm>& arms);
 
 }  // namespace flatenn::report

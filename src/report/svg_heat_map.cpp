@@ -22,7 +22,8 @@ class HeatMapDrawing {
  public:
   HeatMapDrawing(const HeatMap& map, SvgHeading heading)
       : map_(map), top_(heading == SvgHeading::kShown ? 40 : 10) {
-    for (const std::string& row : map.rows) left_ = std::max(left_, text_width(row, kText) + 34);
+    for (const std::string& row : map.rows)
+      left_ = std::max(left_, text_width(short_name(row), kText) + 34);
     const auto rows = static_cast<double>(std::max<size_t>(1, map.rows.size()));
     const auto columns = static_cast<double>(std::max<size_t>(1, map.columns.size()));
     cell_width_ = (kWidth - left_ - kRight) / columns;
@@ -66,7 +67,7 @@ class HeatMapDrawing {
     const size_t every_row = 1 + map_.rows.size() / 26;
     for (size_t r = 0; r < map_.rows.size(); r += every_row) {
       const double y = top_ + row_height_ * (static_cast<double>(r) + 0.5);
-      canvas_.text({left_ - 7, y + 4}, map_.rows[r], kText, Anchor::kEnd);
+      canvas_.text({left_ - 7, y + 4}, short_name(map_.rows[r]), kText, Anchor::kEnd);
     }
     const size_t every_column = 1 + map_.columns.size() / 16;
     for (size_t c = 0; c < map_.columns.size(); c += every_column) {

@@ -8,6 +8,7 @@ namespace {
 
 std::string text_of(const Field& field) {
   if (const auto* number = std::get_if<double>(&field)) return exact(*number);
+  if (const auto* bound = std::get_if<Bound>(&field)) return exact(bound->value);
   return csv_field(std::get<std::string>(field));
 }
 

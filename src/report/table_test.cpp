@@ -26,12 +26,21 @@ TEST(TableHtml, RoundsForReadingAndKeepsTheNumberForSorting) {
               HasSubstr("<td class=\"number\" data-value=\"0.6666666666666666\">0.7</td>"));
 }
 
-TEST(TableHtml, FoldsLongTablesOnly) {
-  Table table{.id = "t", .columns = {{"v", 1}}};
-  table.rows.assign(14, {1.0});
+TEST(TableHtml, MarksBoundsAndTellsMachinesByFlags) {
+  const Table table{.id = "t",
+                    .columns = {{"v", 2, "value"}, {"below", 0, "below", true}},
+                    .rows = {{Bound{0.01, "<"}, 1.0}, {0.5, 0.0}}};
+  const std::string html = table_html(table);
+  EXPECT_THAT(html, HasSubstr("data-value=\"0.01\">&lt;\u00a00.01</td></tr>"));
+  EXPECT_THAT(html, Not(HasSubstr("below")));
+  EXPECT_EQ(to_csv(table), "value,below\n0.01,1\n0.5,0\n");
+}
+
+TEST(TableHtml, FoldsWhatIsNotToBeOpen) {
+  Table table{.id = "t", .columns = {{"v", 1}}, .rows = {{1.0}, {2.0}}};
+  EXPECT_THAT(table_html(table), HasSubstr("<details><summary>Show 2 rows</summary>"));
+  table.open = true;
   EXPECT_THAT(table_html(table), Not(HasSubstr("<details>")));
-  table.rows.push_back({1.0});
-  EXPECT_THAT(table_html(table), HasSubstr("<details><summary>Show 15 rows</summary>"));
 }
 
 TEST(TableHtml, EscapesTitlesAndFields) {

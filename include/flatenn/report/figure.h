@@ -37,6 +37,7 @@ struct ReferenceLine {
   std::string name;
   double y = 0;
   Style style;
+  std::string series = "";  ///< It is hidden with the series of this name.
 };
 
 struct Axis {
@@ -44,6 +45,7 @@ struct Axis {
   bool log = false;
   std::vector<std::string> categories;  ///< Where not empty, coordinates 0, 1, ... stand for these.
   std::optional<double> min, max;       ///< Else from the data.
+  bool whole = false;                   ///< Ticks at whole numbers only: epochs, counts.
 };
 
 /// Lines or points over two axes. Drawn by to_plotly for the screen and by to_svg for print.
@@ -71,6 +73,7 @@ struct Contour {
   std::string x_title, y_title, value_title;
   std::vector<double> x, y;                 ///< Rising, at least two each.
   std::vector<std::vector<double>> values;  ///< [y][x]; those not finite or positive are left out.
+  std::optional<double> low, high;          ///< Of the colours; else from the values.
 };
 
 }  // namespace flatenn::report

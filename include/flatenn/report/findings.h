@@ -30,7 +30,10 @@ struct Claim {
   std::string kind;       ///< Of fault; empty where no faults are asked about.
   double rate = 0;
   std::string measure;  ///< What is compared, "energy, dense"; empty: accuracy under faults.
-  std::string unit;     ///< "points", "percent" (of the mean of `worse`) or "correlation".
+  /// Of what the difference is, where `measure` is empty: "accuracy", or "accuracy kept": accuracy
+  /// under faults less the fault-free one.
+  std::string quantity = "accuracy";
+  std::string unit;  ///< "points", "percent" (of the mean of `worse`) or "correlation".
   int64_t seeds = 0;
   double difference = 0;  ///< In favour of `better` (or the correlation), mean over seeds.
   /// 95 % over common maps: these two networks. Of a correlation: over all networks.
@@ -56,11 +59,14 @@ struct Findings {
   std::vector<Claim> claims;
   std::vector<Artifact> artifacts;
   std::vector<std::string> commands;  ///< That make all this again.
+  std::vector<std::string> left_out;  ///< What was found and cannot be shown: path and reason.
 };
 
 /// Reads run folders, campaign databases, study folders and result files; a folder is searched
-/// three levels deep, in alphabetical order. Throws Error with one line that names a path which is
-/// none of these, holds nothing to show, or is damaged.
+/// three levels deep, in alphabetical order. A file or plan that several paths lead to is taken
+/// once; what lies in a folder and is damaged, foreign, or no regular file is left out with the
+/// reason. Throws Error with one line that names a path which is none of these, holds nothing to
+/// show, or is damaged.
 Findings collect(const std::vector<std::filesystem::path>& paths);
 
 /// study.json's "claims".

@@ -14,6 +14,25 @@ namespace flatenn::report {
 struct Paragraph {
   std::string text;
   bool warning = false;  ///< Set apart, with the word "Warning".
+  bool lead = false;     ///< The page's answer: large.
+};
+
+/// A verdict on one claim, told at a glance.
+struct Chip {
+  std::string text;     ///< What is claimed and of whom.
+  std::string verdict;  ///< "confirmed", "refuted", "undecided".
+  std::string why;      ///< Why it is not decided; may be empty.
+};
+struct Chips {
+  std::vector<Chip> chips;
+};
+
+/// A table of what each network tolerates, which the page computes again for the accuracy that its
+/// reader asks for.
+struct Designer {
+  Table table;             ///< For the plan's tolerated drop.
+  size_t plan = 0;         ///< Index into Findings::plans.
+  double drop_points = 1;  ///< That drop, in points.
 };
 
 /// Text whose line breaks and spaces matter: commands, configurations.
@@ -22,7 +41,7 @@ struct Listing {
   std::string text;
 };
 
-using Block = std::variant<Paragraph, Figure, HeatMap, Contour, Table, Listing>;
+using Block = std::variant<Paragraph, Figure, HeatMap, Contour, Table, Listing, Chips, Designer>;
 
 /// One part of the page. A section without blocks is left out.
 struct Section {

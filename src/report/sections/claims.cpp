@@ -23,7 +23,8 @@ std::string interval_text(const Claim& claim, const std::optional<campaign::Inte
 
 std::vector<Field> accuracy_row(const Claim& claim) {
   return {claim.statement,
-          claim.better + " − " + claim.worse,
+          arm_title(claim.better) + " − " + arm_title(claim.worse),
+          claim.quantity,
           kind_title(claim.kind),
           rate_percent(claim.rate),
           static_cast<double>(claim.seeds),
@@ -39,13 +40,16 @@ Table accuracy_table() {
   return {.id = "claims",
           .title = "Claims of arXiv:2301.00675, as measured here",
           .caption =
-              "Differences in points of accuracy. \"Confirmed\" and \"refuted\" need "
+              "Differences in points, the first network less the second, of accuracy under "
+              "faults, or of the accuracy kept: that under faults less the fault-free one. "
+              "\"Confirmed\" and \"refuted\" need "
               "differences of one sign over enough training seeds and a 95 % interval "
               "over seeds without 0 that survives Holm's correction; all else is "
               "undecided. The interval over maps speaks of the first seed's two "
               "networks alone.",
           .columns = {{"Claim", 0, "claim"},
                       {"Compared", 0, "compared"},
+                      {"Quantity", 0, "quantity"},
                       {"Faults", 0, "kind"},
                       {"Rate", 0, "bit_error_rate"},
                       {"Seeds", 0, "seeds"},
@@ -114,8 +118,9 @@ Table verdict_table(const std::vector<Claim>& claims) {
                           {"Undecided", 0, "undecided"}},
               .rows = {}};
   for (const Claim& claim : claims) {
-    const std::string who =
-        claim.unit == "correlation" ? "all networks" : claim.better + " − " + claim.worse;
+    const std::string who = claim.unit == "correlation"
+                                ? "all networks"
+                                : arm_title(claim.better) + " − " + arm_title(claim.worse);
     const auto same = [&](const std::vector<Field>& row) {
       return std::get<std::string>(row[0]) == claim.statement &&
              std::get<std::string>(row[1]) == who;

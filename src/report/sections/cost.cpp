@@ -16,7 +16,8 @@ Table cost_table(const std::vector<ModelArtifact>& artifacts) {
               .title = "One image on described hardware",
               .caption =
                   "Means over images of what the fault-free network's activation maps cost; "
-                  "docs/cost.md has the model. Energy off the chip is DRAM's. Compare models on "
+                  "MACs on zeros are left out where the hardware skips them. Energy off the chip "
+                  "is DRAM's. Compare models on "
                   "one machine only.",
               .columns = {{"Model", 0, "model"},
                           {"Hardware", 0, "hardware"},

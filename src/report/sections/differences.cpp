@@ -60,23 +60,6 @@ bool over_seeds(const std::vector<Comparison>& comparisons) {
   return !comparisons.empty() && comparisons.front().better.models.size() > 1;
 }
 
-Figure difference_figure(const campaign::PlanResult& plan, int64_t kind,
-                         const std::vector<Comparison>& comparisons) {
-  Figure figure{.x = level_axis(plan), .y = {.title = "Difference of accuracy (points)"}};
-  for (const Comparison& comparison : comparisons) {
-    Series series = comparison_series(plan, comparison, kind);
-    if (!series.x.empty()) figure.series.push_back(std::move(series));
-  }
-  figure.references.push_back({"", 0, {.colour = 4}});
-  figure.caption =
-      over_seeds(comparisons)
-          ? "Mean over training seeds with its 95 % Student-t interval: says something about the "
-            "method."
-          : "These two networks, on common fault maps and images, with the 95 % Student-t "
-            "interval over maps; a claim about the method needs more training seeds.";
-  return figure;
-}
-
 /// One row for a comparison in a cell.
 std::vector<Field> difference_row(const campaign::PlanResult& plan, const Comparison& comparison,
                                   size_t kind, size_t level,
@@ -139,6 +122,23 @@ void add_figures(const Findings& findings, const campaign::PlanResult& plan,
 
 }  // namespace
 
+Figure difference_figure(const campaign::PlanResult& plan, int64_t kind,
+                         const std::vector<Comparison>& comparisons) {
+  Figure figure{.x = level_axis(plan), .y = {.title = "Difference of accuracy (points)"}};
+  for (const Comparison& comparison : comparisons) {
+    Series series = comparison_series(plan, comparison, kind);
+    if (!series.x.empty()) figure.series.push_back(std::move(series));
+  }
+  figure.references.push_back({"", 0, {.colour = 4}});
+  figure.caption =
+      over_seeds(comparisons)
+          ? "Mean over training seeds with its 95 % Student-t interval: says something about the "
+            "method."
+          : "These two networks, on common fault maps and images, with the 95 % "
+            "interval over maps; a claim about the method needs more training seeds.";
+  return figure;
+}
+
 Section differences_section(const Findings& findings) {
   Section section{.id = "differences", .title = "Paired differences"};
   for (const campaign::PlanResult& plan : findings.plans) {
@@ -147,7 +147,8 @@ Section differences_section(const Findings& findings) {
     std::vector<Comparison> all = recipe_comparisons(arms);
     add_figures(findings, plan, all, "gain", "Gain over conventional training", section);
     const std::vector<Comparison> sparse = activation_comparisons(arms);
-    add_figures(findings, plan, sparse, "sparse", "Sparse minus standard", section);
+    add_figures(findings, plan, sparse, "sparse", "What sparsity costs: standard minus sparse",
+                section);
     all.insert(all.end(), sparse.begin(), sparse.end());
     Table table = difference_table(findings, plan, all);
     if (!table.rows.empty()) section.blocks.emplace_back(std::move(table));

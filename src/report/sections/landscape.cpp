@@ -1,7 +1,10 @@
+#include <algorithm>
+#include <limits>
 #include <map>
 
 #include "flatenn/base/error.h"
 #include "report/artifacts.h"
+#include "report/contour_levels.h"
 #include "report/format.h"
 #include "report/sections.h"
 
@@ -99,14 +102,44 @@ Contour plane(const ModelArtifact& artifact, size_t index) {
   return contour;
 }
 
+/// Planes of one kind of movement stand side by side: one scale of colours for all.
+void share_colours(std::vector<Contour>& planes) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const Contour& contour : planes) {
+    const std::vector<double> levels = contour_levels(contour);
+    low = std::min(low, levels.front());
+    high = std::max(high, levels.back());
+  }
+  for (Contour& contour : planes) {
+    contour.low = low;
+    contour.high = high;
+    if (planes.size() > 1) contour.caption += " All planes share one scale of colours.";
+  }
+}
+
+/// Planes by what their weights moved along and in which space.
+std::map<std::string, std::vector<Contour>> planes_of(const std::vector<ModelArtifact>& artifacts) {
+  std::map<std::string, std::vector<Contour>> planes;
+  for (size_t i = 0; i < artifacts.size(); ++i) {
+    const nlohmann::json& result = *artifacts[i].result;
+    if (!is_plane(result)) continue;
+    const nlohmann::json& settings = result.at("settings");
+    Contour contour = plane(artifacts[i], i);  // says what is missing
+    planes[settings.at("space").get<std::string>() + "/" + settings.value("direction", "")]
+        .push_back(std::move(contour));
+  }
+  for (auto& [kind, group] : planes) share_colours(group);
+  return planes;
+}
+
 }  // namespace
 
 Section landscape_section(const Findings& findings) {
   Section section{.id = "landscapes", .title = "Loss landscapes"};
   const std::vector<ModelArtifact> artifacts = model_artifacts(findings, "landscape");
   for (auto& [key, figure] : line_figures(artifacts)) section.blocks.emplace_back(figure);
-  for (size_t i = 0; i < artifacts.size(); ++i) {
-    if (is_plane(*artifacts[i].result)) section.blocks.emplace_back(plane(artifacts[i], i));
+  for (auto& [kind, planes] : planes_of(artifacts)) {
+    for (Contour& contour : planes) section.blocks.emplace_back(std::move(contour));
   }
   return section;
 }

@@ -31,7 +31,8 @@ Table cell_table(const Findings& findings, const campaign::PlanResult& plan) {
   Table table{.id = plan_id(findings, plan, "cells"),
               .title = plan_prefix(findings, plan) + "Every cell: network, kind of fault, rate",
               .caption =
-                  "Accuracy over fault maps with the 95 % Student-t interval of its mean; "
+                  "Accuracy over fault maps with the 95 % interval of its mean (Hall's where "
+                  "trials are skewed, else Student's); "
                   "landed faults are those that changed a stored bit.",
               .columns = cell_columns()};
   for (const campaign::CellResult& cell : plan.cells) {
@@ -41,9 +42,9 @@ Table cell_table(const Findings& findings, const campaign::PlanResult& plan) {
                           kind_title(plan.kinds[static_cast<size_t>(cell.kind)]),
                           plan.levels[static_cast<size_t>(cell.level)].label,
                           static_cast<double>(accuracy.count), kPercent * accuracy.mean,
-                          kPercent * cell.ci.low, kPercent * cell.ci.high, kPercent * accuracy.sd,
-                          kPercent * accuracy.median, kPercent * accuracy.min,
-                          kPercent * accuracy.p5, kPercent * cell.yield,
+                          kPercent * cell.interval().low, kPercent * cell.interval().high,
+                          kPercent * accuracy.sd, kPercent * accuracy.median,
+                          kPercent * accuracy.min, kPercent * accuracy.p5, kPercent * cell.yield,
                           kPercent * cell.yield_ci.low, kPercent * cell.yield_ci.high,
                           kPercent * cell.sdc1(), cell.drawn, cell.landed, to_string(cell.stop)});
   }

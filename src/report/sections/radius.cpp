@@ -176,7 +176,7 @@ Figure radius_figure(const Findings& findings, const RadiusCurve& curve,
                               " (", curve.name(), ")"),
       .caption = "Accuracy less that of " + over +
                  ", one line a bit error rate; networks are equal in all settings but "
-                 "rho. Bands are 95 % Student-t intervals over common fault maps.",
+                 "rho. Bands are 95 % intervals over common fault maps.",
       .x = radius_axis(curve),
       .y = {.title = "Accuracy gained (points)"}};
   const std::optional<int64_t> base = base_model(curve, plan);

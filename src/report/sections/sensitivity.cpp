@@ -58,7 +58,7 @@ Figure attack_figure(const std::vector<ModelArtifact>& artifacts) {
                 .caption =
                     "Progressive bit search (arXiv:1903.12269), searched on other images than "
                     "it is judged on; faint: the mean of as many random flips.",
-                .x = {.title = "Flipped bits (count)"},
+                .x = {.title = "Flipped bits (count)", .whole = true},
                 .y = {.title = "Accuracy (%)"}};
   for (const ModelArtifact& artifact : artifacts) {
     if (!artifact.result->contains("attack")) continue;
@@ -131,7 +131,7 @@ Table estimate_table(const std::vector<ModelArtifact>& artifacts) {
                   "of layer and bit, with 95 % intervals.",
               .columns = {{"Model", 0, "model"},
                           {"Estimate", 0, "estimate"},
-                          {"rho", 3, "rho"},
+                          {"Rank correlation", 3, "rho"},
                           {"95 % low", 3, "low"},
                           {"95 % high", 3, "high"},
                           {"Cells", 0, "cells"}},

@@ -44,7 +44,9 @@ Table measures_table(const std::vector<ModelArtifact>& artifacts) {
 Table radius_table(const std::vector<ModelArtifact>& artifacts) {
   Table table{.id = "sharpness-radii",
               .title = "Rise of the loss at each radius",
-              .caption = "docs/sharpness.md defines the columns; ± is a standard error over draws.",
+              .caption =
+                  "Rises of the loss within a radius rho of the quantized weights; ± is a standard "
+                  "error over draws.",
               .columns = {{"Model", 0, "model"},
                           {"rho", 3, "rho"},
                           {"rho / ‖Q(w)‖", 5, "rho_relative"},

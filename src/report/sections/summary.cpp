@@ -4,37 +4,13 @@
 #include "report/arm_curves.h"
 #include "report/format.h"
 #include "report/sections.h"
+#include "report/telling_cell.h"
 
 namespace flatenn::report {
 namespace {
 
 constexpr double kPercent = 100;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-/// Index of the level whose curves lie furthest apart in the mean over kinds: the one to quote.
-size_t telling_level(const campaign::PlanResult& plan) {
-  size_t best = 0;
-  double widest = -1;
-  for (size_t level = 0; level < plan.levels.size(); ++level) {
-    double spread = 0;
-    for (size_t kind = 0; kind < plan.kinds.size(); ++kind) {
-      double low = 1, high = 0;
-      for (size_t model = 0; model < plan.models.size(); ++model) {
-        const auto* cell = plan.cell(static_cast<int64_t>(model), static_cast<int64_t>(kind),
-                                     static_cast<int64_t>(level));
-        if (cell == nullptr || cell->accuracy.count == 0) continue;
-        low = std::min(low, cell->accuracy.mean);
-        high = std::max(high, cell->accuracy.mean);
-      }
-      spread += high - low;
-    }
-    if (spread > widest) {
-      widest = spread;
-      best = level;
-    }
-  }
-  return best;
-}
 
 /// Mean over an arm's models of a percentage; the half of its 95 % t interval where there are
 /// several.
@@ -67,7 +43,7 @@ ArmNumber faulty_of(const campaign::PlanResult& plan, const Arm& arm, size_t kin
 }
 
 Table summary_table(const Findings& findings, const campaign::PlanResult& plan) {
-  const size_t level = telling_level(plan);
+  const size_t level = telling_cell(plan).level;
   const std::vector<Arm> arms = arms_of(plan);
   const bool seeds = has_replicates(arms);
   Table table{
@@ -75,7 +51,8 @@ Table summary_table(const Findings& findings, const campaign::PlanResult& plan) 
       .title = plan_prefix(findings, plan) + "Networks at a glance",
       .caption =
           "Accuracy without faults, and mean accuracy over fault maps where the networks lie "
-          "furthest apart."};
+          "furthest apart.",
+      .open = true};
   if (seeds) table.caption += " Means over training seeds with their 95 % Student-t interval.";
   table.columns = {{"Network", 0, "model"}};
   if (seeds) table.columns.push_back({"Seeds", 0, "seeds"});

@@ -10,19 +10,26 @@ namespace {
 
 constexpr double kPercent = 100;
 
-/// "Tolerable rate (%)", "low (%)", "high (%)", or numbers of faults.
+/// "Tolerable rate (%)", "from (%)", "to (%)", or numbers of faults, with their flags.
 std::vector<Column> tolerance_columns(bool by_counts) {
-  std::vector<Column> columns = {{"Network", 0, "model"}, {"Faults", 0, "kind"}};
-  if (by_counts) {
-    columns.insert(columns.end(),
-                   {{"Tolerable faults", 1, "faults"}, {"low", 1, "low"}, {"high", 1, "high"}});
-  } else {
-    columns.insert(columns.end(), {{"Tolerable rate (%)", 3, "rate_percent"},
-                                   {"low (%)", 3, "low_percent"},
-                                   {"high (%)", 3, "high_percent"}});
-  }
-  columns.push_back({"Note", 0, "note"});
-  return columns;
+  const std::string unit = by_counts ? "faults" : "rate_percent";
+  const int decimals = by_counts ? 1 : 3;
+  const std::string shown = by_counts ? "" : " (%)";
+  return {{"Network", 0, "model"},
+          {"Faults", 0, "kind"},
+          {by_counts ? "Tolerable faults" : "Tolerable rate (%)", decimals, unit},
+          {"from" + shown, decimals, by_counts ? "low" : "low_percent"},
+          {"to" + shown, decimals, by_counts ? "high" : "high_percent"},
+          {"", 0, "below", true},
+          {"", 0, "low_below", true},
+          {"", 0, "beyond", true},
+          {"", 0, "high_beyond", true}};
+}
+
+Field bound(double value, bool below, bool beyond) {
+  if (below) return Bound{value, "<"};
+  if (beyond) return Bound{value, "≥"};
+  return value;
 }
 
 Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan) {
@@ -33,18 +40,21 @@ Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan
                        (counts ? "Tolerable number of faults" : "Tolerable bit error rate"),
               .caption = "The largest " + what + " that costs at most " +
                          counted(kPercent * plan.tolerated_drop, "point") +
-                         " of mean accuracy, interpolated in log10 of it between those "
-                         "measured, with the range that the 95 % intervals of the curve allow.",
+                         " of mean accuracy: estimated from the two measured around it, as if the "
+                         "loss grew as a power of it, and the range that the 95 % intervals allow, "
+                         "from the last measured that surely keeps the accuracy to the first that "
+                         "surely does not. < and ≥ mark numbers outside those measured.",
               .columns = tolerance_columns(counts)};
   const double factor = counts ? 1 : kPercent;
+  const auto flag = [](bool set) { return set ? 1.0 : 0.0; };
   for (const campaign::ToleranceResult& result : plan.tolerances) {
-    std::string note;
-    if (result.beyond) note = "at least the highest " + what + " measured";
-    if (result.rate == 0) note = "the lowest " + what + " measured costs more";
     table.rows.push_back({plan.models[static_cast<size_t>(result.model)].name,
                           kind_title(plan.kinds[static_cast<size_t>(result.kind)]),
-                          factor * result.rate, factor * result.ci.low, factor * result.ci.high,
-                          note});
+                          bound(factor * result.rate, result.below, result.beyond),
+                          bound(factor * result.ci.low, result.low_below, false),
+                          bound(factor * result.ci.high, false, result.high_beyond),
+                          flag(result.below), flag(result.low_below), flag(result.beyond),
+                          flag(result.high_beyond)});
   }
   return table;
 }

@@ -45,7 +45,7 @@ Section training_section(const Findings& findings) {
                   .caption =
                       "After each epoch, measured on the test images (on held-out training "
                       "images where the run says so).",
-                  .x = {.title = "Epoch"},
+                  .x = {.title = "Epoch", .whole = true},
                   .y = {.title = curve.axis}};
     if (std::string(curve.key) == "train_loss")
       figure.caption = "Mean over each epoch's batches, without the sparsity term.";
