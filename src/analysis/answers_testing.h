@@ -19,7 +19,7 @@ class OwnAnswers : public testing::Test {
   OwnAnswers() {
     const std::vector<float> logits = engine::golden_logits(*engine_, *network_, *codes_);
     for (const int64_t label : engine::top1_of_rows(logits, network_->classes()))
-      labels_.push_back(static_cast<uint8_t>(label));
+      labels_.push_back(static_cast<uint16_t>(label));
   }
 
   std::shared_ptr<net::Network> network_ =
@@ -28,7 +28,7 @@ class OwnAnswers : public testing::Test {
       engine::testing::random_images(*network_, 40, 7);
   std::unique_ptr<engine::Engine> engine_ =
       engine::make_engine(network_, codes_, {.kind = engine::EngineKind::kReference, .threads = 1});
-  std::vector<uint8_t> labels_;
+  std::vector<uint16_t> labels_;
 };
 
 }  // namespace flatenn::analysis

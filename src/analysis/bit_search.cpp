@@ -97,7 +97,7 @@ class Search {
 
 double accuracy_of(const fault::Injector& injector, const fault::FaultMap& map,
                    engine::Engine& engine, const engine::ImageCodes& images,
-                   std::span<const uint8_t> labels) {
+                   std::span<const uint16_t> labels) {
   const int64_t classes = injector.network()->classes();
   std::vector<float> logits(static_cast<size_t>(images.count * classes));
   engine::Job job;
@@ -109,7 +109,7 @@ double accuracy_of(const fault::Injector& injector, const fault::FaultMap& map,
 
 double random_accuracy(const std::shared_ptr<const net::Network>& network, int64_t flips,
                        engine::Engine& engine, const engine::ImageCodes& images,
-                       std::span<const uint8_t> labels, const BitSearchOptions& options) {
+                       std::span<const uint16_t> labels, const BitSearchOptions& options) {
   fault::FaultModel model =
       fault::FaultModel::of_kind(fault::FaultKind::kBitFlip, options.encoding);
   model.sources[0].count = flips;
@@ -125,7 +125,7 @@ double random_accuracy(const std::shared_ptr<const net::Network>& network, int64
 BitSearchResult search_bits(const LossSurface& surface,
                             const std::shared_ptr<const net::Network>& network,
                             engine::Engine& engine, const engine::ImageCodes& images,
-                            std::span<const uint8_t> labels, const BitSearchOptions& options) {
+                            std::span<const uint16_t> labels, const BitSearchOptions& options) {
   FLATENN_CHECK(options.flips >= 1, "bit search: flips must be positive, got ", options.flips);
   const fault::Injector injector(
       network, fault::FaultModel::of_kind(fault::FaultKind::kBitFlip, options.encoding));

@@ -46,7 +46,7 @@ void propose(const HardeningOptions& options, CheckCodeReport& report) {
 
 CheckCodeReport compare_check_codes(const std::shared_ptr<const net::Network>& network,
                                     engine::Engine& engine, const engine::ImageCodes& images,
-                                    std::span<const uint8_t> labels, double golden_accuracy,
+                                    std::span<const uint16_t> labels, double golden_accuracy,
                                     const HardeningOptions& options) {
   check(options);
   CheckCodeReport report{.golden_accuracy = golden_accuracy, .codes = {}};

@@ -43,7 +43,8 @@ void price_digital(const net::Layer& layer, int activation_bits, const Hardware&
       skips ? static_cast<double>(counts.slowest_lane_macs) / images : macs / lanes;
   cost.cycles = busiest / static_cast<double>(hardware.macs_per_lane) +
                 static_cast<double>(hardware.layer_overhead_cycles);
-  cost.load_imbalance = macs > 0 ? busiest * lanes / macs : 1;
+  cost.busiest_lane_macs = busiest;
+  cost.mean_lane_macs = macs / lanes;
   cost.compute_pj = digital_compute_pj(layer, activation_bits, macs, hardware.energy);
   const double operand_bits =
       macs * (layer.weights.bits + activation_bits) / static_cast<double>(hardware.operand_reuse);
@@ -153,6 +154,7 @@ LayerCost price_layer(const net::Network& network, const net::Layer& layer,
   const net::Activation& input = activation(network, layer.src);
   LayerCost cost;
   cost.layer = layer.name;
+  cost.reads_image = layer.src == 0;
   cost.sparsity = static_cast<double>(counts.zeros) / static_cast<double>(counts.elements);
   cost.dense_macs = static_cast<double>(counts.dense_macs) / images;
   cost.effective_macs = static_cast<double>(counts.effective_macs()) / images;
@@ -216,7 +218,7 @@ CostReport estimate_cost(const net::Network& network, engine::Engine& engine,
 LayerCost CostReport::total() const {
   LayerCost sum;
   sum.layer = "total";
-  double zero_weight = 0, imbalance = 0;
+  double zero_weight = 0, weight = 0;
   for (const LayerCost& cost : layers) {
     sum.dense_macs += cost.dense_macs;
     sum.effective_macs += cost.effective_macs;
@@ -228,11 +230,13 @@ LayerCost CostReport::total() const {
     sum.compute_pj += cost.compute_pj;
     sum.buffer_pj += cost.buffer_pj;
     sum.dram_pj += cost.dram_pj;
+    sum.busiest_lane_macs += cost.busiest_lane_macs;
+    sum.mean_lane_macs += cost.mean_lane_macs;
+    if (cost.reads_image) continue;
     zero_weight += cost.sparsity * cost.dense_macs;
-    imbalance += cost.load_imbalance * cost.cycles;
+    weight += cost.dense_macs;
   }
-  sum.sparsity = sum.dense_macs > 0 ? zero_weight / sum.dense_macs : 0;
-  sum.load_imbalance = sum.cycles > 0 ? imbalance / sum.cycles : 1;
+  sum.sparsity = weight > 0 ? zero_weight / weight : 0;
   return sum;
 }
 
@@ -242,6 +246,7 @@ namespace {
 
 nlohmann::json layer_json(const LayerCost& cost) {
   return {{"layer", cost.layer},
+          {"reads_image", cost.reads_image},
           {"sparsity", cost.sparsity},
           {"dense_macs", cost.dense_macs},
           {"effective_macs", cost.effective_macs},
@@ -250,7 +255,9 @@ nlohmann::json layer_json(const LayerCost& cost) {
           {"run_length_bits", cost.run_length_bits},
           {"traffic_bits", cost.traffic_bits},
           {"cycles", cost.cycles},
-          {"load_imbalance", cost.load_imbalance},
+          {"busiest_lane_macs", cost.busiest_lane_macs},
+          {"mean_lane_macs", cost.mean_lane_macs},
+          {"load_imbalance", cost.load_imbalance()},
           {"compute_pj", cost.compute_pj},
           {"buffer_pj", cost.buffer_pj},
           {"dram_pj", cost.dram_pj},

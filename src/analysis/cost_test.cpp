@@ -45,7 +45,7 @@ LayerCost hand_price(const Hardware& hardware) {
 TEST(PriceLayer, DenseArrayPaysForEveryMultiplication) {
   const LayerCost cost = hand_price(hand_hardware(HardwareKind::kDense));
   EXPECT_DOUBLE_EQ(cost.cycles, 81);
-  EXPECT_DOUBLE_EQ(cost.load_imbalance, 1);
+  EXPECT_DOUBLE_EQ(cost.load_imbalance(), 1);
   EXPECT_DOUBLE_EQ(cost.compute_pj, 162 * (4 * 16 / 64.0 + 1));
   // Operands: 162 * (4 + 4) / 2 bits from the buffer; the output's 100 bits go there too.
   EXPECT_DOUBLE_EQ(cost.buffer_pj, (648 + 100) * 0.5);
@@ -56,7 +56,7 @@ TEST(PriceLayer, DenseArrayPaysForEveryMultiplication) {
 TEST(PriceLayer, ZeroSkippingArrayWaitsForItsBusiestLane) {
   const LayerCost cost = hand_price(hand_hardware(HardwareKind::kZeroSkipping));
   EXPECT_DOUBLE_EQ(cost.cycles, 18);
-  EXPECT_DOUBLE_EQ(cost.load_imbalance, 2);  // the other lane has nothing to do
+  EXPECT_DOUBLE_EQ(cost.load_imbalance(), 2);  // the other lane has nothing to do
   EXPECT_DOUBLE_EQ(cost.compute_pj, 18 * 2);
 }
 
@@ -82,13 +82,24 @@ TEST(PriceLayer, WeightFetchIsSharedByABatchAndActivationsMayLeaveTheChip) {
 TEST(CostReport, TotalsAddUp) {
   CostReport report;
   report.hardware.clock_mhz = 100;
-  LayerCost first{.layer = "a", .sparsity = 0.5, .dense_macs = 100, .cycles = 10, .compute_pj = 1};
-  LayerCost second{.layer = "b", .sparsity = 1.0, .dense_macs = 300, .cycles = 30, .dram_pj = 2};
-  report.layers = {first, second};
-  EXPECT_DOUBLE_EQ(report.total().sparsity, 0.875);
+  report.layers = {
+      {.layer = "image", .reads_image = true, .sparsity = 0.1, .dense_macs = 900, .cycles = 20},
+      {.layer = "a", .sparsity = 0.5, .dense_macs = 100, .cycles = 10, .compute_pj = 1},
+      {.layer = "b", .sparsity = 1.0, .dense_macs = 300, .cycles = 30, .dram_pj = 2}};
+  EXPECT_DOUBLE_EQ(report.total().sparsity, 0.875) << "the image's zeros do not count";
   EXPECT_DOUBLE_EQ(report.total().energy_pj(), 3);
-  EXPECT_DOUBLE_EQ(report.latency_us(), 0.4);
-  EXPECT_EQ(to_json(report)["total"]["dense_macs"], 400);
+  EXPECT_DOUBLE_EQ(report.latency_us(), 0.6);
+  EXPECT_EQ(to_json(report)["total"]["dense_macs"], 1300);
+}
+
+TEST(CostReport, LoadImbalanceOfAllIsWhatTheTotalsImply) {
+  CostReport report;
+  // A small layer far out of balance, a large one in balance.
+  report.layers = {{.layer = "a", .cycles = 50, .busiest_lane_macs = 40, .mean_lane_macs = 10},
+                   {.layer = "b", .cycles = 95, .busiest_lane_macs = 90, .mean_lane_macs = 90}};
+  EXPECT_DOUBLE_EQ(report.layers[0].load_imbalance(), 4);
+  EXPECT_DOUBLE_EQ(report.total().load_imbalance(), 1.3);
+  EXPECT_EQ(to_json(report)["total"]["load_imbalance"], 1.3);
 }
 
 }  // namespace

@@ -14,8 +14,10 @@ uint16_t faulty_word(uint16_t word, int bit, fault::FaultKind kind) {
     case fault::FaultKind::kBitFlip:
       return static_cast<uint16_t>(word ^ mask);
     case fault::FaultKind::kStuckAt0:
+    case fault::FaultKind::kFlip1To0:
       return static_cast<uint16_t>(word & ~mask);
     case fault::FaultKind::kStuckAt1:
+    case fault::FaultKind::kFlip0To1:
       return static_cast<uint16_t>(word | mask);
   }
   return word;

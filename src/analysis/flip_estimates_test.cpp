@@ -41,7 +41,7 @@ TEST(BitChanges, AreZeroWhereAStuckBitHasItsValueAlready) {
 struct HandSet {
   std::shared_ptr<const net::Network> network = hand_network();
   engine::ImageCodes images = hand_images();
-  std::vector<uint8_t> labels = hand_labels();
+  std::vector<uint16_t> labels = hand_labels();
   LossSurface surface{std::make_shared<TorchNetwork>(network), images, labels};
   std::unique_ptr<engine::Engine> engine =
       engine::make_engine(network, std::make_shared<engine::ImageCodes>(images),

@@ -42,6 +42,6 @@ inline engine::ImageCodes hand_images() {
   return images;
 }
 
-inline std::vector<uint8_t> hand_labels() { return {0, 1, 2, 0, 1, 2, 0, 1}; }
+inline std::vector<uint16_t> hand_labels() { return {0, 1, 2, 0, 1, 2, 0, 1}; }
 
 }  // namespace flatenn::analysis

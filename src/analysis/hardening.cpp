@@ -24,7 +24,7 @@ std::vector<const SensitivityCell*> by_density(const SensitivityReport& sensitiv
 }
 
 HardeningStep measure(const std::shared_ptr<const net::Network>& network, engine::Engine& engine,
-                      const engine::ImageCodes& images, std::span<const uint8_t> labels,
+                      const engine::ImageCodes& images, std::span<const uint16_t> labels,
                       const HardeningCurve& curve, const HardeningOptions& options) {
   HardeningStep step;
   const fault::FaultModel model =
@@ -72,7 +72,7 @@ fault::FaultModel hardened_model(const net::Network& network, const HardeningCur
 
 HardeningCurve harden_greedily(const std::shared_ptr<const net::Network>& network,
                                engine::Engine& engine, const engine::ImageCodes& images,
-                               std::span<const uint8_t> labels,
+                               std::span<const uint16_t> labels,
                                const SensitivityReport& sensitivity,
                                const HardeningOptions& options) {
   check(options);

@@ -75,6 +75,10 @@ Hardware read_hardware(Config& config) {
   hardware.lanes = config.get_int("lanes", hardware.lanes, {.min = 1, .max = 1 << 20});
   hardware.macs_per_lane = config.get_int("macs_per_lane", hardware.macs_per_lane, {.min = 1});
   hardware.assignment = read_choice(config, "assignment", kAssignments, hardware.assignment);
+  hardware.skip_zero_weights = config.get_bool("skip_zero_weights", false);
+  if (hardware.skip_zero_weights && hardware.kind != HardwareKind::kZeroSkipping) {
+    config.fail("skip_zero_weights", "is for kind zero_skipping");
+  }
   hardware.layer_overhead_cycles =
       config.get_int("layer_overhead_cycles", hardware.layer_overhead_cycles, {.min = 0});
   hardware.coding = read_choice(config, "activation.coding", kCodings, hardware.coding);

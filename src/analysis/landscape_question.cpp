@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flatenn/base/hash.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/net/content_hash.h"
 
 namespace flatenn::analysis {
 namespace {

@@ -50,7 +50,7 @@ torch::Tensor latent_rest(const nn::ModelImpl& model) {
 }
 
 LatentSurface::LatentSurface(std::shared_ptr<nn::ModelImpl> model, engine::ImageCodes images,
-                             std::vector<uint8_t> labels)
+                             std::vector<uint16_t> labels)
     : model_(std::move(model)), images_(std::move(images)), labels_(std::move(labels)) {
   FLATENN_CHECK(model_->options().quant.enabled,
                 "landscape: the run is a float network, it has no quantized landscape");

@@ -38,9 +38,9 @@ engine::ImageCodes codes() {
   return images;
 }
 
-std::vector<uint8_t> labels() {
-  std::vector<uint8_t> labels;
-  for (int64_t i = 0; i < kImages; ++i) labels.push_back(static_cast<uint8_t>(i % 10));
+std::vector<uint16_t> labels() {
+  std::vector<uint16_t> labels;
+  for (int64_t i = 0; i < kImages; ++i) labels.push_back(static_cast<uint16_t>(i % 10));
   return labels;
 }
 

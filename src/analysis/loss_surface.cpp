@@ -17,7 +17,7 @@ torch::Tensor code_tensor(const engine::ImageCodes& images, int64_t count) {
       .clone();
 }
 
-torch::Tensor label_tensor(const std::vector<uint8_t>& labels, int64_t count) {
+torch::Tensor label_tensor(const std::vector<uint16_t>& labels, int64_t count) {
   return torch::tensor(std::vector<int64_t>(labels.begin(), labels.begin() + count));
 }
 
@@ -60,7 +60,7 @@ void for_each_part(int64_t first, int64_t count, int64_t batch, int64_t parts, b
 }  // namespace
 
 LossSurface::LossSurface(std::shared_ptr<const TorchNetwork> view, const engine::ImageCodes& images,
-                         const std::vector<uint8_t>& labels, int64_t max_images, int64_t batch)
+                         const std::vector<uint16_t>& labels, int64_t max_images, int64_t batch)
     : view_(std::move(view)), batch_(batch) {
   if (batch_ == 0) batch_ = view_->device().is_cpu() ? kCpuBatch : kDeviceBatch;
   const int64_t count = max_images > 0 ? std::min(max_images, images.count) : images.count;

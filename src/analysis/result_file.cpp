@@ -5,7 +5,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/version.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/net/content_hash.h"
 
 namespace flatenn::analysis {
 

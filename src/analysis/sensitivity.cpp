@@ -23,7 +23,7 @@ fault::FaultModel confined_to(const SensitivityCell& cell, const SensitivityOpti
 class Campaign {
  public:
   Campaign(const std::shared_ptr<const net::Network>& network, engine::Engine& engine,
-           const engine::ImageCodes& images, std::span<const uint8_t> labels,
+           const engine::ImageCodes& images, std::span<const uint16_t> labels,
            const SensitivityOptions& options)
       : network_(network), engine_(engine), images_(images), labels_(labels), options_(options) {}
 
@@ -84,7 +84,7 @@ class Campaign {
   const std::shared_ptr<const net::Network>& network_;
   engine::Engine& engine_;
   const engine::ImageCodes& images_;
-  std::span<const uint8_t> labels_;
+  std::span<const uint16_t> labels_;
   const SensitivityOptions& options_;
   int64_t done_ = 0;
   int64_t total_ = 0;
@@ -93,7 +93,7 @@ class Campaign {
 }  // namespace
 
 FaultyRuns run_trials(const fault::Injector& injector, engine::Engine& engine,
-                      const engine::ImageCodes& images, std::span<const uint8_t> labels,
+                      const engine::ImageCodes& images, std::span<const uint16_t> labels,
                       double rate, uint64_t seed, int64_t trials) {
   FaultyRuns runs;
   const int64_t classes = injector.network()->classes();
@@ -132,7 +132,7 @@ MapMean map_mean(std::span<const double> values) {
 
 SensitivityReport measure_sensitivity(const std::shared_ptr<const net::Network>& network,
                                       engine::Engine& engine, const engine::ImageCodes& images,
-                                      std::span<const uint8_t> labels,
+                                      std::span<const uint16_t> labels,
                                       const SensitivityOptions& options) {
   FLATENN_CHECK(options.rate > 0 && options.rate <= 1, "sensitivity: rate must be in (0, 1], got ",
                 options.rate);

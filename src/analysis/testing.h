@@ -17,7 +17,7 @@ inline net::Network testing_conv_network() {
   layer.kind = net::LayerKind::kConv;
   layer.src = 0;
   layer.dst = 1;
-  layer.pad = 1;
+  layer.window.set_pad(1);
   layer.weights = {.out_channels = 2,
                    .in_channels = 1,
                    .kernel_height = 3,

@@ -70,6 +70,10 @@ TorchNetwork::TorchNetwork(std::shared_ptr<const net::Network> network, torch::D
     : network_(std::move(network)), device_(device) {
   FLATENN_CHECK(device.is_cpu() || torch::cuda::is_available(),
                 "--device cuda: this LibTorch finds no CUDA device; use --device cpu");
+  FLATENN_CHECK(
+      network_->is_plain(), "network ", network_->name,
+      ": holds zero points, sums, tables or uneven windows, which have no gradients here; "
+      "eval, campaign, faults and cost take it");
   for (size_t i = 0; i < network_->layers.size(); ++i) {
     const net::Layer& layer = network_->layers[i];
     if (!layer.multiplies()) continue;
@@ -146,8 +150,8 @@ torch::Tensor TorchNetwork::multiply(size_t index, const torch::Tensor& input,
                           ? torch::matmul(input.flatten(1), values.flatten(1).t())
                           : F::conv2d(input, values,
                                       F::Conv2dFuncOptions()
-                                          .stride(layer.stride)
-                                          .padding(layer.pad)
+                                          .stride(layer.stride())
+                                          .padding(layer.pad())
                                           .groups(layer.groups));
   const torch::Tensor bias = per_channel(biases_[index], acc);
   const torch::Tensor multiplier = per_channel(multipliers_[index], acc);
@@ -178,10 +182,10 @@ torch::Tensor TorchNetwork::forward(const torch::Tensor& codes,
     const torch::Tensor& input = activations[static_cast<size_t>(layer.src)];
     torch::Tensor& output = activations[static_cast<size_t>(layer.dst)];
     if (layer.kind == net::LayerKind::kMaxPool) {
-      output = torch::max_pool2d(input, layer.kernel, layer.stride, layer.pad);
+      output = torch::max_pool2d(input, layer.kernel(), layer.stride(), layer.pad());
     } else if (layer.kind == net::LayerKind::kAvgPool) {
-      const auto area = static_cast<double>(layer.kernel * layer.kernel);
-      const torch::Tensor sums = torch::avg_pool2d(input, layer.kernel, layer.stride) * area;
+      const auto area = static_cast<double>(layer.kernel() * layer.kernel());
+      const torch::Tensor sums = torch::avg_pool2d(input, layer.kernel(), layer.stride()) * area;
       output = to_codes(sums * net::pool_multiplier(*network_, layer),
                         network_->activations[static_cast<size_t>(layer.dst)]);
     } else {

@@ -10,7 +10,8 @@
 #include "flatenn/analysis/sharpness.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/progress.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 #include "study/run_campaigns.h"
 
 namespace flatenn::study {
@@ -230,7 +231,7 @@ AnalysisPart landscape_part(const AnalysisSettings::Landscape& settings, bool pl
 
 AnalysisInputs::AnalysisInputs(const std::filesystem::path& run, std::filesystem::path folder,
                                const StudyOptions& options)
-    : network_(std::make_shared<const net::Network>(net::read_onnx(run / "model.onnx"))),
+    : network_(std::make_shared<const net::Network>(interop::read_onnx(run / "model.onnx"))),
       model_hash_(net::content_hash(*network_)),
       folder_(std::move(folder)),
       options_(options) {}

@@ -59,23 +59,22 @@ std::set<int64_t> seeds_of(const PlanResult& plan) {
   return seeds;
 }
 
-/// Accuracy (or what is left after golden is taken off) of each fault map in one cell.
-std::vector<double> values_of(const PlanResult& plan, int64_t model, int64_t kind, int64_t level,
-                              Measure measure) {
-  const campaign::CellResult* cell = plan.cell(model, kind, level);
-  if (cell == nullptr) return {};
-  std::vector<double> values = cell->accuracies;
-  if (measure == Measure::kLossOfAccuracy) {
-    for (double& value : values) value -= plan.models[static_cast<size_t>(model)].golden_accuracy;
+/// better - worse on common maps, of accuracy or of what is left after the fault-free one is off.
+std::optional<campaign::PairResult> compared(const PlanResult& plan, const Question& question,
+                                             int64_t better, int64_t worse, int64_t kind,
+                                             int64_t level) {
+  const campaign::CellResult* const a = plan.cell(worse, kind, level);
+  const campaign::CellResult* const b = plan.cell(better, kind, level);
+  if (a == nullptr || b == nullptr) return std::nullopt;
+  campaign::PairResult pair = campaign::compare_cells(*a, *b);
+  if (pair.trials == 0) return std::nullopt;
+  if (question.measure == Measure::kLossOfAccuracy) {
+    const double golden = plan.models[static_cast<size_t>(better)].golden_accuracy -
+                          plan.models[static_cast<size_t>(worse)].golden_accuracy;
+    pair.difference -= golden;
+    pair.ci = {pair.ci.low - golden, pair.ci.high - golden};
   }
-  return values;
-}
-
-std::vector<double> paired(const std::vector<double>& better, const std::vector<double>& worse) {
-  std::vector<double> differences;
-  for (size_t i = 0; i < std::min(better.size(), worse.size()); ++i)
-    differences.push_back(better[i] - worse[i]);
-  return differences;
+  return pair;
 }
 
 void add_seed(Measured& measured, const PlanResult& plan, const Question& question, int64_t seed,
@@ -83,14 +82,11 @@ void add_seed(Measured& measured, const PlanResult& plan, const Question& questi
   const int64_t better = find_model(plan, question.better, seed);
   const int64_t worse = find_model(plan, question.worse, seed);
   if (better < 0 || worse < 0) return;
-  const std::vector<double> differences =
-      paired(values_of(plan, better, kind, level, question.measure),
-             values_of(plan, worse, kind, level, question.measure));
-  if (differences.empty()) return;
-  const campaign::Summary summary = campaign::summarize(differences);
-  if (measured.by_seed.empty() && summary.count > 1)  // one map has no interval
-    measured.claim.networks = campaign::student_interval(summary.mean, summary.sd, summary.count);
-  measured.by_seed.push_back(summary.mean);
+  const auto pair = compared(plan, question, better, worse, kind, level);
+  if (!pair) return;
+  if (measured.by_seed.empty() && pair->trials > 1)  // one map has no interval
+    measured.claim.networks = pair->ci;
+  measured.by_seed.push_back(pair->difference);
   if (measured.mismatch.empty())
     measured.mismatch =
         sparsity_mismatch({question.better, plan.models[static_cast<size_t>(better)].name},
@@ -100,14 +96,16 @@ void add_seed(Measured& measured, const PlanResult& plan, const Question& questi
 Measured measure(const PlanResult& plan, const Question& question, int64_t kind, int64_t level,
                  const SparsityByModel& sparsity) {
   Measured measured;
-  measured.claim = {.id = question.id,
-                    .statement = question.statement,
-                    .published = question.published,
-                    .better = question.better,
-                    .worse = question.worse,
-                    .kind = plan.kinds[static_cast<size_t>(kind)],
-                    .rate = plan.levels[static_cast<size_t>(level)].rate,
-                    .unit = "points"};
+  measured.claim = {
+      .id = question.id,
+      .statement = question.statement,
+      .published = question.published,
+      .better = question.better,
+      .worse = question.worse,
+      .kind = plan.kinds[static_cast<size_t>(kind)],
+      .rate = plan.levels[static_cast<size_t>(level)].rate,
+      .quantity = question.measure == Measure::kLossOfAccuracy ? "accuracy kept" : "accuracy",
+      .unit = "points"};
   for (const int64_t seed : seeds_of(plan))
     add_seed(measured, plan, question, seed, kind, level, sparsity);
   return measured;

@@ -8,7 +8,8 @@
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/shell.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 #include "flatenn/nn/runtime.h"
 #include "study/analysis_parts.h"
 
@@ -88,7 +89,7 @@ std::vector<std::string> open_analyses(const Definition& definition, const Study
   for (const Training& training : trainings) {
     const fs::path model = options.out / "runs" / training.name / "model.onnx";
     if (!fs::exists(model)) continue;
-    const std::string hash = net::content_hash(net::read_onnx(model));
+    const std::string hash = net::content_hash(interop::read_onnx(model));
     for (const AnalysisPart& part : open_parts(definition, options, training, hash))
       lines.push_back(training.name + ": " + part.kind);
   }

@@ -113,7 +113,8 @@ class StudyRun {
     if (!test_images_) {
       const std::string name = dataset_of(trainings_.front());
       test_images_ = std::make_shared<const data::ImageSet>(data::load_image_set(
-          name, data::Split::kTest, data::resolve_data_root(options_.data_root)));
+          name, data::Split::kTest, data::resolve_data_root(options_.data_root),
+          {.stop_requested = options_.stop_requested}));
     }
     return test_images_;
   }

@@ -155,7 +155,8 @@ std::shared_ptr<const train::RunData> ArmTrainer::data_of(const Training& traini
   if (data_ && wanted == loaded_) return data_;
   data_.reset();
   data_ = std::make_shared<const train::RunData>(
-      train::load_run_data(wanted, data::resolve_data_root(options_.data_root)));
+      train::load_run_data(wanted, data::resolve_data_root(options_.data_root),
+                           {.stop_requested = options_.stop_requested}));
   loaded_ = wanted;
   return data_;
 }

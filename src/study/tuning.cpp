@@ -11,7 +11,7 @@
 #include "flatenn/engine/engine.h"
 #include "flatenn/engine/evaluate.h"
 #include "flatenn/fault/injector.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
 #include "study/run_campaigns.h"
 #include "study/side_by_side.h"
 
@@ -143,7 +143,7 @@ class Tuning {
     const TrainingRecord trained = describe_training(candidate.training, run);
     double score = 0;
     if (status == ArmStatus::kFinished) {
-      score = faulty_accuracy(definition_, options_, net::read_onnx(run / "model.onnx"),
+      score = faulty_accuracy(definition_, options_, interop::read_onnx(run / "model.onnx"),
                               trainer_.data_of(candidate.training)->test);
     }
     const json entry = {{"arm", candidate.training.arm.name},

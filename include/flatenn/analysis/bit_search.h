@@ -42,7 +42,7 @@ struct BitSearchResult {
 BitSearchResult search_bits(const LossSurface& surface,
                             const std::shared_ptr<const net::Network>& network,
                             engine::Engine& engine, const engine::ImageCodes& images,
-                            std::span<const uint8_t> labels, const BitSearchOptions& options);
+                            std::span<const uint16_t> labels, const BitSearchOptions& options);
 
 nlohmann::json to_json(const BitSearchResult& result);
 

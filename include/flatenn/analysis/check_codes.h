@@ -27,7 +27,7 @@ struct CheckCodeReport {
 /// Measures every check code on common fault maps, with the options of hardening.
 CheckCodeReport compare_check_codes(const std::shared_ptr<const net::Network>& network,
                                     engine::Engine& engine, const engine::ImageCodes& images,
-                                    std::span<const uint8_t> labels, double golden_accuracy,
+                                    std::span<const uint16_t> labels, double golden_accuracy,
                                     const HardeningOptions& options);
 
 /// A plan for `flatenn campaign` with the proposed code.

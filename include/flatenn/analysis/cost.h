@@ -15,7 +15,8 @@ namespace flatenn::analysis {
 /// Cost of one image in one layer, a mean over the images measured.
 struct LayerCost {
   std::string layer;
-  double sparsity = 0;  ///< Share of zero codes in the layer's input.
+  bool reads_image = false;  ///< Its input is the image.
+  double sparsity = 0;       ///< Share of zero codes in the layer's input.
   double dense_macs = 0;
   double effective_macs = 0;   ///< Neither on padding nor on zero codes.
   double activation_bits = 0;  ///< Input codes as stored, without coding.
@@ -23,12 +24,18 @@ struct LayerCost {
   double run_length_bits = 0;  ///< The same codes with run-length coding.
   double traffic_bits = 0;     ///< What moves on this hardware: coded input read, output written.
   double cycles = 0;
-  double load_imbalance = 1;  ///< Busiest lane over mean lane; 1 where lanes do not differ.
+  double busiest_lane_macs = 0;  ///< Done by the lane that the others wait for, mean over images.
+  double mean_lane_macs = 0;     ///< Both are 0 on hardware without lanes.
   double compute_pj = 0;
   double buffer_pj = 0;
   double dram_pj = 0;
 
   double energy_pj() const { return compute_pj + buffer_pj + dram_pj; }
+  /// Busiest lane over mean lane, each summed over images (and layers): 1 where lanes do not
+  /// differ.
+  double load_imbalance() const {
+    return mean_lane_macs > 0 ? busiest_lane_macs / mean_lane_macs : 1;
+  }
 };
 
 struct CostReport {
@@ -37,7 +44,8 @@ struct CostReport {
   int64_t images = 0;
   std::vector<LayerCost> layers;
 
-  LayerCost total() const;    ///< Sums; sparsity weighted by dense MACs, imbalance by cycles.
+  /// Sums; sparsity weighted by dense MACs over the layers that read no image, as everywhere.
+  LayerCost total() const;
   double latency_us() const;  ///< Of one image, layers one after the other.
 };
 

@@ -24,7 +24,7 @@ void check_fault_rise(double rate, int64_t trials);
 /// Checks as well.
 FaultRise measure_fault_rise(const std::shared_ptr<const net::Network>& network,
                              engine::Engine& engine, const engine::ImageCodes& images,
-                             std::span<const uint8_t> labels, double rate, uint64_t seed,
+                             std::span<const uint16_t> labels, double rate, uint64_t seed,
                              int64_t trials);
 
 nlohmann::json to_json(const FaultRise& rise);

@@ -52,7 +52,7 @@ struct HardeningCurve {
 /// accuracy is back within the tolerated drop. Every step is measured on common fault maps.
 HardeningCurve harden_greedily(const std::shared_ptr<const net::Network>& network,
                                engine::Engine& engine, const engine::ImageCodes& images,
-                               std::span<const uint8_t> labels,
+                               std::span<const uint16_t> labels,
                                const SensitivityReport& sensitivity,
                                const HardeningOptions& options);
 

@@ -17,7 +17,7 @@ enum class HardwareKind {
 
 /// Which input codes a lane of a zero-skipping array works on.
 enum class LaneAssignment {
-  kSpatial,      ///< Contiguous tiles of the flattened map, as SCNN's planar tiles.
+  kSpatial,      ///< Tiles of the map, a grid of lanes, as SCNN's planar tiles.
   kChannel,      ///< Channel modulo lanes; linear layers: element modulo lanes.
   kInterleaved,  ///< Element (CHW) modulo lanes.
 };
@@ -51,6 +51,7 @@ struct Hardware {
   int64_t lanes = 64;
   int64_t macs_per_lane = 1;  ///< Per cycle.
   LaneAssignment assignment = LaneAssignment::kInterleaved;
+  bool skip_zero_weights = false;  ///< kZeroSkipping: multiplications by zero weights too (SCNN).
   int64_t layer_overhead_cycles = 0;
   ActivationCoding coding = ActivationCoding::kNone;
   int64_t run_bits = 4;               ///< Width of the run field of kRunLength, 1..16.

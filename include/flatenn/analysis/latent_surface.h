@@ -21,7 +21,7 @@ class LatentSurface : public Surface {
  public:
   /// `model` must be quantized; it is given back as it came when the surface ends.
   LatentSurface(std::shared_ptr<nn::ModelImpl> model, engine::ImageCodes images,
-                std::vector<uint8_t> labels);
+                std::vector<uint16_t> labels);
   ~LatentSurface() override;
   LatentSurface(const LatentSurface&) = delete;
   LatentSurface& operator=(const LatentSurface&) = delete;
@@ -39,7 +39,7 @@ class LatentSurface : public Surface {
 
   std::shared_ptr<nn::ModelImpl> model_;
   engine::ImageCodes images_;
-  std::vector<uint8_t> labels_;
+  std::vector<uint16_t> labels_;
   torch::Tensor origin_;
   torch::Tensor rest_;
 };

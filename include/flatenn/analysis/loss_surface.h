@@ -27,7 +27,7 @@ class LossSurface {
   /// `labels` has one entry an image. Images beyond `max_images` are left out (0: none are).
   /// batch: images a pass; 0: what suits the device.
   LossSurface(std::shared_ptr<const TorchNetwork> view, const engine::ImageCodes& images,
-              const std::vector<uint8_t>& labels, int64_t max_images = 0, int64_t batch = 0);
+              const std::vector<uint16_t>& labels, int64_t max_images = 0, int64_t batch = 0);
 
   SurfaceValue value(const torch::Tensor& move) const;
   /// Gradient of the mean loss, flat.

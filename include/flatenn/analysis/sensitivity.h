@@ -56,7 +56,7 @@ struct SensitivityReport {
 /// faults that the full map of the same (seed, trial, rate) has there.
 SensitivityReport measure_sensitivity(const std::shared_ptr<const net::Network>& network,
                                       engine::Engine& engine, const engine::ImageCodes& images,
-                                      std::span<const uint8_t> labels,
+                                      std::span<const uint16_t> labels,
                                       const SensitivityOptions& options);
 
 /// Runs fault maps of one model of faults and summarizes them. The engine's network must be
@@ -66,7 +66,7 @@ struct FaultyRuns {
   std::vector<double> losses;
 };
 FaultyRuns run_trials(const fault::Injector& injector, engine::Engine& engine,
-                      const engine::ImageCodes& images, std::span<const uint8_t> labels,
+                      const engine::ImageCodes& images, std::span<const uint16_t> labels,
                       double rate, uint64_t seed, int64_t trials);
 
 MapMean map_mean(std::span<const double> values);
