@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "flatenn/base/error.h"
 #include "flatenn/engine/bench.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
 
 namespace flatenn::cli {
 namespace {
@@ -90,7 +90,7 @@ net::Network network_of(const BenchCommandOptions& options) {
     return engine::bench_network(options.model, options.bits.value_or(kBits));
   }
   FLATENN_CHECK(!options.bits, "--bits: ", options.model, " has bits of its own");
-  return net::read_onnx(options.model);
+  return interop::read_model(options.model);
 }
 
 void run(const BenchCommandOptions& options) {
@@ -118,8 +118,9 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
                    "ONNX file or run folder, or lenet5, resnet20 or resnet18 with random weights")
       ->capture_default_str();
   command
-      ->add_option("--engine", options->engine,
-                   "reference, cpu (the faster of the next two), lanes, onednn or cuda")
+      ->add_option(
+          "--engine", options->engine,
+          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda")
       ->check(CLI::IsMember(engine::engine_kind_names()))
       ->capture_default_str();
   command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")

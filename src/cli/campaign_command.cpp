@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/campaign_options.h"
 #include "cli/campaign_view.h"
@@ -7,6 +8,7 @@
 #include "cli/interrupt.h"
 #include "cli/results_table.h"
 #include "flatenn/base/log.h"
+#include "flatenn/report/answer.h"
 
 namespace flatenn::cli {
 namespace {
@@ -19,27 +21,55 @@ void report_ending(const campaign::Plan& plan, const campaign::CampaignReport& r
     log::warn("the time limit of ", plan.time_limit_s,
               " s ended the run; what it reached is not reproducible");
   }
+  if (report.verified > 0) {
+    log::info(report.verified, " of ", report.trials,
+              " trials of this run gave the same numbers a ", "second time, on ",
+              report.verified_engine);
+  }
 }
+
+/// Signals end the program at once while models and images are read, and in good order from the
+/// first trial on.
+class StoppableView final : public campaign::Observer {
+ public:
+  StoppableView(std::unique_ptr<Observer> view, std::optional<InterruptGuard>& interrupt)
+      : view_(std::move(view)), interrupt_(interrupt) {}
+  void started(const std::string& plan, int64_t done, int64_t wanted) override {
+    constexpr unsigned kLimit = 8;  // seconds; batch schedulers commonly wait 10 or more
+    interrupt_.emplace(kLimit);
+    view_->started(plan, done, wanted);
+  }
+  void advanced(int64_t trials, int64_t wanted, const campaign::CellProgress& cell) override {
+    view_->advanced(trials, wanted, cell);
+  }
+  void cell_finished(const campaign::CellProgress& cell) override { view_->cell_finished(cell); }
+
+ private:
+  std::unique_ptr<Observer> view_;
+  std::optional<InterruptGuard>& interrupt_;
+};
 
 void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
   const campaign::Plan plan = read_plan(options);
   campaign::CampaignOptions settings = campaign_options(options);
-  const InterruptGuard interrupt;
-  settings.stop_requested = [&] { return interrupt.requested(); };
+  std::optional<InterruptGuard> interrupt;
+  settings.stop_requested = [&] { return interrupt && interrupt->requested(); };
   campaign::Campaign campaign(plan, settings);
   store::Store store = store::Store::open(options.db, store::Store::Access::kWrite);
   campaign::CampaignReport report;
   {
-    const auto view = json ? make_json_view() : make_console_view(global.quiet);
-    report = campaign.run(store, *view);
+    StoppableView view(json ? make_json_view() : make_console_view(global.quiet), interrupt);
+    report = campaign.run(store, view);
   }
   report_ending(plan, report);
   if (json) print_json_end(report);
   for (const campaign::PlanResult& result : campaign::load_results(store)) {
-    if (!json && result.id == report.plan) print_results(result);
+    if (json || result.id != report.plan) continue;
+    print_results(result);
+    std::printf("\n%s\n", report::answer_of(result).c_str());
   }
   if (report.ending == campaign::Ending::kInterrupted) {
-    throw CLI::RuntimeError(kInterruptedExitCode);
+    throw CLI::RuntimeError(interrupt->exit_code());
   }
 }
 
@@ -99,6 +129,7 @@ void add_campaign_command(CLI::App& app, const GlobalOptions& global) {
                            "many maps and images the campaign will take")
           ->footer("Takes the options of flatenn campaign.");
   command->callback([options, json, plan, &global] {
+    say_what_is_kept("finished trials are kept; the same command goes on from there");
     if (plan->parsed()) {
       forecast(*options, *json);
     } else {

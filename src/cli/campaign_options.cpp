@@ -1,12 +1,14 @@
 #include "cli/campaign_options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/utf8.h"
+#include "flatenn/data/own_data.h"
 
 namespace flatenn::cli {
 namespace {
@@ -118,8 +120,41 @@ void add_single_fault(CLI::App& command, const std::shared_ptr<PlanOptions>& opt
       "One fault a trial: sampled (per layer and bit) or exhaustive");
 }
 
+/// "1%" or "0.01".
+double share_of(const std::string& text) {
+  const bool percent = text.ends_with('%');
+  const std::string number = text.substr(0, text.size() - (percent ? 1 : 0));
+  double value = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  const double share = percent ? value / 100 : value;
+  if (error != std::errc() || end != number.data() + number.size() || !(share >= 0 && share <= 1)) {
+    throw CLI::ValidationError("--verify",
+                               "must be a share of the trials, 0.01 or 1%, got '" + text + "'");
+  }
+  return share;
+}
+
+/// Puts aside what a plan file says of rates and of when to stop: a search chooses them.
+void add_search(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
+  command
+      .add_option_function<std::string>(
+          "--find-tolerable",
+          [options](const std::string& drop) {
+            options->replaced.insert(
+                options->replaced.end(),
+                {"rates", "counts", "voltages", "voltage_table", "half_width", "tolerated_drop"});
+            options->sets.push_back("find_tolerable=" + drop);
+          },
+          "Choose rates one after another until the largest that costs at most this drop of "
+          "accuracy (0.01: one point) lies between two that are close")
+      ->type_name("DROP");
+  add_number(command, options, "--within", "within",
+             "How close: a factor between the two (default: 1.25)");
+}
+
 void add_fault_options(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
-  add_texts(command, options, "--kinds", "kinds", "bit_flip, stuck_at_0, stuck_at_1");
+  add_texts(command, options, "--kinds", "kinds",
+            "bit_flip, stuck_at_0, stuck_at_1, flip_0_to_1, flip_1_to_0");
   add_levels(command, options, "--rates", "rates", "Bit error rates in [0, 1]");
   add_levels(command, options, "--counts,--count", "counts", "Exact numbers of faults instead");
   add_text(command, options, "--encoding", "memory.encoding",
@@ -133,6 +168,29 @@ void add_fault_options(CLI::App& command, const std::shared_ptr<PlanOptions>& op
   add_single_fault(command, options);
 }
 
+/// A path means the same from every folder, also where results tell it.
+std::string settled_data(const std::string& name) {
+  return data::is_own_data(name) ? data::settled_data_name(name) : name;
+}
+
+/// Headings of the help.
+void group_options(CLI::App& command) {
+  const std::pair<const char*, std::vector<const char*>> groups[] = {
+      {"Networks and images",
+       {"--model", "--data", "--split", "--first-images", "--images", "--data-root"}},
+      {"Faults",
+       {"--kinds", "--rates", "--counts", "--encoding", "--layers", "--spare", "--bits", "--biases",
+        "--single-fault", "--seed"}},
+      {"When to stop",
+       {"--trials", "--half-width", "--time-limit", "--find-tolerable", "--within"}},
+      {"Machine", {"--engine", "--threads"}}};
+  for (const auto& [heading, names] : groups) {
+    for (const char* const name : names) {
+      if (CLI::Option* const option = command.get_option_no_throw(name)) option->group(heading);
+    }
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
@@ -142,15 +200,18 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
       ->required();
   add_text(command, options, "--name", "name", "Name of the plan in the file (default: campaign)");
   command.add_option("--model", options->models, "ONNX file or run folder; may be repeated");
-  add_text(command, options, "--data", "data", "Data set (default: the one the models name)");
+  command.add_option("--data", options->data,
+                     "Data set, or path to your own: class folders, .npz, IDX, CIFAR or data.toml "
+                     "(default: the one the models name)");
   add_text(command, options, "--split", "split", "test or train");
   add_number(command, options, "--first-images", "first_images", "Only the first N images of it");
   add_fault_options(command, options);
   add_number(command, options, "--trials", "trials",
-             "Trials a cell (an upper bound with --half-width)");
+             "Trials a cell (an upper bound with --half-width or --find-tolerable)");
   add_number(command, options, "--half-width", "half_width",
              "Stop a cell when its 95 % interval is +- this (0.005: half a point)");
   add_number(command, options, "--time-limit", "time_limit", "Stop after so many seconds");
+  add_search(command, options);
   add_images(command, options);
   add_number(command, options, "--seed", "seed", "Decides every random choice");
   add_number(command, options, "--wanted-accuracy", "wanted_accuracy",
@@ -165,13 +226,21 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
       "Any key of the plan file: key=value");
   command.add_option("--data-root", options->data_root, "Folder of the data sets");
   command
-      .add_option("--engine", options->engine,
-                  "reference, cpu (the faster of the next two), lanes, onednn or cuda")
+      .add_option(
+          "--engine", options->engine,
+          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda")
       ->check(CLI::IsMember(engine::engine_kind_names()))
       ->capture_default_str();
   command.add_option("--threads", options->threads, "Threads (0: all cores)")
       ->check(at_least(0))
       ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--verify",
+          [options](const std::string& share) { options->verify_share = share_of(share); },
+          "Run this share of the trials again on another engine, and stop where a number differs")
+      ->type_name("SHARE|N%");
+  group_options(command);
   return options;
 }
 
@@ -186,6 +255,7 @@ campaign::Plan read_plan(const PlanOptions& options) {
     models.push_back(from_file ? std::filesystem::absolute(model).string() : model);
   }
   if (!models.empty()) config.set("models=" + toml_texts(models));
+  if (!options.data.empty()) config.set("data=" + toml_text(settled_data(options.data)));
   for (const std::string& assignment : options.sets) config.set(assignment);
   const std::filesystem::path folder = std::filesystem::path(options.file).parent_path();
   return campaign::read_plan(config, folder.empty() ? "." : folder);
@@ -194,7 +264,8 @@ campaign::Plan read_plan(const PlanOptions& options) {
 campaign::CampaignOptions campaign_options(const PlanOptions& options) {
   return {.engine = {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads},
           .data_root = data::resolve_data_root(options.data_root),
-          .plan_file = options.file};
+          .plan_file = options.file,
+          .verify_share = options.verify_share};
 }
 
 }  // namespace flatenn::cli

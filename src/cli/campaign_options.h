@@ -16,9 +16,11 @@ struct PlanOptions {
   std::vector<std::string> sets;      ///< Flags as "key=value", then --set, in TOML.
   std::vector<std::string> replaced;  ///< Keys of the file that flags stand in for.
   std::vector<std::string> models;
+  std::string data;  ///< Name or path; empty: the file's or the models'.
   std::string data_root;
   std::string engine = "cpu";
   int64_t threads = 0;
+  double verify_share = 0;
 };
 
 std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command);

@@ -29,12 +29,16 @@ std::string cell_text(const CellProgress& cell) {
 
 class ConsoleView final : public campaign::Observer {
  public:
-  explicit ConsoleView(bool quiet) : quiet_(quiet || ::isatty(STDERR_FILENO) != 1) {}
+  explicit ConsoleView(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
   void started(const std::string& plan, int64_t done, int64_t wanted) override {
     before_ = done;
-    progress_ = std::make_unique<Progress>(Progress::Options{
-        .title = plan, .total = wanted, .unit = "trials", .done_before = done, .quiet = quiet_});
+    progress_ = std::make_unique<Progress>(Progress::Options{.title = plan,
+                                                             .total = wanted,
+                                                             .unit = "trials",
+                                                             .done_before = done,
+                                                             .quiet = quiet_,
+                                                             .silent_if_short = true});
   }
 
   void advanced(int64_t trials, int64_t wanted, const CellProgress& cell) override {
@@ -48,11 +52,12 @@ class ConsoleView final : public campaign::Observer {
   }
 
   void cell_finished(const CellProgress& cell) override {
-    if (!quiet_) std::fprintf(stderr, "\r\033[K%s\n", cell_text(cell).c_str());
+    if (!quiet_ && terminal_) std::fprintf(stderr, "\r\033[K%s\n", cell_text(cell).c_str());
   }
 
  private:
   bool quiet_;
+  bool terminal_;  ///< Elsewhere progress lines tell enough.
   int64_t before_ = 0;
   std::unique_ptr<Progress> progress_;
 };
@@ -118,6 +123,7 @@ void print_json_end(const campaign::CampaignReport& report) {
                         {"trials", report.trials},
                         {"seconds", report.seconds},
                         {"engine", report.engine},
+                        {"verified", report.verified},
                         {"cells", cells}});
 }
 

@@ -21,7 +21,7 @@ void print_row(const analysis::LayerCost& cost) {
   std::printf("%-14s %8.1f %11.4g %11.4g %10.4g %10.4g %10.4g %10.4g %6.2f %11.4g\n",
               cost.layer.c_str(), 100 * cost.sparsity, cost.dense_macs, cost.effective_macs,
               cost.activation_bits / 8, cost.bitmap_bits / 8, cost.run_length_bits / 8, cost.cycles,
-              cost.load_imbalance, cost.energy_pj() / 1e3);
+              cost.load_imbalance(), cost.energy_pj() / 1e3);
 }
 
 void print_table(const analysis::CostReport& report) {

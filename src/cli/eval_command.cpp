@@ -9,7 +9,7 @@
 #include "flatenn/engine/check.h"
 #include "flatenn/engine/evaluate.h"
 #include "flatenn/engine/sparsity.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/net/content_hash.h"
 
 namespace flatenn::cli {
 namespace {
@@ -102,11 +102,11 @@ void add_eval_command(CLI::App& app, const GlobalOptions& global) {
   std::vector<std::string> engines = engine::engine_kind_names();
   engines.emplace_back("check");
   command
-      ->add_option(
-          "--engine", options->inputs.engine,
-          "reference, cpu (the faster of the next two), lanes, onednn or cuda; check compares "
-          "them with the reference, layer by layer (first 100 images unless --images says "
-          "otherwise)")
+      ->add_option("--engine", options->inputs.engine,
+                   "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or "
+                   "cuda; check compares "
+                   "them with the reference, layer by layer (first 100 images unless --images says "
+                   "otherwise)")
       ->check(CLI::IsMember(engines))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");

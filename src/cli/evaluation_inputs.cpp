@@ -1,8 +1,9 @@
 #include "cli/evaluation_inputs.h"
 
+#include "cli/interrupt.h"
 #include "cli/validators.h"
 #include "flatenn/base/error.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
 
 namespace flatenn::cli {
 namespace {
@@ -19,7 +20,9 @@ std::string dataset_name(const EvaluationOptions& options, const net::Network& n
 
 void EvaluationOptions::declare_inputs(CLI::App& command) {
   command.add_option("model", model, "Frozen network (.onnx), or a run folder")->required();
-  command.add_option("--data", dataset, "Data set (default: the one the model was trained on)");
+  command.add_option("--data", dataset,
+                     "Data set, or path to your own: class folders, .npz, IDX, CIFAR or data.toml "
+                     "(default: the one the model was trained on)");
   command.add_option(
       "--data-root", data_root,
       "Folder of the data sets (default: $FLATENN_DATA, else ~/.cache/flatenn/data)");
@@ -37,22 +40,27 @@ void EvaluationOptions::declare_inputs(CLI::App& command) {
 void EvaluationOptions::declare(CLI::App& command) {
   declare_inputs(command);
   command
-      .add_option("--engine", engine,
-                  "reference, cpu (the faster of the next two), lanes, onednn or cuda")
+      .add_option(
+          "--engine", engine,
+          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda")
       ->check(CLI::IsMember(engine::engine_kind_names()))
       ->capture_default_str();
 }
 
 data::ImageSet open_images(const EvaluationOptions& options, const net::Network& network) {
   const data::Split split = options.split == "train" ? data::Split::kTrain : data::Split::kTest;
-  return data::take_first(data::load_image_set(dataset_name(options, network), split,
-                                               data::resolve_data_root(options.data_root)),
-                          options.images);
+  const std::string name = dataset_name(options, network);
+  const InterruptGuard interrupt;
+  const data::LoadOptions load{.stop_requested = [&] { return interrupt.requested(); },
+                               .constants = !network.image.raw_pixels};
+  return data::take_first(
+      data::load_image_set(name, split, data::resolve_data_root(options.data_root), load),
+      options.images);
 }
 
 EvaluationInputs open_inputs(const EvaluationOptions& options, fault::Encoding encoding) {
   EvaluationInputs inputs;
-  auto network = std::make_shared<net::Network>(net::read_onnx(options.model));
+  auto network = std::make_shared<net::Network>(interop::read_model(options.model));
   fault::saturate(*network, encoding);
   inputs.images = open_images(options, *network);
   inputs.codes = engine::quantize_images(inputs.images, *network);

@@ -3,10 +3,12 @@
 #include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/log.h"
+#include "flatenn/base/number.h"
 #include "flatenn/fault/fault_config.h"
 #include "flatenn/fault/fault_list.h"
 #include "flatenn/fault/voltage.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
 
 namespace flatenn::cli {
 namespace {
@@ -48,12 +50,26 @@ fault::FaultModel model_from_config(const FaultOptions& options) {
   return model.with_kind(kind_of(options));
 }
 
+/// What the file says of the memory: honoured, or refused where the plan says otherwise.
+void take_memory(const FaultOptions& options, const fault::FaultList& list,
+                 fault::FaultModel& model) {
+  if (list.activations) {
+    log::warn(options.map, ": was drawn beside faults of activations, which a map does not hold");
+  }
+  if (list.protection && options.config.empty()) model.protection = *list.protection;
+  FLATENN_CHECK(!list.protection || *list.protection == model.protection,
+                "--config: ", options.config, " protects the memory otherwise than ", options.map,
+                " was drawn for; leave --config out to read the map as it was drawn");
+  if (list.array && !model.array) model.array = list.array;
+}
+
 /// The list in place of what the model draws, in the memory it was drawn for unless told otherwise.
 void take_map(const FaultOptions& options, fault::FaultModel& model) {
   const auto list = std::make_shared<fault::FaultList>(fault::read_fault_list(options.map));
   if (options.encoding.empty() && options.config.empty() && !list->encoding.empty()) {
     model.encoding = fault::parse_encoding(list->encoding);
   }
+  take_memory(options, *list, model);
   model.sources = {{.unit = fault::FaultUnit::kList, .list = list}};
 }
 
@@ -65,7 +81,7 @@ double choose_rate(const FaultOptions& options, const fault::FaultModel& model) 
   }
   if (options.rate) {
     FLATENN_CHECK(*options.rate >= 0 && *options.rate <= 1, "--rate must be in [0, 1], got ",
-                  *options.rate);
+                  number_text(*options.rate));
     FLATENN_CHECK(model.follows_rate(), "--rate: all faults of ", options.config,
                   " have a rate of their own");
     return *options.rate;
@@ -89,7 +105,8 @@ void add_map_option(CLI::App& app, FaultOptions& options) {
 void add_draw_options(CLI::App& app, FaultOptions& options) {
   auto* config = app.add_option("--config", options.config,
                                 "TOML file with [[faults]], [memory] and [protection] tables");
-  auto* kind = app.add_option("--kind", options.kind, "bit_flip, stuck_at_0 or stuck_at_1")
+  auto* kind = app.add_option("--kind", options.kind,
+                              "bit_flip, stuck_at_0, stuck_at_1, flip_0_to_1 or flip_1_to_0")
                    ->default_str("bit_flip");
   auto* shares =
       app.add_option("--shares", options.shares,
@@ -135,7 +152,7 @@ fault::FaultModel model_from(const FaultOptions& options, const net::Network& ne
 }
 
 ChosenFaults choose_faults(const FaultOptions& options) {
-  const auto network = std::make_shared<const net::Network>(net::read_onnx(options.model));
+  const auto network = std::make_shared<const net::Network>(interop::read_model(options.model));
   fault::FaultModel model = model_from(options, *network);
   if (!options.map.empty()) take_map(options, model);
   ChosenFaults chosen;

@@ -6,7 +6,7 @@
 #include "cli/fault_options.h"
 #include "flatenn/base/error.h"
 #include "flatenn/fault/memory_array.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
 
 namespace flatenn::cli {
 namespace {
@@ -97,7 +97,7 @@ void print_site(const fault::MemoryLayout& layout, const fault::ArrayMap& arrays
 }
 
 void run(const ArrayOptions& options) {
-  const net::Network network = net::read_onnx(options.model);
+  const net::Network network = interop::read_model(options.model);
   const fault::FaultModel model = model_from(options, network);
   fault::ArrayGeometry geometry = options.geometry;
   geometry.mapping = fault::parse_array_mapping(options.mapping);

@@ -9,7 +9,8 @@
 #include "flatenn/base/log.h"
 #include "flatenn/fault/fault_config.h"
 #include "flatenn/fault/summary.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 
 namespace flatenn::cli {
 namespace {
@@ -25,6 +26,14 @@ void note_storage(const fault::Injector& injector) {
               " and were saturated");
   }
   if (injector.clipped() > 0) log::info(injector.clipped(), " golden codes were clipped");
+}
+
+/// CSV names bits alone, so whoever reads it must be told the rest.
+void warn_of_csv(const std::string& path, const ChosenFaults& chosen) {
+  const fault::FaultModel& model = chosen.injector->model();
+  if (model.encoding == fault::Encoding::kTwosComplement && model.protection.none()) return;
+  log::warn(path, ": CSV keeps neither encoding nor protection (", describe(model),
+            "); JSON does, or give --config again");
 }
 
 void run_draw(const FaultsOptions& options) {
@@ -45,6 +54,7 @@ void run_draw(const FaultsOptions& options) {
     write_file_atomically(path, extension == ".csv" ? fault_map_csv(chosen.map, layout)
                                                     : fault_map_json(chosen.map, layout, origin));
     log::info(path, ": ", chosen.map.faults.size(), " faults");
+    if (extension == ".csv") warn_of_csv(path, chosen);
   }
 }
 
@@ -59,12 +69,17 @@ void run_apply(const FaultsOptions& options) {
   net::Network faulty = faulty_network(*chosen.injector->network(), injection);
   faulty.metadata.erase("accuracy");  // that of the fault-free network
   faulty.metadata["faults"] = describe(chosen.injector->model());
-  net::write_onnx(faulty, options.outputs.front());
+  interop::write_onnx(faulty, options.outputs.front());
   std::printf("%s: %lld faults drawn, %lld landed, %lld weights and %lld biases changed\n",
               options.outputs.front().c_str(), static_cast<long long>(injection.counts.drawn),
               static_cast<long long>(injection.counts.landed),
               static_cast<long long>(injection.weights.size()),
               static_cast<long long>(injection.biases.size()));
+  if (chosen.injector->model().encoding == fault::Encoding::kDifferentialPair) {
+    std::printf(
+        "the file keeps each weight k = w+ - w-, not its pair: the same map applied to it again "
+        "meets other words\n");
+  }
 }
 
 nlohmann::json to_json(const fault::FaultSummary& summary) {
@@ -75,6 +90,8 @@ nlohmann::json to_json(const fault::FaultSummary& summary) {
           {"bit_flip", summary.bit_flips},
           {"stuck_at_0", summary.stuck_at_0},
           {"stuck_at_1", summary.stuck_at_1},
+          {"flip_0_to_1", summary.flips_0_to_1},
+          {"flip_1_to_0", summary.flips_1_to_0},
           {"landed", summary.landed},
           {"changed_codes", summary.changed_codes},
           {"rms_change", summary.rms_change},
@@ -88,7 +105,7 @@ void print_summary(const fault::FaultSummary& summary) {
   std::printf("%-16s %10lld %10lld %9.3g %8lld %8lld %8lld %8lld %8lld %8.3g ",
               summary.tensor.empty() ? "all" : summary.tensor.c_str(),
               static_cast<long long>(summary.stored_bits), static_cast<long long>(summary.faults()),
-              share, static_cast<long long>(summary.bit_flips),
+              share, static_cast<long long>(summary.flips()),
               static_cast<long long>(summary.stuck_at_0),
               static_cast<long long>(summary.stuck_at_1), static_cast<long long>(summary.landed),
               static_cast<long long>(summary.changed_codes), summary.rms_change);

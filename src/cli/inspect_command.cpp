@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
+#include "flatenn/net/content_hash.h"
 
 namespace flatenn::cli {
 namespace {
@@ -18,20 +19,6 @@ struct InspectOptions {
   bool json = false;
 };
 
-const char* kind_name(const Layer& layer) {
-  switch (layer.kind) {
-    case net::LayerKind::kConv:
-      return "conv";
-    case net::LayerKind::kLinear:
-      return "linear";
-    case net::LayerKind::kMaxPool:
-      return "max-pool";
-    case net::LayerKind::kAvgPool:
-      return "avg-pool";
-  }
-  return "?";
-}
-
 const Activation& activation(const Network& network, int64_t index) {
   return network.activations[static_cast<size_t>(index)];
 }
@@ -43,7 +30,9 @@ std::string shape_text(const net::Shape& shape) {
 
 std::string code_text(const Activation& a) {
   if (a.is_float) return "float";
-  return (a.is_signed ? "s" : "u") + std::to_string(a.bits);
+  std::string text = (a.is_signed ? "s" : "u") + std::to_string(a.bits);
+  if (a.zero_point != 0) text += " z" + std::to_string(a.zero_point);
+  return text;
 }
 
 nlohmann::json activation_json(const Activation& a) {
@@ -53,23 +42,35 @@ nlohmann::json activation_json(const Activation& a) {
     json["type"] = "float32";
   } else {
     json.update({{"type", "code"}, {"bits", a.bits}, {"signed", a.is_signed}, {"scale", a.scale}});
+    if (a.zero_point != 0) json["zero_point"] = a.zero_point;
   }
   return json;
 }
 
 nlohmann::json layer_json(const Network& network, const Layer& layer) {
   nlohmann::json json{{"name", layer.name},
-                      {"kind", kind_name(layer)},
+                      {"kind", net::kind_name(layer.kind)},
                       {"reads", activation(network, layer.src).name},
                       {"adds", nullptr},
                       {"writes", activation_json(activation(network, layer.dst))},
-                      {"stride", layer.stride},
-                      {"pad", layer.pad},
+                      {"stride", layer.stride()},
+                      {"pad", layer.pad()},
                       {"relu", layer.relu},
                       {"macs", net::macs(network, layer)}};
   if (layer.skip >= 0) json["adds"] = activation(network, layer.skip).name;
+  for (const int64_t other : layer.others)
+    json["also_reads"].push_back(activation(network, other).name);
+  if (layer.twin >= 0) {
+    json["weights_of"] = network.layers[static_cast<size_t>(layer.twin)].name;
+  }
+  if (!layer.window.is_uniform()) {
+    const net::Window& w = layer.window;
+    json["stride"] = {w.stride_height, w.stride_width};
+    json["pad"] = {w.top, w.left, w.bottom, w.right};
+    json["dilation"] = {w.dilation_height, w.dilation_width};
+  }
   if (!layer.multiplies()) {
-    json["kernel"] = {layer.kernel, layer.kernel};
+    if (layer.pools()) json["kernel"] = {layer.window.kernel_height, layer.window.kernel_width};
     return json;
   }
   const net::Weights& w = layer.weights;
@@ -80,6 +81,7 @@ nlohmann::json layer_json(const Network& network, const Layer& layer) {
                      {"stored_bits", w.elements() * w.bits},
                      {"values", w.value_map == net::ValueMap::kOdd ? "odd" : "code"},
                      {"scales", w.scales}};
+  if (!w.zero_points.empty()) json["weights"]["zero_points"] = w.zero_points;
   return json;
 }
 
@@ -115,12 +117,26 @@ std::string scale_text(const net::Weights& w) {
 }
 
 std::string window_text(const Layer& layer) {
-  if (layer.kind == net::LayerKind::kLinear) return "";
-  const int64_t height = layer.multiplies() ? layer.weights.kernel_height : layer.kernel;
-  const int64_t width = layer.multiplies() ? layer.weights.kernel_width : layer.kernel;
+  if (layer.kind != net::LayerKind::kConv && !layer.pools()) return "";
+  const net::Window& w = layer.window;
+  const auto pair = [](int64_t a, int64_t b) {
+    return a == b ? std::to_string(a) : std::to_string(a) + "x" + std::to_string(b);
+  };
+  const int64_t height = layer.multiplies() ? layer.weights.kernel_height : w.kernel_height;
+  const int64_t width = layer.multiplies() ? layer.weights.kernel_width : w.kernel_width;
   std::string text = std::to_string(height) + "x" + std::to_string(width);
-  if (layer.stride != 1) text += "/" + std::to_string(layer.stride);
-  if (layer.pad != 0) text += " p" + std::to_string(layer.pad);
+  if (w.stride_height != 1 || w.stride_width != 1) {
+    text += "/" + pair(w.stride_height, w.stride_width);
+  }
+  if (w.dilation_height != 1 || w.dilation_width != 1) {
+    text += " d" + pair(w.dilation_height, w.dilation_width);
+  }
+  if (w.top == w.bottom && w.left == w.right) {
+    if (w.top != 0 || w.left != 0) text += " p" + pair(w.top, w.left);
+  } else {
+    text += " p" + std::to_string(w.top) + "," + std::to_string(w.left) + "," +
+            std::to_string(w.bottom) + "," + std::to_string(w.right);
+  }
   if (layer.groups != 1) text += " g" + std::to_string(layer.groups);
   return text;
 }
@@ -137,7 +153,7 @@ void print_table(const Network& network) {
               "output", "codes", "weights", "bits", "weight scale", "MACs", "stored bits");
   for (const Layer& layer : network.layers) {
     const Activation& dst = activation(network, layer.dst);
-    std::string kind = kind_name(layer);
+    std::string kind = net::kind_name(layer.kind);
     if (layer.skip >= 0) kind += "+";
     std::printf("%-20s %-9s %-12s %-13s %-7s", layer.name.c_str(), kind.c_str(),
                 window_text(layer).c_str(), shape_text(dst.shape).c_str(), code_text(dst).c_str());
@@ -166,7 +182,7 @@ void add_inspect_command(CLI::App& app, const GlobalOptions&) {
       ->required();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] {
-    const Network network = net::read_onnx(options->model);
+    const Network network = interop::read_model(options->model);
     options->json ? print_json(network) : print_table(network);
   });
 }

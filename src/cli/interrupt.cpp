@@ -1,32 +1,109 @@
 #include "cli/interrupt.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+
+#include "flatenn/base/unfinished_files.h"
 
 namespace flatenn::cli {
 namespace {
 
+std::atomic<const char*> kept = "no half-written file is left";
+std::atomic<bool> guarded = false;
 std::atomic<bool> interrupted = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+std::atomic<int> received = SIGINT;
+std::atomic<unsigned> limit = 0;
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+                  std::atomic<const char*>::is_always_lock_free,
+              "a signal handler uses them");
 
-extern "C" void note_interrupt(int signal) {
-  interrupted = true;
-  std::signal(signal, SIG_DFL);
+int code_of(int signal) { return 128 + signal; }
+
+/// One line from a signal handler; behind a progress line it starts a new one.
+void say(const char* first, const char* second) {
+  std::array<char, 256> line{};
+  size_t used = 0;
+  const auto add = [&](const char* text) {
+    for (; *text != '\0' && used < line.size() - 1; ++text) line[used++] = *text;
+  };
+  if (::isatty(STDERR_FILENO) == 1) add("\n");
+  add("flatenn: ");
+  add(first);
+  add(second);
+  line[used++] = '\n';
+  const ssize_t written = ::write(STDERR_FILENO, line.data(), used);
+  (void)written;  // nobody is left to tell
+}
+
+[[noreturn]] void end(int signal) {
+  say(signal == SIGTERM ? "ended by SIGTERM; " : "interrupted; ", kept);
+  remove_unfinished_files();
+  ::_exit(code_of(signal));
+}
+
+extern "C" void on_signal(int signal) {
+  const int error = errno;
+  if (!guarded || interrupted.exchange(true)) end(signal);
+  received = signal;
+  if (limit > 0) ::alarm(limit);
+  say("stopping when the work in flight is done", " (at once: the same signal again)");
+  errno = error;
+}
+
+extern "C" void on_alarm(int) { end(received); }
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(signal, &action, nullptr);
+}
+
+sigset_t both() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
 }
 
 }  // namespace
 
-InterruptGuard::InterruptGuard() {
+void end_on_signals() {
+  handle(SIGINT, on_signal);
+  handle(SIGTERM, on_signal);
+  handle(SIGALRM, on_alarm);
+  const sigset_t set = both();
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void hold_signals() {
+  const sigset_t set = both();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void say_what_is_kept(const char* words) { kept = words; }
+
+InterruptGuard::InterruptGuard(unsigned limit_s) {
+  limit = limit_s;
   interrupted = false;
-  std::signal(SIGINT, note_interrupt);
-  std::signal(SIGTERM, note_interrupt);
+  guarded = true;
 }
 
 InterruptGuard::~InterruptGuard() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  ::alarm(0);
+  guarded = false;
 }
 
 bool InterruptGuard::requested() const { return interrupted; }
 const std::atomic<bool>& InterruptGuard::flag() const { return interrupted; }
+int interrupted_exit_code() { return code_of(received); }
+int InterruptGuard::exit_code() const { return interrupted_exit_code(); }
 
 }  // namespace flatenn::cli

@@ -14,7 +14,7 @@
 #include "flatenn/analysis/result_file.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/model.h"
 #include "flatenn/nn/runtime.h"
 #include "flatenn/train/checkpoint.h"
 
@@ -32,7 +32,7 @@ struct LandscapeCommand {
 bool is_latent(const LandscapeCommand& options) { return options.question.space == "before"; }
 
 std::shared_ptr<net::Network> read_network(const std::string& path) {
-  return std::make_shared<net::Network>(net::read_onnx(path));
+  return std::make_shared<net::Network>(interop::read_model(path));
 }
 
 std::shared_ptr<nn::ModelImpl> load_model(const std::string& path) {
@@ -92,11 +92,12 @@ analysis::Landscape trace(analysis::Surface& surface, const analysis::LandscapeA
                                      if (!interrupt.requested() || done == total) return;
                                      log::warn("stopped after ", done, " of ", total,
                                                " points; the same command goes on from here");
-                                     throw CLI::RuntimeError(kInterruptedExitCode);
+                                     throw CLI::RuntimeError(interrupt.exit_code());
                                    });
 }
 
 void run(LandscapeCommand& options, bool quiet) {
+  say_what_is_kept("finished points are kept; the same command goes on");
   nn::set_up_runtime(options.inputs.threads);
   analysis::LandscapeQuestion& question = options.question;
   analysis::check(question.grid);

@@ -1,24 +1,35 @@
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "cli/command.h"
+#include "cli/examples.h"
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/torch_program.h"
+#include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
+#include "flatenn/base/printable.h"
 #include "flatenn/base/shell.h"
 #include "flatenn/base/version.h"
+#include "flatenn/data/image_set.h"
 
 namespace {
 
 /// Exit codes: 0 done, 1 the input or the machine is at fault, 2 wrong usage, 70 flatenn is at
-/// fault, and what a command throws as CLI::RuntimeError (130: stopped by Ctrl-C, work saved).
+/// fault, 130 or 143: stopped by SIGINT or SIGTERM (interrupt.h), and what a command throws as
+/// CLI::RuntimeError (3: compare found a regression). cli/examples.cpp tells users.
 constexpr int kInputError = 1;
 constexpr int kUsageError = 2;
 constexpr int kInternalError = 70;
@@ -39,6 +50,29 @@ const CLI::App* deepest(const CLI::App* app, std::string& words) {
   return app;
 }
 
+/// "error:", in red on a terminal that shows colours and whose user wants them (no-color.org).
+std::string error_word() {
+  const char* const no_color = std::getenv("NO_COLOR");
+  const char* const term = std::getenv("TERM");
+  const bool coloured = ::isatty(STDERR_FILENO) == 1 &&
+                        (no_color == nullptr || *no_color == '\0') && term != nullptr &&
+                        std::string_view(term) != "dumb";
+  return coloured ? "\033[1;31merror:\033[0m" : "error:";
+}
+
+/// "; did you mean --model?" where an option of that command is spelt much like the unknown one.
+std::string option_hint(const CLI::App& command, const std::vector<std::string>& unknown) {
+  const auto is_option = [](const std::string& word) { return word.rfind("--", 0) == 0; };
+  const auto first = std::find_if(unknown.begin(), unknown.end(), is_option);
+  if (first == unknown.end()) return "";
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  const auto nearest = flatenn::nearest_name(first->substr(0, first->find('=')), names);
+  return nearest ? "; did you mean " + *nearest + "?" : "";
+}
+
 /// One line on what is wrong with the arguments and where their help is.
 std::string usage_message(const CLI::App* root, const CLI::Error& error) {
   std::string words;
@@ -55,7 +89,9 @@ std::string usage_message(const CLI::App* root, const CLI::Error& error) {
       if (nearest) message += "; did you mean " + *nearest + "?";
     }
   }
-  return "flatenn: " + message + " (see " + words + " --help)\n";
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError))
+    message += option_hint(*app, unknown);
+  return error_word() + " " + flatenn::printable(message) + " (see " + words + " --help)\n";
 }
 
 /// The arguments as one would type them; the program is called by its name.
@@ -91,19 +127,45 @@ void add_commands(CLI::App& app, const flatenn::cli::GlobalOptions& global) {
 #undef FLATENN_COMMAND
 }
 
-#ifdef FLATENN_HAS_TORCH_PROGRAM
+/// Every option that takes a real number, of every command, checks it.
+void check_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name() == "FLOAT") option->check(flatenn::cli::not_vanished());
+  }
+  for (CLI::App* command : app.get_subcommands({})) check_numbers(*command);
+}
+
+#ifndef FLATENN_HOLDS_TORCH_COMMANDS
 bool holds_command(const CLI::App& app, std::string_view word) {
   const auto commands =
       app.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
   return !commands.empty();
+}
+
+/// Whether flatenn-torch answers this command: one of its own; where it is there, also what tells
+/// of all commands, and a word that no command has.
+bool belongs_to_torch_program(const CLI::App& app, std::string_view word) {
+  if (flatenn::cli::is_torch_command(word)) return true;
+  const bool tells_of_all = word == "completion" || word == "man";
+  return (tells_of_all || !holds_command(app, word)) && flatenn::cli::torch_program_exists();
 }
 #endif
 
 /// Says what went wrong in one line, after what was printed, and gives the exit code.
 int fail(const std::string& message, int exit_code) {
   std::fflush(stdout);
-  std::fprintf(stderr, "flatenn: %s\n", message.c_str());
+  std::fprintf(stderr, "%s %s\n", error_word().c_str(), flatenn::printable(message).c_str());
   return exit_code;
+}
+
+/// "flatenn help train" is "flatenn train --help".
+std::vector<char*> arguments_of(int argc, char** argv) {
+  std::vector<char*> arguments(argv, argv + argc);
+  if (argc < 2 || std::string_view(argv[1]) != "help") return arguments;
+  static char help[] = "--help";
+  arguments.erase(arguments.begin() + 1);
+  arguments.push_back(help);
+  return arguments;
 }
 
 /// Parses the arguments, which runs the command; the exit code of what CLI11 makes of them.
@@ -122,7 +184,12 @@ int run(CLI::App& app, int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argument_count, char** argument_values) {
+  flatenn::cli::end_on_signals();
+  std::vector<char*> arguments = arguments_of(argument_count, argument_values);
+  const int argc = static_cast<int>(arguments.size());
+  arguments.push_back(nullptr);
+  char** const argv = arguments.data();
   flatenn::cli::use_large_pages();
   CLI::App app{
       "flatenn: trains quantized networks that keep their accuracy on faulty hardware, and "
@@ -139,12 +206,17 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.failure_message(usage_message);
   add_commands(app, global);
+  check_numbers(app);
+  flatenn::cli::add_examples(app);
   try {
-#ifdef FLATENN_HAS_TORCH_PROGRAM
-    if (!holds_command(app, flatenn::cli::command_word(argc, argv)))
+#ifndef FLATENN_HOLDS_TORCH_COMMANDS
+    if (belongs_to_torch_program(app, flatenn::cli::command_word(argc, argv))) {
       flatenn::cli::become_torch_program(argv);
+    }
 #endif
     return run(app, argc, argv);
+  } catch (const flatenn::data::Interrupted& stopped) {
+    return fail(stopped.what(), flatenn::cli::interrupted_exit_code());
   } catch (const flatenn::Error& error) {
     return fail(error.what(), kInputError);
   } catch (const std::filesystem::filesystem_error& error) {

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/report.h"
 
@@ -13,6 +14,7 @@ struct ReportOptions {
   std::string out;
   std::string csv;
   std::string svg;
+  std::string tensorboard;
   std::string title;
 };
 
@@ -20,7 +22,15 @@ void print_count(const std::string& folder, int64_t files, const char* what) {
   std::printf("%s: %ld %s%s\n", folder.c_str(), files, what, files == 1 ? "" : "s");
 }
 
+void check_name(const std::string& out) {
+  const std::string extension = std::filesystem::path(out).extension();
+  FLATENN_CHECK(extension == ".html" || extension == ".htm" || extension.empty(), out,
+                ": report writes HTML (.html); for LaTeX, Markdown and CSV tables use flatenn "
+                "results --format, for SVG and PDF figures flatenn plot");
+}
+
 void run(const ReportOptions& options) {
+  if (!options.out.empty()) check_name(options.out);
   report::Findings findings = report::collect({options.inputs.begin(), options.inputs.end()});
   if (!options.title.empty()) findings.title = options.title;
   if (!options.csv.empty()) {
@@ -30,6 +40,10 @@ void run(const ReportOptions& options) {
   if (!options.svg.empty()) {
     const int64_t files = report::write_figures(findings, options.svg);
     print_count(options.svg, files, "SVG file");
+  }
+  if (!options.tensorboard.empty()) {
+    const int64_t files = report::write_event_files(findings, options.tensorboard);
+    print_count(options.tensorboard, files, "event file");
   }
   if (options.out.empty()) return;
   write_file_atomically(options.out, report::render_page(findings));
@@ -50,10 +64,13 @@ void add_report_command(CLI::App& app, const GlobalOptions&) {
   auto* csv = command->add_option("--csv", options->csv,
                                   "Folder for every table, and every figure's numbers, as CSV");
   auto* svg = command->add_option("--svg", options->svg, "Folder for every figure as SVG");
+  auto* tensorboard = command->add_option(
+      "--tensorboard", options->tensorboard,
+      "Folder for event files of TensorBoard: training curves and accuracy under faults");
   command->add_option("--title", options->title, "Title of the page");
   command->callback([=] {
-    if (out->empty() && csv->empty() && svg->empty())
-      throw CLI::RequiredError("report: one of --out, --csv, --svg");
+    if (out->empty() && csv->empty() && svg->empty() && tensorboard->empty())
+      throw CLI::RequiredError("report: one of --out, --csv, --svg, --tensorboard");
     run(*options);
   });
 }

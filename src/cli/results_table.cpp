@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/text_table.h"
+#include "flatenn/report/paper.h"
+
 namespace flatenn::cli {
 namespace {
 
@@ -44,25 +47,26 @@ std::vector<std::string> model_names(const PlanResult& plan) {
 }
 
 void print_cells(const PlanResult& plan) {
-  const int name_width = width_of(model_names(plan), 5);
-  const int kind_width = width_of(plan.kinds, 4);
-  std::printf("%-*s  %-*s  %10s  %6s  %7s  %16s  %6s  %6s  %6s  %6s  %7s  %s\n", name_width,
-              "model", kind_width, "kind", "rate", "trials", "mean %", "95 % interval", "sd",
-              "median", "min", "yield", "sdc1 %", "stop");
+  const std::vector<TextColumn> columns = {{"model"},           {"kind"},
+                                           {"rate", true},      {"trials", true, 4},
+                                           {"mean %", true},    {"95 % interval", true, 1},
+                                           {"sd", true, 5},     {"median", true, 7},
+                                           {"min", true, 6},    {"yield", true, 2},
+                                           {"sdc1 %", true, 8}, {"stop", false, 3}};
+  std::vector<std::vector<std::string>> rows;
   for (const CellResult& cell : plan.cells) {
     const Summary& a = cell.accuracy;
     const auto told = [&](double value, int64_t least = 1) {
       return value_text(value, a.count, least);
     };
-    std::printf("%-*s  %-*s  %10s  %6ld  %7s  %16s  %6s  %6s  %6s  %6s  %7s  %s\n", name_width,
-                plan.models[static_cast<size_t>(cell.model)].name.c_str(), kind_width,
-                plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
-                plan.levels[static_cast<size_t>(cell.level)].label.c_str(), a.count,
-                told(100 * a.mean).c_str(), interval_text(cell.ci).c_str(),
-                told(100 * a.sd, 2).c_str(), told(100 * a.median).c_str(),
-                told(100 * a.min).c_str(), told(cell.yield).c_str(),
-                told(100 * cell.sdc1()).c_str(), to_string(cell.stop).c_str());
+    rows.push_back({plan.models[static_cast<size_t>(cell.model)].name,
+                    plan.kinds[static_cast<size_t>(cell.kind)],
+                    plan.levels[static_cast<size_t>(cell.level)].label, std::to_string(a.count),
+                    told(100 * a.mean), interval_text(cell.ci), told(100 * a.sd, 2),
+                    told(100 * a.median), told(100 * a.min), told(cell.yield),
+                    told(100 * cell.sdc1()), to_string(cell.stop)});
   }
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
 void print_image_share(const PlanResult& plan) {
@@ -94,32 +98,28 @@ void print_skewed(const PlanResult& plan) {
   }
 }
 
-/// A rate that is 0 lies below the lowest one measured.
-std::string tolerable_text(double rate, bool beyond, double lowest) {
+/// "0.0026", "< 0.001" or ">= 0.05".
+std::string tolerable_text(double rate, bool below, bool beyond) {
   char text[32];
-  const bool below = rate == 0 && lowest > 0;
-  std::snprintf(text, sizeof text, "%s%.3g",
-                below    ? "< "
-                : beyond ? ">= "
-                         : "",
-                below ? lowest : rate);
+  std::snprintf(text, sizeof text, "%s%.3g", below ? "< " : beyond ? ">= " : "", rate);
   return text;
 }
 
 void print_tolerances(const PlanResult& plan) {
   if (plan.tolerances.empty()) return;
-  std::printf("\ntolerable %s (mean accuracy at most %.2f points below fault-free)\n",
-              plan.by_counts() ? "number of faults" : "bit error rate", 100 * plan.tolerated_drop);
+  std::printf(
+      "\ntolerable %s (mean accuracy at most %.2f points below fault-free) [the measured ones "
+      "that bracket it]\n",
+      plan.by_counts() ? "number of faults" : "bit error rate", 100 * plan.tolerated_drop);
   const int name_width = width_of(model_names(plan), 5);
   const int kind_width = width_of(plan.kinds, 4);
   for (const ToleranceResult& item : plan.tolerances) {
-    const double lowest = plan.levels.front().place();
     std::printf("%-*s  %-*s  %s  [%s, %s]\n", name_width,
                 plan.models[static_cast<size_t>(item.model)].name.c_str(), kind_width,
                 plan.kinds[static_cast<size_t>(item.kind)].c_str(),
-                tolerable_text(item.rate, item.beyond, lowest).c_str(),
-                tolerable_text(item.ci.low, false, lowest).c_str(),
-                tolerable_text(item.ci.high, item.high_beyond, lowest).c_str());
+                tolerable_text(item.rate, item.below, item.beyond).c_str(),
+                tolerable_text(item.ci.low, item.low_below, false).c_str(),
+                tolerable_text(item.ci.high, false, item.high_beyond).c_str());
   }
 }
 
@@ -137,22 +137,19 @@ void print_pairs(const PlanResult& plan) {
 }
 
 void print_strata(const PlanResult& plan) {
-  const int name_width = width_of(model_names(plan), 5);
-  const int kind_width = width_of(plan.kinds, 4);
-  std::vector<std::string> layers;
-  for (const StratumResult& s : plan.strata) layers.push_back(s.layer_name);
-  const int layer_width = width_of(layers, 5);
-  std::printf("%-*s  %-*s  %-*s  %4s  %10s  %7s  %8s  %10s  %16s\n", name_width, "model",
-              kind_width, "kind", layer_width, "layer", "bit", "faults", "tried", "critical",
-              "critical %", "95 % interval");
+  const std::vector<TextColumn> columns = {
+      {"model", false, 1},   {"kind", false, 2},   {"layer"},
+      {"bit", true},         {"faults", true, 4},  {"tried", true, 3},
+      {"critical", true, 5}, {"critical %", true}, {"95 % interval", true, 1}};
+  std::vector<std::vector<std::string>> rows;
   for (const StratumResult& s : plan.strata) {
-    std::printf("%-*s  %-*s  %-*s  %4s  %10ld  %7ld  %8ld  %10s  %16s\n", name_width,
-                plan.models[static_cast<size_t>(s.model)].name.c_str(), kind_width,
-                plan.kinds[static_cast<size_t>(s.kind)].c_str(), layer_width, s.layer_name.c_str(),
-                s.bit < 0 ? "all" : std::to_string(s.bit).c_str(), s.population, s.tried,
-                s.critical, value_text(100 * s.share, s.tried).c_str(),
-                interval_text(s.ci).c_str());
+    rows.push_back({plan.models[static_cast<size_t>(s.model)].name,
+                    plan.kinds[static_cast<size_t>(s.kind)], s.layer_name,
+                    s.bit < 0 ? "all" : std::to_string(s.bit), std::to_string(s.population),
+                    std::to_string(s.tried), std::to_string(s.critical),
+                    value_text(100 * s.share, s.tried), interval_text(s.ci)});
   }
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
 }  // namespace
@@ -166,6 +163,8 @@ void print_results(const PlanResult& plan) {
     std::printf("  %s: fault-free %.2f %%, %ld weight bits\n", model.name.c_str(),
                 100 * model.golden_accuracy, model.weight_bits);
   }
+  const std::string faults = report::fault_words(plan);
+  if (!faults.empty()) std::printf("  faulty: %s\n", faults.c_str());
   if (plan.single_fault) {
     print_strata(plan);
     return;

@@ -260,7 +260,9 @@ void add_sensitivity_command(CLI::App& app, const GlobalOptions& global) {
   CLI::App* command =
       app.add_subcommand("sensitivity", "Measure which layers and bit positions faults hurt most");
   options->inputs.declare(*command);
-  command->add_option("--kind", options->kind, "bit_flip, stuck_at_0 or stuck_at_1")
+  command
+      ->add_option("--kind", options->kind,
+                   "bit_flip, stuck_at_0, stuck_at_1, flip_0_to_1 or flip_1_to_0")
       ->capture_default_str();
   command->add_option("--encoding", options->encoding, "How codes are stored")
       ->capture_default_str();

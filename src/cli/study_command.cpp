@@ -6,6 +6,7 @@
 #include "cli/interrupt.h"
 #include "cli/validators.h"
 #include "flatenn/base/log.h"
+#include "flatenn/report/answer.h"
 #include "flatenn/study/claims.h"
 #include "flatenn/study/study.h"
 
@@ -29,7 +30,15 @@ study::Definition definition_for(const Arguments& arguments) {
   return study::read_definition(config, arguments.name);
 }
 
+/// Closes with the sentences that open the report.
+void print_answers(const Arguments& arguments, const study::StudyOutcome& outcome) {
+  if (outcome.report.empty()) return;
+  for (const std::string& answer : report::answers_of(report::collect({arguments.out})))
+    std::printf("%s\n", answer.c_str());
+}
+
 void run(Arguments& arguments) {
+  say_what_is_kept("finished trainings, checkpoints and trials are kept; the same command goes on");
   const study::Definition definition = definition_for(arguments);
   arguments.options.out = arguments.out;
   arguments.options.time_limit_s = 60 * arguments.minutes;
@@ -40,12 +49,13 @@ void run(Arguments& arguments) {
     std::printf("%s\n", study::outcome_json(outcome).dump(2).c_str());
   } else {
     std::printf("%s\n%s\n", study::outcome_text(outcome).c_str(), outcome.report.c_str());
+    print_answers(arguments, outcome);
   }
   if (outcome.ending == study::StudyEnding::kTimeLimit)
     log::warn("the time limit ended the study; the same command goes on from here");
   if (outcome.ending == study::StudyEnding::kInterrupted) {
     log::warn("stopped; the same command goes on from here");
-    throw CLI::RuntimeError(kInterruptedExitCode);
+    throw CLI::RuntimeError(guard.exit_code());
   }
 }
 

@@ -8,6 +8,12 @@ namespace flatenn::cli {
 /// for --version, "" if there is none.
 std::string_view command_word(int argc, char** argv);
 
+/// Whether a command needs LibTorch, so that only flatenn-torch holds it.
+bool is_torch_command(std::string_view word);
+
+/// Whether flatenn-torch is beside this program.
+bool torch_program_exists();
+
 /// Turns this process into `flatenn-torch`, the program beside this one that is linked with
 /// LibTorch and holds every command. Loading LibTorch costs some 0.4 s of processor time, which the
 /// commands of this program save their users.

@@ -23,6 +23,7 @@ void print(const train::TrainOutcome& outcome, const std::filesystem::path& out)
 }
 
 void run(const TrainOptions& options, const GlobalOptions& global) {
+  say_what_is_kept("the last checkpoint is kept; add --resume to the same command to go on");
   Config config = Config::from_file(options.config);
   for (const std::string& assignment : options.assignments) config.set(assignment);
   train::TrainRequest request = options.request;
@@ -32,7 +33,7 @@ void run(const TrainOptions& options, const GlobalOptions& global) {
   const train::TrainOutcome outcome = train::run_training(std::move(config), request);
   if (outcome.status == train::RunStatus::kInterrupted) {
     std::fprintf(stderr, "flatenn: stopped; add --resume to the same command to go on\n");
-    throw CLI::RuntimeError(kInterruptedExitCode);
+    throw CLI::RuntimeError(interrupt.exit_code());
   }
   print(outcome, request.out);
 }

@@ -1,7 +1,8 @@
 #include "cli/validators.h"
 
 #include <functional>
-#include <sstream>
+
+#include "flatenn/base/number.h"
 
 namespace flatenn::cli {
 namespace {
@@ -16,22 +17,23 @@ CLI::Validator number_that(const std::string& wanted, std::function<bool(double)
   return CLI::Validator(check, "");
 }
 
-std::string text_of(double value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
-}
-
 }  // namespace
 
 CLI::Validator at_least(double least) {
-  return number_that("must be a number from " + text_of(least) + " on",
+  return number_that("must be a number from " + number_text(least) + " on",
                      [least](double value) { return value >= least; });
 }
 
 CLI::Validator above(double bound) {
-  return number_that("must be a number above " + text_of(bound),
+  return number_that("must be a number above " + number_text(bound),
                      [bound](double value) { return value > bound; });
+}
+
+CLI::Validator not_vanished() {
+  const auto check = [](std::string& text) -> std::string {
+    return reads_as_zero(text) ? text + " is too small for a number; write 0 where 0 is meant" : "";
+  };
+  return CLI::Validator(check, "");
 }
 
 }  // namespace flatenn::cli

@@ -8,5 +8,7 @@ namespace flatenn::cli {
 CLI::Validator at_least(double least);
 /// Numbers above `bound`.
 CLI::Validator above(double bound);
+/// No number that reads as 0 only because it is too small ("1e-400").
+CLI::Validator not_vanished();
 
 }  // namespace flatenn::cli

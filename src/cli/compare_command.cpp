@@ -1,0 +1,155 @@
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/text_table.h"
+#include "flatenn/base/error.h"
+#include "flatenn/campaign/compare.h"
+
+namespace flatenn::cli {
+namespace {
+
+constexpr int kRegressionExitCode = 3;
+constexpr double kPercent = 100;
+
+struct CompareOptions {
+  std::string before;
+  std::string after;
+  std::string plan;
+  double tolerated_points = 0;
+  bool json = false;
+};
+
+std::string number(double value, const char* format = "%.2f") {
+  char text[32];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string verdict_of(const campaign::CellComparison& cell) {
+  if (cell.regression) return "worse";
+  return cell.gain ? "better" : "";
+}
+
+void print_table(const campaign::PlanComparison& comparison) {
+  if (comparison.before == comparison.after) {
+    std::printf("plan %s\n", comparison.before.c_str());
+  } else {
+    std::printf("plans %s and %s\n", comparison.before.c_str(), comparison.after.c_str());
+  }
+  const std::vector<TextColumn> columns = {{"model"},
+                                           {"kind", false, 1},
+                                           {"rate", true},
+                                           {"before %", true},
+                                           {"after %", true},
+                                           {"difference", true},
+                                           {"95 % interval", true, 2},
+                                           {"maps", false, 3},
+                                           {"", false}};
+  std::vector<std::vector<std::string>> rows;
+  for (const campaign::CellComparison& cell : comparison.cells) {
+    rows.push_back(
+        {cell.model, cell.kind.empty() ? "no faults" : cell.kind,
+         cell.level.empty() ? "0" : cell.level, number(kPercent * cell.before),
+         number(kPercent * cell.after), number(kPercent * cell.difference, "%+.2f"),
+         "[" + number(kPercent * cell.ci.low) + ", " + number(kPercent * cell.ci.high) + "]",
+         cell.kind.empty() ? ""
+         : cell.paired     ? "common"
+                           : "different",
+         verdict_of(cell)});
+  }
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  for (const std::string& what : comparison.unmatched)
+    std::printf("not compared: %s\n", what.c_str());
+}
+
+nlohmann::json comparison_json(const campaign::PlanComparison& comparison) {
+  nlohmann::json cells = nlohmann::json::array();
+  for (const campaign::CellComparison& cell : comparison.cells) {
+    const bool known = std::isfinite(cell.ci.half_width());
+    cells.push_back(
+        {{"model", cell.model},
+         {"kind", cell.kind},
+         {"level", cell.level},
+         {"before", cell.before},
+         {"after", cell.after},
+         {"difference", cell.difference},
+         {"ci", known ? nlohmann::json{cell.ci.low, cell.ci.high} : nlohmann::json(nullptr)},
+         {"p_value", cell.p_value},
+         {"paired", cell.paired},
+         {"regression", cell.regression},
+         {"gain", cell.gain}});
+  }
+  return {{"before", comparison.before},
+          {"after", comparison.after},
+          {"cells", cells},
+          {"unmatched", comparison.unmatched},
+          {"regression", comparison.has_regression()}};
+}
+
+const campaign::PlanResult* find_plan(const std::vector<campaign::PlanResult>& plans,
+                                      const std::string& name) {
+  for (const campaign::PlanResult& plan : plans) {
+    if (plan.name == name) return &plan;
+  }
+  return nullptr;
+}
+
+/// Plans of one name in both files; the only ones of each where the names differ.
+std::vector<campaign::PlanComparison> compare(const CompareOptions& options) {
+  const auto before = campaign::load_results(options.before);
+  const auto after = campaign::load_results(options.after);
+  const double tolerated = options.tolerated_points / kPercent;
+  std::vector<campaign::PlanComparison> comparisons;
+  for (const campaign::PlanResult& plan : before) {
+    const campaign::PlanResult* other = find_plan(after, plan.name);
+    if (!options.plan.empty() && plan.name != options.plan) continue;
+    if (other == nullptr && before.size() == 1 && after.size() == 1) other = &after.front();
+    if (other == nullptr || plan.single_fault || other->single_fault) continue;
+    comparisons.push_back(campaign::compare_plans(plan, *other, tolerated));
+  }
+  FLATENN_CHECK(!comparisons.empty(), options.after, ": holds no plan to compare with those of ",
+                options.before, options.plan.empty() ? "" : " named '" + options.plan + "'");
+  return comparisons;
+}
+
+void run(const CompareOptions& options) {
+  const std::vector<campaign::PlanComparison> comparisons = compare(options);
+  bool regression = false;
+  nlohmann::json list = nlohmann::json::array();
+  for (const campaign::PlanComparison& comparison : comparisons) {
+    regression = regression || comparison.has_regression();
+    if (options.json) {
+      list.push_back(comparison_json(comparison));
+    } else {
+      if (&comparison != comparisons.data()) std::printf("\n");
+      print_table(comparison);
+    }
+  }
+  if (options.json) std::printf("%s\n", list.dump(2).c_str());
+  if (!options.json) {
+    std::printf("%s\n", regression ? "accuracy was lost" : "no accuracy was surely lost");
+  }
+  if (regression) throw CLI::RuntimeError(kRegressionExitCode);
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& app, const GlobalOptions&) {
+  auto options = std::make_shared<CompareOptions>();
+  auto* command = app.add_subcommand(
+      "compare", "Compare two result files: what the second lost or gained (exit code 3: lost)");
+  command->add_option("before", options->before, "Result file of flatenn campaign")->required();
+  command->add_option("after", options->after, "The one to judge")->required();
+  command->add_option("--plan", options->plan, "Only the plan of this name");
+  command
+      ->add_option("--tolerate", options->tolerated_points,
+                   "Points of accuracy that may be lost (default: 0)")
+      ->check(CLI::Range(0.0, 100.0));
+  command->add_flag("--json", options->json, "Everything as JSON");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace flatenn::cli

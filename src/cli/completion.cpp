@@ -1,0 +1,156 @@
+#include "cli/completion.h"
+
+#include <algorithm>
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::cli {
+namespace {
+
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* command) { return !command->get_name().empty(); });
+}
+
+/// "--help", "-h": all ways to write an option.
+std::vector<std::string> flags_of(const CLI::Option& option) {
+  std::vector<std::string> flags;
+  for (const std::string& name : option.get_lnames()) flags.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) flags.push_back("-" + name);
+  return flags;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+/// Options of the command and those that all commands share, then its own commands.
+std::vector<std::string> words_of(const CLI::App& command, const CLI::App& app) {
+  std::vector<std::string> words;
+  for (const CLI::App* sub : commands_of(command)) words.push_back(sub->get_name());
+  const auto add = [&](const CLI::App& of) {
+    for (const CLI::Option* option : of.get_options()) {
+      for (const std::string& flag : flags_of(*option)) {
+        if (std::find(words.begin(), words.end(), flag) == words.end()) words.push_back(flag);
+      }
+    }
+  };
+  add(command);
+  if (&command != &app) add(app);
+  return words;
+}
+
+/// Text inside single quotes of a shell.
+std::string quoted(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c == '\n' ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+std::string bash_script(const CLI::App& app) {
+  std::string cases;
+  for (const CLI::App* command : commands_of(app)) {
+    cases += "    " + command->get_name() + ") words='" + quoted(joined(words_of(*command, app))) +
+             "' ;;\n";
+  }
+  return "# flatenn's completion for bash: source <(flatenn completion bash)\n"
+         "_flatenn() {\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} command='' word words\n"
+         "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+         "    [[ $word == -* ]] || { command=$word; break; }\n"
+         "  done\n"
+         "  case $command in\n" +
+         cases + "    *) words='" + quoted(joined(words_of(app, app))) +
+         "' ;;\n"
+         "  esac\n"
+         "  [[ -n $command && $current != -* ]] && COMPREPLY=($(compgen -f -- \"$current\"))\n"
+         "  COMPREPLY+=($(compgen -W \"$words\" -- \"$current\"))\n"
+         "}\n"
+         "complete -o filenames -F _flatenn flatenn\n";
+}
+
+/// Text of _describe's "name:description".
+std::string described(const std::string& name, const std::string& text) {
+  std::string safe;
+  for (const char c : name) safe += c == ':' ? std::string("\\:") : std::string(1, c);
+  return "'" + quoted(safe + ":" + text) + "'";
+}
+
+std::string zsh_list(const CLI::App& command, const CLI::App& app) {
+  std::string list;
+  for (const CLI::App* sub : commands_of(command))
+    list += " " + described(sub->get_name(), sub->get_description());
+  const auto add = [&](const CLI::App& of) {
+    for (const CLI::Option* option : of.get_options()) {
+      for (const std::string& flag : flags_of(*option))
+        list += " " + described(flag, option->get_description());
+    }
+  };
+  add(command);
+  if (&command != &app) add(app);
+  return list;
+}
+
+std::string zsh_script(const CLI::App& app) {
+  std::string cases;
+  for (const CLI::App* command : commands_of(app))
+    cases += "    " + command->get_name() + ") words=(" + zsh_list(*command, app) + " ) ;;\n";
+  return "#compdef flatenn\n"
+         "# flatenn's completion for zsh: a file _flatenn in a folder of $fpath\n"
+         "_flatenn() {\n"
+         "  local -a words_before words\n"
+         "  words_before=(${${(@)words[2,CURRENT-1]}:#-*})\n"
+         "  case ${words_before[1]} in\n" +
+         cases + "    *) words=(" + zsh_list(app, app) +
+         " ) ;;\n"
+         "  esac\n"
+         "  _describe -o flatenn words\n"
+         "  [[ -n ${words_before[1]} ]] && _files\n"
+         "}\n"
+         "compdef _flatenn flatenn\n";
+}
+
+std::string fish_option(const std::string& command, const CLI::Option& option) {
+  std::string line = "complete -c flatenn";
+  if (!command.empty()) line += " -n '__fish_seen_subcommand_from " + command + "'";
+  for (const std::string& name : option.get_lnames()) line += " -l " + name;
+  for (const std::string& name : option.get_snames()) line += " -s " + name;
+  if (option.get_items_expected_max() > 0) line += " -r";
+  return line + " -d '" + quoted(option.get_description()) + "'\n";
+}
+
+std::string fish_script(const CLI::App& app) {
+  std::string text = "# flatenn's completion for fish\n";
+  for (const CLI::App* command : commands_of(app)) {
+    text += "complete -c flatenn -n __fish_use_subcommand -f -a " + command->get_name() + " -d '" +
+            quoted(command->get_description()) + "'\n";
+    for (const CLI::App* sub : commands_of(*command)) {
+      text += "complete -c flatenn -n '__fish_seen_subcommand_from " + command->get_name() +
+              "' -a " + sub->get_name() + " -d '" + quoted(sub->get_description()) + "'\n";
+    }
+    for (const CLI::Option* option : command->get_options()) {
+      if (!option->get_lnames().empty() || !option->get_snames().empty())
+        text += fish_option(command->get_name(), *option);
+    }
+  }
+  for (const CLI::Option* option : app.get_options()) text += fish_option("", *option);
+  return text;
+}
+
+}  // namespace
+
+std::string completion_script(const CLI::App& app, const std::string& shell) {
+  if (shell == "bash") return bash_script(app);
+  if (shell == "zsh") return zsh_script(app);
+  if (shell == "fish") return fish_script(app);
+  throw Error("completion: expected bash, zsh or fish, got '" + shell + "'");
+}
+
+}  // namespace flatenn::cli

@@ -1,0 +1,68 @@
+#include "cli/examples.h"
+
+namespace flatenn::cli {
+namespace {
+
+struct Example {
+  const char* command;
+  const char* text;
+};
+
+constexpr Example kExamples[] = {
+    {"data", "  flatenn data get fashion-mnist\n  flatenn data list"},
+    {"train",
+     "  flatenn train configs/lenet5-fashion-mnist.toml --out runs/sgd\n"
+     "  flatenn train configs/lenet5-fashion-mnist.toml --out runs/saq --set optimizer.kind=saq "
+     "--set train.epochs=10"},
+    {"import", "  flatenn import network.onnx --output imported.onnx"},
+    {"inspect", "  flatenn inspect runs/sgd/model.onnx"},
+    {"eval", "  flatenn eval runs/sgd/model.onnx"},
+    {"faults", "  flatenn faults draw m.onnx --rate 0.001 --out map.json"},
+    {"campaign",
+     "  flatenn campaign --db results.db --model m.onnx --rates 0.001,0.01\n"
+     "  flatenn campaign --db results.db --name tolerable --model m.onnx --find-tolerable 0.01\n"
+     "  flatenn campaign plan.toml --db results.db --half-width 0.005\n"
+     "A second campaign into one file takes a --name of its own."},
+    {"results",
+     "  flatenn results results.db\n"
+     "  flatenn results results.db --format latex > table.tex\n"
+     "  flatenn results results.db --format csv --plan campaign"},
+    {"watch",
+     "  flatenn watch results.db\n"
+     "  flatenn watch results.db --html live.html"},
+    {"compare",
+     "  flatenn compare before.db after.db --tolerate 0.5 || echo \"accuracy was lost\""},
+    {"report", "  flatenn report results.db runs/sgd --out report.html"},
+    {"plot",
+     "  flatenn plot results.db --list\n"
+     "  flatenn plot results.db --figure hero --out figure.pdf --columns one"},
+    {"study", "  flatenn study lenet5 --out study --seeds 5"},
+    {"cost", "  flatenn cost m.onnx --data mnist --hardware zero_skipping"},
+    {"bench", "  flatenn bench --model lenet5"},
+    {"doctor", "  flatenn doctor"},
+    {"completion",
+     "  source <(flatenn completion bash)\n"
+     "  flatenn completion zsh > ~/.zfunc/_flatenn\n"
+     "  flatenn completion fish > ~/.config/fish/completions/flatenn.fish"},
+    {"man", "  flatenn man ~/.local/share/man/man1 && man flatenn-campaign"},
+};
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 the input or the machine is at fault; 2 wrong usage; 3 compare found a "
+    "regression;\n70 a fault of flatenn's own; 130 or 143 stopped by a signal, finished work is "
+    "kept.\nflatenn help COMMAND tells of one command.";
+
+}  // namespace
+
+void add_examples(CLI::App& app) {
+  app.footer(kExitCodes);
+  for (const Example& example : kExamples) {
+    const auto is_it = [&](const CLI::App* command) {
+      return command->get_name() == example.command;
+    };
+    for (CLI::App* command : app.get_subcommands(is_it))
+      command->footer(std::string("Examples:\n") + example.text);
+  }
+}
+
+}  // namespace flatenn::cli
