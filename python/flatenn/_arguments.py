@@ -1,0 +1,136 @@
+"""Checks of arguments. What they raise names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def describe(value: object) -> str:
+    """A value in a few words, for messages."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        return f"{type(value).__name__} of {dtype} with shape {tuple(shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}..."
+
+
+def expect(name: str, value: object, types: type | tuple[type, ...], wanted: str) -> None:
+    """TypeError unless `value` is one of `types`; a bool is no number."""
+    number = types in (int, float, (int, float))
+    if not isinstance(value, types) or (number and isinstance(value, bool)):
+        raise TypeError(f"{name}: expected {wanted}, got {describe(value)}")
+
+
+def integer(name: str, value: object, least: int = 0, most: int = 2**63 - 1) -> int:
+    """An int in [least, most]; NumPy's integers are welcome."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an integer, got {describe(value)}")
+    if not least <= int(value) <= most:
+        raise ValueError(f"{name}: expected an integer in [{least}, {most}], got {int(value)}")
+    return int(value)
+
+
+def number(name: str, value: object, least: float = 0.0, most: float = float("inf")) -> float:
+    """A float in [least, most]; NumPy's numbers are welcome."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise TypeError(f"{name}: expected a number, got {describe(value)}")
+    if not least <= float(value) <= most:  # NaN too
+        raise ValueError(f"{name}: expected a number in [{least:g}, {most:g}], got {value}")
+    return float(value)
+
+
+def choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """One of `choices`."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected one of {', '.join(choices)}, got {describe(value)}")
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+def texts(name: str, value: str | Iterable[str]) -> list[str]:
+    """A text or several, as a list."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name}: expected a str or several, got {describe(value)}")
+    items = list(value)
+    for item in items:
+        expect(name, item, str, "texts")
+    return items
+
+
+def numbers(
+    name: str, value: float | Iterable[float], least: float = 0.0, most: float = float("inf")
+) -> list[float]:
+    """A number or several, as a list."""
+    if isinstance(value, (int, float, np.number)):
+        return [number(name, value, least, most)]
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise TypeError(f"{name}: expected numbers, got {describe(value)}")
+    items = list(value)
+    return [number(f"{name}[{i}]", item, least, most) for i, item in enumerate(items)]
+
+
+def integers(name: str, value: int | Iterable[int], least: int, most: int) -> list[int]:
+    """An integer or several, as a list."""
+    if isinstance(value, (int, np.integer)):
+        return [integer(name, value, least, most)]
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise TypeError(f"{name}: expected integers, got {describe(value)}")
+    return [integer(f"{name}[{i}]", item, least, most) for i, item in enumerate(value)]
+
+
+def path(name: str, value: str | os.PathLike[str], exists: bool = False) -> str:
+    """A path as text."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name}: expected a path, got {describe(value)}")
+    text = os.fspath(value)
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: expected a path of text, got {describe(text)}")
+    if exists and not os.path.exists(text):
+        raise FileNotFoundError(f"{name}: {text}: no such file")
+    return text
+
+
+def expect_numbers(module: Any) -> None:
+    """ValueError where parameters or buffers of a torch module are on the meta device, which keeps
+    shapes alone."""
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.device.type == "meta":
+            raise ValueError(
+                f"module: {name} is on the meta device, which holds no numbers; load the weights first"
+            )
+
+
+def array(name: str, value: Any) -> npt.NDArray[Any]:
+    """A NumPy view of an array or tensor: through DLPack or NumPy's protocols, copied only where
+    neither can look into it. Tensors on another device raise ValueError."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "detach"):  # a torch tensor, perhaps one with a gradient
+        device = getattr(value, "device", None)
+        if device is not None and device.type != "cpu":
+            raise ValueError(
+                f"{name}: the tensor is on {device}; flatenn reads memory of the CPU: pass "
+                f"{name}.cpu()"
+            )
+        value = value.detach()
+    if isinstance(value, (str, bytes)) or value is None:
+        raise TypeError(f"{name}: expected an array, got {describe(value)}")
+    try:
+        if hasattr(value, "__dlpack__"):
+            return np.from_dlpack(value)
+    except (BufferError, RuntimeError, TypeError):
+        pass  # layouts and types that DLPack does not carry; NumPy's protocols follow
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name}: expected an array, got {describe(value)} ({error})") from None

@@ -1,0 +1,428 @@
+"""Fault models, and fault maps drawn from them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flatenn import _core, _toml
+from flatenn._arguments import (
+    array,
+    choice,
+    describe,
+    expect,
+    integer,
+    integers,
+    number,
+    path,
+    texts,
+)
+from flatenn._table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flatenn._network import Network
+
+KINDS = ("bit_flip", "stuck_at_0", "stuck_at_1")
+ENCODINGS = ("twos_complement", "offset_binary", "gray", "sign_magnitude", "differential_pair")
+
+
+class FaultModel:
+    """What decides which faults a stored network meets, but rate, seed and trial.
+
+    Without `sources`, single bits of the weights are faulty with the rate that a map is drawn at.
+
+    :param kind: "bit_flip", "stuck_at_0" or "stuck_at_1", for sources that name none.
+    :param encoding: how codes are written into stored words: "twos_complement",
+        "offset_binary", "gray", "sign_magnitude", "differential_pair".
+    :param layers, spare: only these layers; all but these.
+    :param bits: only these bit positions; 0 is the least significant, -1 each word's top bit.
+    :param biases: 32-bit biases are faulty too.
+    :param sources: instead of layers, spare, bits and biases: several causes of faults, each a
+        mapping with the keys of ``[[faults]]`` (target, unit, kind, rate, ...).
+    :param array: ``{"rows": 128, "columns": 128, "bits_per_cell": 1, ...}``: needed by rows,
+        columns and cells.
+    :param protection: ``{"code": "secded", "hardened_bits": 1, ...}``.
+    :param folder: where `sources` find the files that they name.
+
+    Keys and values are those of docs/faults.md. Errors name what is wrong. Pickles.
+    """
+
+    def __init__(
+        self,
+        kind: str = "bit_flip",
+        *,
+        encoding: str = "twos_complement",
+        layers: str | Iterable[str] = (),
+        spare: str | Iterable[str] = (),
+        bits: int | Iterable[int] = (),
+        biases: bool = False,
+        sources: Sequence[Mapping[str, Any]] = (),
+        array: Mapping[str, Any] | None = None,
+        protection: Mapping[str, Any] | None = None,
+        folder: str | os.PathLike[str] = ".",
+    ) -> None:
+        expect("biases", biases, bool, "True or False")
+        memory: dict[str, Any] = {"encoding": choice("encoding", encoding, ENCODINGS)}
+        if array is not None:
+            memory["array"] = dict(_mapping("array", array))
+        plan: dict[str, Any] = {
+            "layers": texts("layers", layers) or None,
+            "spare": texts("spare", spare) or None,
+            "bits": integers("bits", bits, -32, 31) or None,
+            "biases": biases or None,
+            "memory": memory,
+            "faults": [dict(_mapping(f"sources[{i}]", s)) for i, s in enumerate(sources)] or None,
+            "protection": None if protection is None else dict(_mapping("protection", protection)),
+        }
+        self._start(_toml.document(plan), choice("kind", kind, KINDS), path("folder", folder))
+
+    @classmethod
+    def from_toml(
+        cls,
+        text: str,
+        *,
+        kind: str = "bit_flip",
+        folder: str | os.PathLike[str] = ".",
+    ) -> FaultModel:
+        """From a plan's tables (docs/faults.md), as text."""
+        self = cls.__new__(cls)
+        expect("text", text, str, "TOML text")
+        self._start(text, choice("kind", kind, KINDS), path("folder", folder))
+        return self
+
+    def _start(self, toml: str, kind: str, folder: str) -> None:
+        self._toml, self._kind, self._folder = toml, kind, os.path.abspath(folder)
+        self._core = _core.FaultModel.read(toml, kind, self._folder)
+
+    @property
+    def kind(self) -> str:
+        """The kind of sources that name none."""
+        return self._kind
+
+    @property
+    def encoding(self) -> str:
+        """How codes are written into stored words."""
+        return self._core.encoding
+
+    @property
+    def follows_rate(self) -> bool:
+        """Whether a rate decides how many faults there are."""
+        return self._core.follows_rate
+
+    def with_kind(self, kind: str) -> FaultModel:
+        """The model with another kind in the sources that name none."""
+        return FaultModel.from_toml(self._toml, kind=kind, folder=self._folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything it says, in one canonical form: equal for equal models."""
+        result: dict[str, Any] = json.loads(self._core.json())
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FaultModel):
+            return NotImplemented
+        return self._core.json() == other._core.json()
+
+    def __hash__(self) -> int:
+        return hash(self._core.json())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_model, (self._toml, self._kind, self._folder)
+
+    def __repr__(self) -> str:
+        return f"<flatenn.FaultModel {self._core.describe()}>"
+
+
+def _rebuild_model(toml: str, kind: str, folder: str) -> FaultModel:
+    return FaultModel.from_toml(toml, kind=kind, folder=folder)
+
+
+def _mapping(name: str, value: object) -> Mapping[str, Any]:
+    expect(name, value, Mapping, "a mapping of keys to values")
+    assert isinstance(value, Mapping)
+    return value
+
+
+class FaultMap:
+    """The faulty stored bits of one network in one trial, at most one fault a bit.
+
+    :attr:`layer`, :attr:`element`, :attr:`bit` and :attr:`kind` are arrays of one length, in the
+    order of the memory. Made by :meth:`draw`, :meth:`of` and :meth:`load`. Pickles.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        model: FaultModel | None,
+        injector: _core.Injector,
+        core: _core.FaultMap,
+        origin: tuple[float, int, int] = (0.0, 0, 0),
+    ) -> None:
+        from flatenn._network import Network
+
+        expect("network", network, Network, "a Network; use FaultMap.draw(network, ...)")
+        self._network, self._model, self._injector = network, model, injector
+        self._map, self._origin = core, origin
+        self._columns = injector.columns(core, False)
+
+    @classmethod
+    def draw(
+        cls,
+        network: Network,
+        *,
+        rate: float | None = None,
+        count: int | None = None,
+        seed: int = 0,
+        trial: int = 0,
+        model: FaultModel | None = None,
+        kind: str | None = None,
+    ) -> FaultMap:
+        """The map of one trial: a function of the arguments alone, on every machine.
+
+        The map at a lower rate is a part of the map at a higher one.
+
+        :param rate: probability that a stored bit is faulty, in [0, 1].
+        :param count: exactly so many faults instead.
+        :param seed, trial: decide every random choice; trial < 2**32.
+        :param model: by default single bits of all weights.
+        :param kind: "bit_flip" (default), "stuck_at_0" or "stuck_at_1".
+        """
+        model = _model_for(model, kind)
+        injector, rate = _injector(network, model, rate, count)
+        seed, trial = integer("seed", seed, 0, 2**64 - 1), integer("trial", trial, 0, 2**32 - 1)
+        core = injector.draw(rate, seed, trial)
+        return cls(network, model, injector, core, (rate, seed, trial))
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        *,
+        layer: Any,
+        element: Any,
+        bit: Any,
+        kind: Any = "bit_flip",
+        is_bias: Any = False,
+        model: FaultModel | None = None,
+    ) -> FaultMap:
+        """A map of given faults.
+
+        :param layer: names or numbers of layers, one or one a fault.
+        :param element: of the layer's weights, row-major in [out, in, height, width]; of its
+            biases, the output channel.
+        :param bit: 0 is the least significant.
+        :param kind: names or numbers (0 flip, 1 stuck at 0, 2 stuck at 1), one or one a fault.
+        :raises flatenn.Error: naming a site outside the memory, or one that stands twice.
+        """
+        from flatenn._network import Network
+
+        expect("network", network, Network, "a Network")
+        model = _model_for(model, None)
+        injector = _core.Injector(network._core, model._core)
+        layers = _numbered("layer", layer, [row["name"] for row in network._core.layers()])
+        kinds = _numbered("kind", kind, KINDS)
+        columns = [
+            ("layer", layers, np.int32),
+            ("is_bias", np.asarray(is_bias), np.uint8),
+            ("element", array("element", np.asarray(element)), np.int64),
+            ("bit", array("bit", np.asarray(bit)), np.int8),
+            ("kind", kinds, np.uint8),
+        ]
+        size = max(np.atleast_1d(values).shape[0] for _, values, _ in columns)
+        cast = [_column(name, values, dtype, size) for name, values, dtype in columns]
+        return cls(network, model, injector, injector.make(*cast))
+
+    @classmethod
+    def load(cls, network: Network, file: str | os.PathLike[str]) -> FaultMap:
+        """From a file of :meth:`save` or ``flatenn faults draw``, or a chip's defect list."""
+        from flatenn._network import Network
+
+        expect("network", network, Network, "a Network")
+        core, model = _core.read_map(network._core, path("file", file, exists=True))
+        return cls(network, None, _core.Injector(network._core, model), core)
+
+    @property
+    def network(self) -> Network:
+        """The network that it was drawn for."""
+        return self._network
+
+    @property
+    def layer(self) -> npt.NDArray[np.int32]:
+        """Index into :attr:`Network.layers` of each fault."""
+        return self._columns["layer"]
+
+    @property
+    def is_bias(self) -> npt.NDArray[np.bool_]:
+        """Whether each fault is in a bias word."""
+        return self._columns["is_bias"].view(np.bool_)
+
+    @property
+    def element(self) -> npt.NDArray[np.int64]:
+        """Row-major index of each fault's word within its tensor."""
+        return self._columns["element"]
+
+    @property
+    def bit(self) -> npt.NDArray[np.int8]:
+        """Bit position of each fault; 0 is the least significant."""
+        return self._columns["bit"]
+
+    @property
+    def kind(self) -> npt.NDArray[np.uint8]:
+        """0: bit flip, 1: stuck at 0, 2: stuck at 1 (``flatenn.FaultMap.KINDS[k]``)."""
+        return self._columns["kind"]
+
+    KINDS = KINDS
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the map does: drawn, landed, check_drawn, corrected, detected, missed, clipped."""
+        return self._injector.counts(self._map)
+
+    def table(self) -> Table:
+        """One row a fault: layer (name), is_bias, element, bit, kind."""
+        names = [row["name"] for row in self._network._core.layers()]
+        return Table(
+            [
+                {"layer": names[a], "is_bias": bool(b), "element": c, "bit": d, "kind": KINDS[e]}
+                for a, b, c, d, e in zip(
+                    self.layer.tolist(), self.is_bias.tolist(), self.element.tolist(),
+                    self.bit.tolist(), self.kind.tolist(),
+                )  # fmt: skip
+            ],
+            ("layer", "is_bias", "element", "bit", "kind"),
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """:meth:`table` as a pandas.DataFrame."""
+        return self.table().to_pandas()
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Writes .json (with the memory that it was drawn for) or .csv (bits alone)."""
+        text = path("file", file)
+        extension = os.path.splitext(text)[1].lower()
+        if extension not in (".json", ".csv"):
+            raise ValueError(f"file: expected a name that ends in .json or .csv, got {text!r}")
+        content = self._injector.to_text(self._map, extension, *self._origin)
+        with open(text, "w", encoding="utf-8") as out:
+            out.write(content)
+
+    def _apply(self, network: Network) -> Network:
+        from flatenn._network import Network
+
+        if network != self._network:
+            raise ValueError(
+                f"fault_map: was drawn for another network ({self._network.name!r}, "
+                f"{self._network.hash[:12]}), not for {network.name!r}, {network.hash[:12]}"
+            )
+        return Network(self._injector.faulty(self._map), network.path, self)
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FaultMap):
+            return NotImplemented
+        return self._network == other._network and self._map == other._map
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        model = self._model._core if self._model is not None else self._injector.model()
+        check = self._injector.columns(self._map, True)
+        return _rebuild_map, (
+            self._network, self._model, model.memory_toml(), self._columns, check, self._origin,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        rate, seed, trial = self._origin
+        return (
+            f"<flatenn.FaultMap of {self._network.name!r}: {len(self)} faults "
+            f"(rate {rate:g}, seed {seed}, trial {trial})>"
+        )
+
+    def _repr_html_(self) -> str:
+        names = [row["name"] for row in self._network._core.layers()]
+        tally = Counter(zip(self.layer.tolist(), self.bit.tolist(), self.kind.tolist()))
+        rows = [
+            {"layer": names[a], "bit": b, "kind": KINDS[c], "faults": n}
+            for (a, b, c), n in sorted(tally.items())
+        ]
+        table = Table(rows, ("layer", "bit", "kind", "faults"))
+        return f"<p>{repr(self)[1:-1]}</p>{table._repr_html_()}"
+
+
+def _model_for(model: FaultModel | None, kind: str | None) -> FaultModel:
+    if model is None:
+        return FaultModel(kind or "bit_flip")
+    expect("model", model, FaultModel, "a FaultModel")
+    return model if kind is None else model.with_kind(kind)
+
+
+def _injector(
+    network: Network, model: FaultModel, rate: float | None, count: int | None
+) -> tuple[_core.Injector, float]:
+    from flatenn._network import Network
+
+    expect("network", network, Network, "a Network")
+    if rate is not None and count is not None:
+        raise ValueError("count: contradicts rate; give one")
+    if rate is None and count is None and model.follows_rate:
+        raise ValueError("rate: is missing; give a rate or a count")
+    core = model._core
+    if count is not None:
+        core = core.with_count(integer("count", count))
+    checked = 0.0 if rate is None else number("rate", rate, 0.0, 1.0)
+    return _core.Injector(network._core, core), checked
+
+
+def _numbered(name: str, value: Any, names: Sequence[str]) -> npt.NDArray[Any]:
+    """Names as their numbers."""
+    values = np.asarray(value)
+    if values.dtype.kind in "iu":
+        return values
+    if values.dtype.kind != "U":
+        raise TypeError(f"{name}: expected names or integers, got {describe(value)}")
+    known = {text: index for index, text in enumerate(names)}
+    for text in np.unique(values).tolist():
+        if text not in known:
+            raise ValueError(f"{name}: {text!r} is none of {', '.join(names)}")
+    numbers = [known[text] for text in values.ravel().tolist()]
+    return np.array(numbers, np.int64).reshape(values.shape)
+
+
+def _column(name: str, values: npt.NDArray[Any], dtype: Any, size: int) -> npt.NDArray[Any]:
+    if values.dtype.kind not in "iub":
+        raise TypeError(f"{name}: expected integers, got an array of {values.dtype}")
+    if values.ndim > 1 or (values.ndim == 1 and len(values) not in (1, size)):
+        raise ValueError(f"{name}: expected one number or {size}, got the shape {values.shape}")
+    limits = np.iinfo(dtype)
+    if values.size and (int(values.min()) < limits.min or int(values.max()) > limits.max):
+        raise ValueError(f"{name}: holds {int(values.min())} to {int(values.max())}, which no "
+                         "memory has")  # fmt: skip
+    return np.ascontiguousarray(np.broadcast_to(values.astype(dtype), (size,)))
+
+
+def _rebuild_map(
+    network: Network,
+    model: FaultModel | None,
+    toml: str,
+    columns: dict[str, Any],
+    check: dict[str, Any],
+    origin: tuple[float, int, int],
+) -> FaultMap:
+    core = model._core if model is not None else _core.FaultModel.read(toml, "", ".")
+    injector = _core.Injector(network._core, core)
+    rebuilt = injector.make(*(columns[k] for k in ("layer", "is_bias", "element", "bit", "kind")))
+    if len(check["layer"]):
+        injector.add_check_faults(
+            rebuilt, *(check[k] for k in ("layer", "element", "bit", "kind"))
+        )
+    return FaultMap(network, model, injector, rebuilt, origin)

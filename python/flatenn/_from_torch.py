@@ -1,0 +1,236 @@
+"""Networks from torch modules: exported, imported, compared."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flatenn import _core
+from flatenn._arguments import array, choice, expect, expect_numbers, integer, number, path
+from flatenn._network import Network, load
+
+if TYPE_CHECKING:
+    from torch import nn
+
+METHODS = ("minmax", "entropy", "percentile")
+
+
+def from_torch(
+    module: nn.Module,
+    example: Any,
+    *,
+    calibration: Any = None,
+    name: str | None = None,
+    per_channel: bool = True,
+    method: str = "minmax",
+    images: int = 512,
+    agreement: float = 0.9,
+    metadata: dict[str, str] | None = None,
+    save: str | os.PathLike[str] | None = None,
+) -> Network:
+    """The frozen integer network of a torch module: exports it, imports it and compares the two.
+
+    A module of flatenn.torch's layers is exported with the codes that it trained; whatever one of
+    its layers reads has to be quantized (QuantInput, QuantReLU or QuantIdentity before it). A float module
+    is quantized to 8 bits after training, by ONNX Runtime's quantizer, with the ranges that the
+    `calibration` images need.
+
+    :param module: on any device; exported in evaluation mode, and left as it was.
+    :param example: images [N, C, H, W] that the module takes: one is enough to export, all of
+        them are compared.
+    :param calibration: for float modules: images, a torch data set or loader (labels are not
+        looked at).
+    :param name: by default the name of the module's class.
+    :param per_channel: one weight scale an output channel (float modules).
+    :param method: how activation ranges follow from calibration: "minmax", "entropy",
+        "percentile" (float modules).
+    :param images: at most so many calibration images are used.
+    :param agreement: least share of the example images whose top-1 class is the module's.
+    :param metadata: texts that travel with the network; "dataset" names one of flatenn's own.
+    :param save: keeps the ONNX file here, for ``flatenn campaign`` and other tools.
+    :raises ValueError: where module and network disagree; ``network.comparison`` tells by how much
+        otherwise.
+    :raises ImportError: naming the package that is missing (onnx; onnxruntime for float modules).
+    """
+    import torch
+    from torch import nn
+
+    expect("module", module, nn.Module, "a torch module")
+    choice("method", method, METHODS)
+    limit, least = integer("images", images, 1), number("agreement", agreement, 0.0, 1.0)
+    batch = _example(module, example)
+    quantized = any(hasattr(part, "weight_quantizer") for part in module.modules())
+    if not quantized and calibration is None:
+        raise ValueError(
+            "calibration: is missing: the module computes in float, and images tell the ranges of "
+            "its activations"
+        )
+    with tempfile.TemporaryDirectory(prefix="flatenn-") as folder, _evaluating(module):
+        wanted = _logits(module, batch)
+        if not isinstance(wanted, torch.Tensor) or wanted.dim() != 2:
+            raise ValueError("module: expected it to return logits of shape [N, classes]")
+        file = os.path.join(folder, "module.onnx")
+        _export(module, batch[:1], file)
+        if not quantized:
+            file = _quantize(file, folder, calibration, batch, limit, per_channel, method)
+        core = load(file)._core
+        if save is not None:
+            shutil.copyfile(file, path("save", save))
+    net = Network(core).named(
+        name or type(module).__name__,
+        {"version": _core.version(), **core.metadata, **(metadata or {})},
+    )
+    net._comparison = _compare(net, batch, wanted.cpu().numpy(), least)
+    return net
+
+
+def _example(module: nn.Module, example: Any) -> Any:
+    """The images as a float tensor on the module's device."""
+    import torch
+
+    images = array("example", example)
+    if images.ndim != 4 or len(images) == 0 or images.dtype.kind != "f":
+        raise ValueError(
+            f"example: expected float images of shape [N, C, H, W], got {images.dtype} "
+            f"{tuple(images.shape)}"
+        )
+    first = next(module.parameters(), None)
+    if first is None:
+        raise ValueError("module: has no parameters")
+    expect_numbers(module)
+    return torch.from_numpy(np.array(images, np.float32)).to(first.device)
+
+
+def _logits(module: nn.Module, batch: Any) -> Any:
+    """What the module returns for the images; ValueError where it cannot run them."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            return module(batch)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"example: the module cannot run images of shape {tuple(batch.shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _need(package: str, why: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(
+            f"flatenn.from_torch needs {package} {why}: pip install 'flatenn[torch]'"
+        ) from error
+
+
+def _export(module: nn.Module, example: Any, file: str) -> None:
+    import torch
+
+    _need("onnx", "to export modules")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                module, (example,), file, dynamo=False, opset_version=13, input_names=["image"],
+                output_names=["logits"], dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}},
+            )  # fmt: skip
+    except RuntimeError as error:
+        raise ValueError(
+            f"module: torch.onnx cannot export it: {str(error).splitlines()[0]}"
+        ) from error
+
+
+class _Reader:
+    """Calibration images one by one, as ONNX Runtime asks for them."""
+
+    def __init__(self, images: npt.NDArray[np.float32]) -> None:
+        self._images = iter(images)
+
+    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+        image = next(self._images, None)
+        return None if image is None else {"image": image[np.newaxis]}
+
+
+def _calibration_images(
+    calibration: Any, batch: Any, limit: int
+) -> npt.NDArray[np.float32]:
+    from flatenn._images import Images, _batch, _split
+
+    if isinstance(calibration, Images):
+        given: Any = calibration.images
+    else:
+        given, _ = _split(calibration, "calibration")
+    images = _batch("calibration", given)[:limit]
+    if images.dtype != np.float32:
+        raise TypeError("calibration: expected what the module takes, float images; got uint8")
+    if images.shape[1:] != tuple(batch.shape[1:]):
+        raise ValueError(
+            f"calibration: expected images of shape {tuple(batch.shape[1:])}, got "
+            f"{images.shape[1:]}"
+        )
+    return images
+
+
+def _quantize(
+    file: str, folder: str, calibration: Any, batch: Any, limit: int, per_channel: bool, method: str
+) -> str:
+    """8 bits after training, in QDQ form."""
+    images = _calibration_images(calibration, batch, limit)
+    tool = _need("onnxruntime.quantization", "to quantize float modules")
+    shapes = _need("onnxruntime.quantization.shape_inference", "to quantize float modules")
+    prepared, out = os.path.join(folder, "prepared.onnx"), os.path.join(folder, "quantized.onnx")
+    methods = {
+        "minmax": tool.CalibrationMethod.MinMax,
+        "entropy": tool.CalibrationMethod.Entropy,
+        "percentile": tool.CalibrationMethod.Percentile,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shapes.quant_pre_process(file, prepared)
+        tool.quantize_static(
+            prepared, out, _Reader(images), quant_format=tool.QuantFormat.QDQ,
+            per_channel=per_channel, activation_type=tool.QuantType.QUInt8,
+            weight_type=tool.QuantType.QInt8, calibrate_method=methods[method],
+        )  # fmt: skip
+    return out
+
+
+def _compare(
+    net: Network, batch: Any, wanted: npt.NDArray[Any], least: float
+) -> dict[str, float]:
+    got = net.run(batch.cpu().numpy())
+    spread = float(wanted.max() - wanted.min()) or 1.0
+    told = {
+        "images": float(len(got)),
+        "same_top1": float((got.argmax(1) == wanted.argmax(1)).mean()),
+        "largest_difference": float(np.abs(got - wanted).max()) / spread,
+    }
+    if told["same_top1"] < least:
+        raise ValueError(
+            f"module: the network agrees with it on {100 * told['same_top1']:.0f} % of the example "
+            f"images only (agreement = {least:g}); more calibration images or another method may "
+            "help"
+        )
+    return told
