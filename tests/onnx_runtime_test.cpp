@@ -10,7 +10,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/engine/evaluate.h"
-#include "flatenn/net/onnx.h"
+#include "flatenn/interop/onnx.h"
 
 /// The written file means the same to ONNX Runtime, graph optimizations off, as to our engine.
 namespace flatenn {
@@ -42,7 +42,7 @@ TEST_P(OnnxRuntimeAgrees, WithGraphOptimizationsOff) {
     pixels.append(reinterpret_cast<const char*>(&pixel), sizeof pixel);
   }
   write_file_atomically(folder / "pixels", pixels);
-  net::write_onnx(network, folder / "model.onnx");
+  interop::write_onnx(network, folder / "model.onnx");
   const net::Shape& shape = network.input().shape;
   const std::string command =
       detail::concat("node " FLATENN_SOURCE_DIR "/tests/onnx_runtime.js ", node_modules(), " ",

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""What the program prints on terminals of any width, on none, and into a pipe that closes.
+
+    terminal_test.py FLATENN MODEL.onnx
+
+Run by ctest. Images are noise (tests/browser/make_study.py).
+"""
+
+import fcntl
+import os
+import pathlib
+import pty
+import re
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "browser"))
+from make_study import own_noise  # noqa: E402
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def on_terminal(columns, command, **environment):
+    """What a terminal of that width is sent: lines as they stood, escapes taken out unless kept."""
+    pid, master = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.environ.update({"TERM": "xterm", **environment})
+        os.execv(command[0], [str(word) for word in command])
+    said = b""
+    try:
+        while piece := os.read(master, 65536):
+            said += piece
+    except OSError:  # the other end is closed
+        pass
+    os.waitpid(pid, 0)
+    return said.decode()
+
+
+def lines_of(said):
+    return [ESCAPES.sub("", line) for line in re.split(r"[\r\n]+", said)]
+
+
+class Place:
+    def __init__(self, flatenn, model, folder):
+        self.flatenn, self.folder = flatenn, folder
+        self.data = own_noise(flatenn, model, folder / "noise", 40)
+        self.campaign = [flatenn, "campaign", "--model", model, "--data", self.data, "--rates",
+                         "0.001,0.01", "--threads", "1", "--trials"]
+        self.run(*self.campaign, "60", "--db", self.db("a"))
+
+    def db(self, name):
+        return self.folder / f"{name}.db"
+
+    def run(self, *command, **options):
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              check=False, **options)
+
+
+def test_tables_are_no_wider_than_the_terminal(place):
+    for columns in (20, 40, 80, 100):
+        lines = lines_of(on_terminal(columns, [place.flatenn, "results", place.db("a")]))
+        begin = next(i for i, line in enumerate(lines) if line.startswith("model"))
+        for line in lines[begin:begin + 3]:
+            assert len(line) <= columns, (columns, line)
+        assert any("mean %" in line for line in lines), lines
+
+
+def test_progress_keeps_percentage_and_time_left(place):
+    for columns in (20, 40, 100):
+        said = on_terminal(columns, [*place.campaign, "60", "--db", place.db(f"wide{columns}")])
+        bars = [line for line in lines_of(said) if re.search(r"\d+%", line) and "left" in line]
+        assert bars, (columns, said[-500:])
+        assert all(len(line) < columns + 1 for line in bars), (columns, bars)
+        assert all(re.search(r"\d+%", line) for line in bars), bars
+        if columns >= 100:
+            assert any("n = " in line for line in bars), bars
+
+
+def test_without_a_terminal_progress_is_plain_lines(place):
+    # What ends within ten seconds says nothing.
+    done = place.run(*place.campaign, "10000000", "--db", place.db("plain"), "--time-limit", "13")
+    assert done.returncode == 0 and "n = " in done.stderr, done.stderr
+    assert "\x1b" not in done.stderr + done.stdout and "\r" not in done.stderr, done.stderr
+
+
+def test_a_closed_pipe_ends_the_program_quietly(place):
+    for command in (["results", place.db("a")], ["--help"], ["doctor"]):
+        words = " ".join(f"'{word}'" for word in [place.flatenn, *command])
+        done = place.run("bash", "-c", f"{words} | head -n 0; echo ${{PIPESTATUS[0]}}")
+        assert done.stdout.strip() in ("0", "141") and done.stderr == "", done
+
+
+def test_a_full_disk_is_named(place):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([place.flatenn, "results", place.db("a")], stdout=full,
+                              stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: standard output"), done
+    assert done.stderr.count("\n") == 1, done
+
+
+def test_colour_is_for_terminals_that_want_it(place):
+    wrong = [place.flatenn, "inspect", "/no/such/file"]
+    assert "\x1b[" in on_terminal(80, wrong)
+    assert "\x1b[" not in on_terminal(80, wrong, NO_COLOR="1")
+    assert "\x1b[" not in on_terminal(80, wrong, TERM="dumb")
+    assert "\x1b[" not in place.run(*wrong).stderr
+
+
+def test_reading_leaves_nothing_beside_the_file(place):
+    for command in (["results"], ["report", "-o", place.folder / "a.html"], ["plot", "--list"]):
+        assert place.run(place.flatenn, command[0], place.db("a"), *command[1:]).returncode == 0
+        assert not list(place.folder.glob("a.db-*")), command
+
+
+def test_pages_say_what_is_missing(place):
+    done = place.run(*place.campaign, "60", "--db", place.db("none"), "--time-limit", "0.000001")
+    assert "No trial is finished yet." in done.stdout, done
+    page = place.folder / "none.html"
+    assert place.run(place.flatenn, "report", place.db("none"), "-o", page).returncode == 0
+    assert "No trial is finished yet." in page.read_text(encoding="utf-8")
+
+
+def test_a_newer_file_is_refused_by_every_reader(place):
+    newer = place.db("newer")
+    newer.write_bytes(place.db("a").read_bytes())
+    file = sqlite3.connect(newer)
+    version = file.execute("PRAGMA user_version").fetchone()[0]
+    file.execute(f"PRAGMA user_version = {version + 1}")
+    file.commit()
+    file.close()
+    for command in (["results"], ["report", "-o", "n.html"], ["compare", place.db("a")], ["watch"],
+                    ["plot", "--out", "n.pdf"]):
+        done = place.run(place.flatenn, command[0], newer, *command[1:], cwd=place.folder, timeout=60)
+        assert done.returncode == 1 and "use a newer flatenn" in done.stderr, done
+        assert done.stderr.count("\n") == 1, done
+
+
+def test_a_folder_that_is_a_file_is_named(place):
+    file = place.folder / "file"
+    file.write_text("")
+    for command in (["report", "--svg", file], ["report", "--csv", file / "x"],
+                    ["report", "-o", file / "x.html"], ["report", "--tensorboard", file],
+                    ["plot", "--out", file / "x.pdf"], ["watch", "--html", file / "x.html"]):
+        done = place.run(place.flatenn, command[0], place.db("a"), *command[1:], timeout=60)
+        assert done.returncode == 1 and done.stderr.startswith(f"error: {file}"), done
+        assert done.stderr.count("\n") == 1, done
+
+
+def main(flatenn, model):
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        flatenn, model = (str(pathlib.Path(path).resolve()) for path in (flatenn, model))
+        place = Place(flatenn, model, pathlib.Path(folder))
+        for name, test in sorted(globals().items()):
+            if not name.startswith("test_"):
+                continue
+            try:
+                test(place)
+                print("ok  ", name)
+            except (AssertionError, StopIteration) as error:
+                failed += 1
+                print("FAIL", name, repr(error)[:1500])
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
