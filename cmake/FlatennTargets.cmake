@@ -9,6 +9,17 @@ target_compile_options(flatenn_options INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>"
   "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 
+if(FLATENN_HARDEN)
+  set(release "$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>")
+  target_compile_options(flatenn_options INTERFACE
+    "$<${release}:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3;-fstack-protector-strong;-fstack-clash-protection>")
+  target_link_options(flatenn_options INTERFACE
+    "$<$<CONFIG:Release>:LINKER:-z,relro;LINKER:-z,now;LINKER:-z,noexecstack>")
+  include(CheckPIESupported)
+  check_pie_supported(LANGUAGES CXX)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+endif()
+
 # flatenn_add_library(NAME): the static library flatenn_NAME, alias flatenn::NAME. Each folder adds
 # its own sources with target_sources.
 function(flatenn_add_library name)
