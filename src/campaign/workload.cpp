@@ -14,6 +14,9 @@
 namespace flatenn::campaign {
 namespace {
 
+/// Of logits that trials run together may hold; one trial may need more.
+constexpr int64_t kLogitBytes = int64_t{256} << 20;
+
 std::string metadata_of(const net::Network& network, const std::string& key) {
   const auto found = network.metadata.find(key);
   return found == network.metadata.end() ? "" : found->second;
@@ -342,7 +345,14 @@ void Workload::run_group(std::span<Prepared> prepared, int64_t subject_index) {
       changed.push_back(&trial);
     }
   }
-  if (!changed.empty()) run_jobs(changed, subject, engine_of(subject));
+  const auto row_bytes =
+      images_per_trial() * subject.golden->classes * static_cast<int64_t>(sizeof(float));
+  const auto at_once = static_cast<size_t>(std::max<int64_t>(1, kLogitBytes / row_bytes));
+  for (std::span<Prepared*> left = changed; !left.empty();) {
+    const size_t count = std::min(at_once, left.size());
+    run_jobs(left.first(count), subject, engine_of(subject));
+    left = left.subspan(count);
+  }
 }
 
 void Workload::run_jobs(std::span<Prepared*> changed, Subject& subject, engine::Engine& engine) {
