@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _constant(value: Tensor) -> Tensor:
     """The number itself in a traced graph, without what computed it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore")  # the tracer's: that this is a constant, which is meant
         return torch.from_numpy(value.detach().cpu().numpy().copy())
 
 

@@ -29,7 +29,7 @@ class QuantizedWeight(nn.Module):
     """What QuantConv2d and QuantLinear share: a latent `weight`, its quantizer, and what training
     adds to the quantizer's output."""
 
-    weight: nn.Parameter
+    weight: Tensor
     weight_quantizer: WeightQuantizer
 
     def _quantize_weights(self, bits: int, quantizer: str, options: dict[str, Any]) -> None:
@@ -83,7 +83,8 @@ class QuantConv2d(nn.Conv2d, QuantizedWeight):
         self._quantize_weights(bits, quantizer, options)
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._conv_forward(input, self.effective_weight(), self.bias)
+        result: Tensor = self._conv_forward(input, self.effective_weight(), self.bias)
+        return result
 
 
 class QuantLinear(nn.Linear, QuantizedWeight):

@@ -158,13 +158,15 @@ class WeightQuantizer(nn.Module):
         "liq"."""
         x = self._standardized(weight) if self.kind == "liq" else weight
         value = (x / _column(self._log_scale(weight).exp(), x)).clamp(self.low, self.high)
-        return ((value - self.low % self.step) / self.step).round().to(torch.int8)
+        codes: Tensor = ((value - self.low % self.step) / self.step).round().to(torch.int8)
+        return codes
 
     @torch.no_grad()
     def values(self, codes: Tensor, weight: Tensor) -> Tensor:
         """Q that codes stand for beside the latent `weight`, without the gain."""
         v = codes.to(weight.dtype) * self.step + self.low % self.step
-        return v * _column(self._log_scale(weight).exp(), weight)
+        values: Tensor = v * _column(self._log_scale(weight).exp(), weight)
+        return values
 
     def scales(self, weight: Tensor) -> Tensor:
         """Real value of v = 1, with the gain: [1] or [out], detached."""

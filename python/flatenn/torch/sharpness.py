@@ -21,7 +21,8 @@ _NORM_FLOOR = 1e-12
 def _norm(tensors: list[Tensor]) -> Tensor:
     if not tensors:
         return torch.zeros(())
-    return torch.stack([tensor.norm() for tensor in tensors]).norm()
+    norm: Tensor = torch.stack([tensor.norm() for tensor in tensors]).norm()
+    return norm
 
 
 def parameter_groups(
@@ -242,7 +243,7 @@ class SAQ(torch.optim.Optimizer):
             if leaf is None or leaf.grad is None or q is None:
                 continue
             targets.append(_Target(q, leaf.grad, True, True))
-            places.append(leaf.data.copy_)
+            places.append(self._setter(leaf))
         for module in self.model.modules():
             for name, parameter in module.named_parameters(recurse=False):
                 if parameter.grad is None or id(parameter) in covered:
@@ -266,6 +267,13 @@ class SAQ(torch.optim.Optimizer):
         if isinstance(module, _BatchNorm):
             return self.perturb_batch_norm
         return self.perturb_biases and name == "bias"
+
+    @staticmethod
+    def _setter(leaf: Tensor) -> Callable[[Tensor], None]:
+        def put(eps: Tensor) -> None:
+            leaf.data.copy_(eps)
+
+        return put
 
     def _mover(self, parameter: nn.Parameter) -> Callable[[Tensor], None]:
         def move(eps: Tensor) -> None:
