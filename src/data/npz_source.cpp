@@ -49,9 +49,10 @@ class NpzSource : public Source {
     test_ = find(settings.test.empty() ? std::vector<std::string>{"test", "val"}
                                        : std::vector{settings.test});
     if (!train_ && !test_) train_ = test_ = find({""});
-    FLATENN_CHECK(train_ || test_, settings.path.string(),
-                  ": holds neither x and y nor x_train, y_train, x_test and y_test, but ",
-                  member_names());
+    FLATENN_CHECK(
+        train_ || test_, settings.path.string(),
+        ": expected images and labels, x and y, or x_train, y_train, x_test and y_test, got ",
+        member_names());
   }
 
   std::string place(Split split) const override { return pair(split) ? pair(split)->images : ""; }

@@ -108,7 +108,9 @@ TEST_F(OwnArrays, NpzThatDoesNotFitIsRefused) {
   write_npz({{"x.npy", x}, {"y.npy", npy("|O", "(2,)", "pickle")}});
   EXPECT_THAT(error_of_loading("it.npz"), AllOf(HasSubstr("it.npz: y"), HasSubstr("pickle")));
   write_npz({{"weights.npy", x}});
-  EXPECT_THAT(error_of_loading("it.npz"), HasSubstr("but weights.npy"));
+  EXPECT_THAT(error_of_loading("it.npz"),
+              HasSubstr("expected images and labels, x and y, or x_train, y_train, x_test and "
+                        "y_test, got weights.npy"));
   write_npz({{"x.npy", x}, {"y.npy", npy("|u1", "(2,)", std::string(2, '\0'))}});
   EXPECT_THAT(error_of_loading("it.npz"), HasSubstr("holds one class alone"));
   write_npz({{"x.npy", npy("|u1", "(0, 1, 1)", "")}, {"y.npy", npy("|u1", "(0,)", "")}});

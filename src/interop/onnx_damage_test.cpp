@@ -157,7 +157,7 @@ const std::vector<Damage>& damages() {
       {"NoOpset", [](Model& m) { m.clear_opset_import(); }, "does not say the version"},
       {"TwoOpsets", [](Model& m) { m.add_opset_import()->set_version(13); }, "two versions"},
       {"Domain", [](Model& m) { node(m, "conv").set_domain("org.example"); },
-       "node conv (Conv): operator is not supported"},
+       "node conv (Conv): operators of domain org.example are not supported"},
       {"Function",
        [](Model& m) {
          m.add_functions()->set_name("Conv");

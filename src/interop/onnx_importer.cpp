@@ -163,7 +163,8 @@ void Importer::read_node(const Node& node) {
             "dynamic quantization is not supported: scales must be constants (quantize "
             "statically)");
   }
-  if (handler == kHandlers.end() || !known) fail_at(node, "operator is not supported");
+  if (!known) fail_at(node, "operators of domain " + node.domain() + " are not supported");
+  if (handler == kHandlers.end()) fail_at(node, "operator is not supported");
   if (!distribute(node)) (this->*handler->second)(node);
 }
 
