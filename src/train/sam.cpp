@@ -61,10 +61,9 @@ class StepScope {
     }
   }
 
-  void move(const torch::Tensor& parameter, const torch::Tensor& eps) {
-    torch::Tensor value = parameter;
-    saved_.emplace_back(value, value.detach().clone());
-    value.add_(eps);
+  /// Remembers a parameter that is about to move.
+  void keep(const torch::Tensor& parameter) {
+    saved_.emplace_back(parameter, parameter.detach().clone());
   }
   void begin_second_pass() { model_.set_track_statistics(false); }
   /// Puts every moved parameter back exactly.
@@ -102,46 +101,40 @@ struct SharpnessStepper::Impl {
   Optimizer& optimizer;
   std::vector<torch::Tensor> leaves;  ///< One for each layer, kept between steps.
 
-  /// What a step perturbs: first the outputs of the quantizers, then `parameters`.
-  struct Targets {
-    std::vector<Target> all;
-    std::vector<torch::Tensor> outputs;     ///< Leaves to fill.
-    std::vector<torch::Tensor> parameters;  ///< Parameters to move.
-  };
-
-  Targets targets(const SharpnessOptions& options) const {
-    Targets found;
+  /// What a step perturbs: the outputs of the quantizers through their leaves, and parameters.
+  std::vector<Target> targets(const SharpnessOptions& options, StepScope& scope) const {
+    std::vector<Target> found;
     if (is_at_output(options.method)) {
       for (size_t i = 0; i < leaves.size(); ++i) {
-        found.all.push_back({model->layers()[i]->quantized_weight, leaves[i].grad(), true, true});
-        found.outputs.push_back(leaves[i]);
+        found.push_back({.value = model->layers()[i]->quantized_weight,
+                         .grad = leaves[i].grad(),
+                         .place = leaves[i].detach(),
+                         .is_weight = true,
+                         .is_adaptive = true});
       }
     }
     for (const RoleParameter& parameter : optimizer.parameters()) {
       if (!is_perturbed(parameter.role, options) || !parameter.value.grad().defined()) continue;
-      const bool is_weight = parameter.role == ParameterRole::kWeight;
-      found.all.push_back(
-          {parameter.value.detach(), parameter.value.grad(), is_weight, is_factor(parameter)});
-      found.parameters.push_back(parameter.value);
+      scope.keep(parameter.value);
+      const torch::Tensor value = parameter.value.detach();
+      found.push_back({.value = value,
+                       .grad = parameter.value.grad(),
+                       .place = value,
+                       .add = true,
+                       .is_weight = parameter.role == ParameterRole::kWeight,
+                       .is_adaptive = is_factor(parameter)});
     }
     return found;
   }
 
   void perturb(const SharpnessOptions& options, StepScope& scope, StepResult& result) {
     const torch::NoGradGuard no_grad;
-    const Targets found = targets(options);
-    const Perturbation perturbation = ascent(found.all, options);
-    size_t next = 0;
-    for (const torch::Tensor& leaf : found.outputs) {
-      torch::Tensor output = leaf;
-      output.copy_(perturbation.eps[next++]);
-    }
-    for (const torch::Tensor& parameter : found.parameters)
-      scope.move(parameter, perturbation.eps[next++]);
     std::vector<torch::Tensor> weights;
     for (const auto& layer : model->layers()) weights.push_back(layer->quantized_weight);
+    const torch::Tensor size = global_norm(weights);
+    const Perturbation perturbation = ascend(targets(options, scope), options);
     result.grad_norm = perturbation.grad_norm;
-    result.rho_relative = perturbation.weight_norm / global_norm(weights);
+    result.rho_relative = perturbation.weight_norm / size;
   }
 
   std::vector<torch::Tensor> weight_gradients() const {
