@@ -73,6 +73,10 @@ class TiedQuantizer : public WeightQuantizerImpl {
             grid_.value_map};
   }
 
+  torch::Tensor step(const torch::Tensor& weight) const override {
+    return current_log_scale(weight).exp();
+  }
+
   void initialize(const torch::Tensor&) override {}
 
  private:
@@ -155,6 +159,11 @@ WeightQuantizerImpl::WeightQuantizerImpl(const WeightQuantizerOptions& options)
   FLATENN_CHECK(options.tied_factor >= 0,
                 "tied weight quantizer: factor must not be negative, got ", options.tied_factor);
   grid_ = Grid::signed_codes(options.bits, odd ? net::ValueMap::kOdd : net::ValueMap::kCode);
+}
+
+torch::Tensor WeightQuantizerImpl::step(const torch::Tensor& weight) const {
+  const torch::Tensor scaled = log_scale * gradient_scale(weight);
+  return (log_scale.detach() + (scaled - scaled.detach())).exp();
 }
 
 double WeightQuantizerImpl::gradient_scale(const torch::Tensor& weight) const {

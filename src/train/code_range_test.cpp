@@ -25,7 +25,7 @@ TEST(CodeRange, AFlipOfTheTopBitIsMeasuredAgainstTheLayersOwnSpread) {
 
 /// The same setting leaves all widths inside, and one far outside is said before training.
 TEST(CodeRange, TiedLayersOfAllBitsAreJudgedAlike) {
-  for (const double factor : {0.0, 0.2, 0.4}) {
+  for (const double factor : {0.0, 0.2, 0.3}) {
     for (int64_t bits = 2; bits <= 8; ++bits) {
       nn::ModelOptions options = testing::options_for("mlp");
       options.quant = {.quantizer = nn::WeightQuantizerKind::kTied,

@@ -56,6 +56,9 @@ class WeightQuantizerImpl : public torch::nn::Module {
   virtual torch::Tensor forward(const torch::Tensor& weight) = 0;
   /// Codes of the current weight; scales include the gain.
   virtual QuantizedWeights quantize(const torch::Tensor& weight) const = 0;
+  /// Real value of v = 1 in Q(w), [1] or [out], differentiable in the learned scale with the
+  /// gradient scale that forward() has; without gain.
+  virtual torch::Tensor step(const torch::Tensor& weight) const;
   /// Sets learned scales and the gain from the weight.
   virtual void initialize(const torch::Tensor& weight) = 0;
 
