@@ -40,6 +40,13 @@ torch::Tensor per_channel(const torch::Tensor& values, int64_t dims) {
   return values.view({-1, 1, 1});
 }
 
+/// [O] -> [O, 1, ...], beside a weight of so many dimensions.
+torch::Tensor over_first(const torch::Tensor& values, int64_t dims) {
+  std::vector<int64_t> shape(static_cast<size_t>(dims), 1);
+  shape[0] = values.numel();
+  return values.view(shape);
+}
+
 }  // namespace
 
 QuantLayerImpl::QuantLayerImpl(const LayerSpec& spec, bool quantized,
@@ -75,6 +82,10 @@ torch::Tensor QuantLayerImpl::effective_weight() {
   torch::Tensor q = quantized() ? quantizer->forward(weight) : weight;
   if (keep_quantized_weight) quantized_weight = q.detach();
   if (perturbation.defined()) q = q + perturbation;
+  if (value_change.defined()) {
+    const torch::Tensor step = quantizer->step(weight);
+    q = q + value_change * (step.numel() == 1 ? step : over_first(step, q.dim()));
+  }
   return quantized() && quantizer->gain.defined() ? q * quantizer->gain : q;
 }
 

@@ -146,6 +146,7 @@ torch::Tensor ModelImpl::activate(const LayerSpec& spec, const torch::Tensor& y,
   const auto& quantizer = quantizers_[index(spec.dst)];
   if (!quantizer) return y;
   if (calibrating && !quantizer->initialized()) quantizer->initialize(y);
+  if (activation_hook_ && !calibrating) return quantizer->forward(activation_hook_(y, *quantizer));
   return quantizer->forward(y);
 }
 

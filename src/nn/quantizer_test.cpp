@@ -67,9 +67,23 @@ TEST(WeightQuantizer, TiedFollowsTheWeightsAndLearnsNothing) {
 }
 
 TEST(WeightQuantizer, TiedFactorFallsWithBits) {
-  EXPECT_DOUBLE_EQ(default_tied_factor(4), 0.3);
+  EXPECT_DOUBLE_EQ(tied_factor_at(0, 4), 0.3);
   for (int64_t bits = 3; bits <= 8; ++bits)
-    EXPECT_LT(default_tied_factor(bits), default_tied_factor(bits - 1));
+    EXPECT_LT(tied_factor_at(0, bits), tied_factor_at(0, bits - 1));
+}
+
+/// A Gaussian's codes take the same share of every width's range as Max's steps give it, whatever
+/// the factor: at 0.2 mean|w| an 8-bit layer would use 6 of 127 levels.
+TEST(WeightQuantizer, ATiedFactorGivenByHandScalesWithTheBits) {
+  const torch::Tensor w = gaussian({64, 300});
+  const std::vector<double> max_steps = {0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308};
+  for (int64_t bits = 2; bits <= 8; ++bits) {
+    const auto given = make_weight_quantizer(
+        {.kind = WeightQuantizerKind::kTied, .bits = bits, .tied_factor = 0.2}, w);
+    const double scale = given->quantize(w).scales.item<double>();
+    const double ratio = max_steps[static_cast<size_t>(bits - 2)] / 0.3352;
+    EXPECT_NEAR(scale, 0.2 * ratio * w.abs().mean().item<double>(), 2e-3 * scale) << bits;
+  }
 }
 
 TEST(WeightQuantizer, LiqHasTwoToTheBitsSymmetricLevelsAndNoZero) {

@@ -19,6 +19,9 @@ constexpr int64_t kMostBits = 8;
 constexpr std::array<double, 7> kGaussianStep = {0.9957, 0.5860,  0.3352, 0.1881,
                                                  0.1041, 0.05687, 0.03076};
 
+/// Of kTied at 4 bits where none is given (docs/quantization.md).
+constexpr double kTiedFactor = 0.3;
+
 double gaussian_step(int64_t bits) {
   return kGaussianStep[static_cast<size_t>(bits - kFewestBits)];
 }
@@ -70,12 +73,15 @@ class TiedQuantizer : public WeightQuantizerImpl {
             grid_.value_map};
   }
 
+  torch::Tensor step(const torch::Tensor& weight) const override {
+    return current_log_scale(weight).exp();
+  }
+
   void initialize(const torch::Tensor&) override {}
 
  private:
   torch::Tensor current_log_scale(const torch::Tensor& weight) const {
-    const double factor =
-        options_.tied_factor > 0 ? options_.tied_factor : default_tied_factor(options_.bits);
+    const double factor = tied_factor_at(options_.tied_factor, options_.bits);
     return (mean_magnitude(weight, options_.per_channel) * factor).clamp_min(kLeastScale).log();
   }
 };
@@ -140,7 +146,9 @@ std::string to_string(WeightQuantizerKind kind) {
   FLATENN_ASSERT(false, "weight quantizer kind ", static_cast<int>(kind));
 }
 
-double default_tied_factor(int64_t bits) { return 0.3 * gaussian_step(bits) / gaussian_step(4); }
+double tied_factor_at(double factor, int64_t bits) {
+  return (factor > 0 ? factor : kTiedFactor) * gaussian_step(bits) / gaussian_step(4);
+}
 
 WeightQuantizerImpl::WeightQuantizerImpl(const WeightQuantizerOptions& options)
     : options_(options) {
@@ -151,6 +159,11 @@ WeightQuantizerImpl::WeightQuantizerImpl(const WeightQuantizerOptions& options)
   FLATENN_CHECK(options.tied_factor >= 0,
                 "tied weight quantizer: factor must not be negative, got ", options.tied_factor);
   grid_ = Grid::signed_codes(options.bits, odd ? net::ValueMap::kOdd : net::ValueMap::kCode);
+}
+
+torch::Tensor WeightQuantizerImpl::step(const torch::Tensor& weight) const {
+  const torch::Tensor scaled = log_scale * gradient_scale(weight);
+  return (log_scale.detach() + (scaled - scaled.detach())).exp();
 }
 
 double WeightQuantizerImpl::gradient_scale(const torch::Tensor& weight) const {

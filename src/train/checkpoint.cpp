@@ -78,9 +78,22 @@ std::map<std::string, nlohmann::json> leaves_of(const nlohmann::json& tree) {
 
 constexpr const char* kNotSet = "not set";
 
-/// Whether a key that an older version did not know says what that version did.
-bool is_neutral(const nlohmann::json& value) {
-  return value == 0 || value == false || value == "" || (value.is_array() && value.empty());
+/// What every key says where a file does not set it.
+const std::map<std::string, nlohmann::json>& default_leaves() {
+  static const std::map<std::string, nlohmann::json> leaves = [] {
+    Config empty = Config::from_string("", "defaults");
+    read_train_config(empty);
+    return leaves_of(empty.resolved());
+  }();
+  return leaves;
+}
+
+/// Whether a key that an older version did not know says what that version did: nothing, or its
+/// default.
+bool is_neutral(const std::string& key, const nlohmann::json& value) {
+  const auto found = default_leaves().find(key);
+  return value == 0 || value == false || value == "" || (value.is_array() && value.empty()) ||
+         (found != default_leaves().end() && value == found->second);
 }
 
 std::string shown(const std::map<std::string, nlohmann::json>& leaves, const std::string& key) {
@@ -150,7 +163,7 @@ std::string config_difference(const nlohmann::json& before, const nlohmann::json
     if (std::find(kFreeKeys.begin(), kFreeKeys.end(), key) != kFreeKeys.end()) continue;
     const std::string was = shown(old_leaves, key);
     const std::string is = shown(new_leaves, key);
-    if ((was == kNotSet || is == kNotSet) && is_neutral(entry.second)) continue;
+    if ((was == kNotSet || is == kNotSet) && is_neutral(key, entry.second)) continue;
     if (was != is) return key + ": " + was + " before, " + is + " now";
   }
   return "";

@@ -1,5 +1,8 @@
 #include "flatenn/train/config.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "flatenn/base/error.h"
 #include "flatenn/data/own_data.h"
 
@@ -107,12 +110,65 @@ SharpnessOptions read_sharpness(Config& config) {
       "optimizer.kind", to_string(sharpness.method), {"sgd", "sam", "saq", "asaq"}));
   sharpness.rho = config.get_double("sharpness.rho", sharpness.rho, kNotNegative);
   sharpness.eta = config.get_double("sharpness.eta", sharpness.eta, kNotNegative);
+  sharpness.gap = config.get_double("sharpness.gap", sharpness.gap, kNotNegative);
   sharpness.perturb_biases = config.get_bool("sharpness.perturb_biases", sharpness.perturb_biases);
   sharpness.perturb_batch_norm =
       config.get_bool("sharpness.perturb_batch_norm", sharpness.perturb_batch_norm);
   sharpness.perturb_activation_scales =
       config.get_bool("sharpness.perturb_activation_scales", sharpness.perturb_activation_scales);
   return sharpness;
+}
+
+RandomFaultOptions read_random_faults(Config& config) {
+  RandomFaultOptions faults;
+  faults.rate = config.get_double("randbet.rate", faults.rate, kShare);
+  faults.kind = fault::parse_fault_kind(
+      config.get_choice("randbet.kind", fault::to_string(faults.kind), fault::fault_kind_names()));
+  faults.share = config.get_double("randbet.share", faults.share, DoubleRange{1e-6, 1});
+  faults.from_epoch = config.get_double("randbet.from_epoch", faults.from_epoch, kNotNegative);
+  faults.ramp_epochs = config.get_double("randbet.ramp_epochs", faults.ramp_epochs, kNotNegative);
+  return faults;
+}
+
+WeightRangeOptions read_weight_range(Config& config) {
+  WeightRangeOptions range;
+  range.limit = config.get_double("weight_range.limit", range.limit, kNotNegative);
+  range.penalty = config.get_double("weight_range.penalty", range.penalty, kNotNegative);
+  range.code_rms = config.get_double("weight_range.code_rms", range.code_rms, DoubleRange{0, 0.95});
+  range.code_rms_strength =
+      config.get_double("weight_range.code_rms_strength", range.code_rms_strength, kNotNegative);
+  return range;
+}
+
+/// What needs stored codes, or scales that are learned, says so where there are none.
+void check_robustness(const Config& config, const nn::QuantOptions& quant,
+                      const RobustnessOptions& robustness) {
+  const auto need_codes = [&](bool asked, const char* key) {
+    if (asked && !quant.enabled) config.fail(key, "needs quant.enabled = true");
+  };
+  need_codes(robustness.random_faults.rate > 0, "randbet.rate");
+  need_codes(!robustness.defects.empty(), "defects.file");
+  need_codes(robustness.weights.penalty > 0, "weight_range.penalty");
+  need_codes(robustness.weights.code_rms > 0, "weight_range.code_rms");
+  need_codes(robustness.activation_noise > 0, "noise.activations");
+  const auto need_learned = [&](bool asked, const char* key) {
+    if (asked && quant.quantizer == nn::WeightQuantizerKind::kTied)
+      config.fail(key,
+                  "needs learned scales; quant.quantizer = \"tied\" has its scale from "
+                  "quant.tied_factor");
+  };
+  need_learned(robustness.weights.penalty > 0, "weight_range.penalty");
+  need_learned(robustness.weights.code_rms > 0, "weight_range.code_rms");
+}
+
+RobustnessOptions read_robustness(Config& config, const nn::QuantOptions& quant) {
+  RobustnessOptions robustness;
+  robustness.random_faults = read_random_faults(config);
+  robustness.defects = config.get_string("defects.file", "");
+  robustness.weights = read_weight_range(config);
+  robustness.activation_noise = config.get_double("noise.activations", 0, kShare);
+  check_robustness(config, quant, robustness);
+  return robustness;
 }
 
 ScheduleKind parse_schedule(const std::string& name) {
@@ -183,6 +239,10 @@ TrainConfig read_train_config(Config& config) {
   train.sharpness = read_sharpness(config);
   if (train.recipe.empty()) train.recipe = to_string(train.sharpness.method);
   train.sharpness_from_epoch = config.get_double("sharpness.from_epoch", 0, kNotNegative);
+  train.sharpness_every = config.get_int("sharpness.every", train.sharpness_every, {.min = 1});
+  train.ascent_share =
+      config.get_double("sharpness.ascent_share", train.ascent_share, DoubleRange{1e-6, 1});
+  train.robustness = read_robustness(config, train.model.quant);
   train.schedule = read_schedule(config, train.optimizer.learning_rate);
   train.sparsity = read_sparsity(config);
   read_loop(config, train);
@@ -202,6 +262,12 @@ TrainConfig read_train_config(Config& config) {
                         {"twos_complement", "offset_binary", "gray", "sign_magnitude"}));
   config.check_all_read();
   return train;
+}
+
+int64_t TrainConfig::ascent_images() const {
+  const double wanted = ascent_share * static_cast<double>(batch_size);
+  const int64_t parts = static_cast<int64_t>(std::ceil(wanted / static_cast<double>(accumulate)));
+  return std::clamp<int64_t>(parts * accumulate, accumulate, batch_size);
 }
 
 int64_t steps_per_epoch(const TrainConfig& config, int64_t images) {

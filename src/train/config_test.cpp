@@ -110,6 +110,23 @@ TEST(ConfigDifference, TakesAKeyThatAnOlderVersionDidNotKnowAsNeutral) {
   EXPECT_EQ(config_difference(now, before), "train.label_smoothing: 0.1 before, not set now");
 }
 
+/// Such a key may have a default that is not zero: a run of an older version resumes under it.
+TEST(ConfigDifference, TakesTheDefaultOfANewKeyAsNeutral) {
+  Config empty = Config::from_string("", "a.toml");
+  read_train_config(empty);
+  const nlohmann::json now = empty.resolved();
+  for (const auto& [table, keys] : now.items()) {
+    nlohmann::json before = now;
+    before.erase(table);
+    EXPECT_EQ(config_difference(before, now), "") << table;
+  }
+  nlohmann::json other = now;
+  other["sharpness"]["every"] = 4;
+  nlohmann::json before = now;
+  before["sharpness"].erase("every");
+  EXPECT_EQ(config_difference(before, other), "sharpness.every: not set before, 4 now");
+}
+
 TEST(ConfigDifference, NamesTheFirstKeyThatChangesTheTraining) {
   const nlohmann::json before = {{"train", {{"batch_size", 32}, {"epochs", 3}, {"threads", 1}}},
                                  {"name", "a"}};

@@ -3,12 +3,15 @@
 
 #include "engine/cuda/cuda_engine.h"
 #include "flatenn/train/sam.h"
+#include "train/activation_noise.h"
 #include "train/device_batches.h"
 #include "train/ema.h"
 #include "train/objective.h"
 #include "train/recorded_steps.h"
 #include "train/run_testing.h"
 #include "train/testing.h"
+#include "train/weight_faults.h"
+#include "train/weight_range.h"
 
 /// Training steps on a CUDA device, with algorithms that give the same bits every time. Skipped
 /// where there is no device.
@@ -140,6 +143,67 @@ TEST_P(CudaStep, ARecordedStepMeasuresTheSparsityOfItsOwnBatch) {
     plain.step();
     steps.run(0, [&] { return recorded.step(); });
     EXPECT_EQ(plain.objective.take_sparsity(), recorded.objective.take_sparsity()) << i;
+  }
+}
+
+fault::FaultModel bit_flips() { return fault::FaultModel::of_kind(fault::FaultKind::kBitFlip); }
+
+/// A Rig with every recipe that reads from the device what changes between steps.
+struct RecipeRig : Rig {
+  WeightFaults faults;
+  ActivationNoise noise;
+
+  explicit RecipeRig(const nn::ModelOptions& options)
+      : Rig(options, {.method = SharpnessMethod::kSaq, .rho = 0.1, .gap = 0.2}),
+        faults(model, bit_flips()),
+        noise(model, 0.05, /*seed=*/3, /*images=*/16) {}
+
+  void start_step(int64_t index) {
+    load(batch_for(model->options(), 16, index));
+    faults.draw(0.02, 3, static_cast<uint64_t>(index));
+    noise.start_step(index);
+  }
+  StepResult step() {
+    const StepResult result = stepper.step(
+        [&](Pass pass) {
+          noise.start_pass();
+          if (pass == Pass::kFaulty) faults.apply();
+          const torch::Tensor loss = objective.run(batch, pass);
+          WeightFaults::clear(*model);
+          return loss;
+        },
+        /*faulty_share=*/0.5);
+    clip_weights(*model, 0.5);
+    averages.update();
+    return result;
+  }
+};
+
+/// Faults and noise are drawn between replays: a recorded step meets those of its own turn.
+TEST_P(CudaStep, ARecordedStepMeetsTheFaultsAndNoiseOfItsTurn) {
+  RecipeRig plain(options_), recorded(options_);
+  RecordedSteps steps;
+  for (int64_t i = 0; i < 8; ++i) {
+    for (RecipeRig* rig : {&plain, &recorded}) rig->start_step(i);
+    const torch::Tensor expected = plain.step().loss;
+    const torch::Tensor loss = steps.run(0, [&] { return recorded.step(); }).loss;
+    EXPECT_TRUE(torch::equal(expected, loss)) << "step " << i;
+  }
+  expect_equal(nn::named_state(*plain.model), nn::named_state(*recorded.model), "recipes");
+}
+
+TEST_P(CudaStep, FaultsOfWeightsAreTheCpus) {
+  nn::Model here = testing::calibrated_model(options_), there = Rig::on_device(options_);
+  WeightFaults expected(here, bit_flips()), faults(there, bit_flips());
+  expected.draw(0.02, 1, 5);
+  faults.draw(0.02, 1, 5);
+  expected.apply();
+  faults.apply();
+  for (size_t i = 0; i < here->layers().size(); ++i) {
+    const torch::Tensor got = there->layers()[i]->value_change.cpu();
+    // Scales are exponentials, whose last bit differs: codes at ties may, and their faults.
+    const torch::Tensor differ = got.ne(here->layers()[i]->value_change);
+    EXPECT_LE(differ.sum().item<int64_t>(), got.numel() / 1000) << i;
   }
 }
 

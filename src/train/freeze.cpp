@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "flatenn/base/error.h"
+#include "train/code_range.h"
 
 namespace flatenn::train {
 namespace {
@@ -101,19 +102,6 @@ double rms_of_values(const net::Weights& weights) {
   return std::sqrt(sum / static_cast<double>(weights.codes.size()));
 }
 
-/// The range in which a layer's codes use their word, DESIGN's "sane".
-void judge_rms(const net::Layer& layer, double rms, std::vector<std::string>& warnings) {
-  const int high = layer.weights.value(static_cast<int8_t>((1 << (layer.weights.bits - 1)) - 1));
-  const int low = layer.weights.value(static_cast<int8_t>(-(1 << (layer.weights.bits - 1))));
-  const double half_range = (high - low) / 2.0;
-  const char* problem = nullptr;
-  if (rms < 1) problem = "under 1: one flip of a high bit outweighs the whole layer";
-  if (rms > half_range) problem = "over half the code range: most codes are clipped";
-  if (!problem) return;
-  warnings.push_back("layer " + layer.name + ": code rms " + std::to_string(rms) + " is " +
-                     problem);
-}
-
 }  // namespace
 
 FreezeResult freeze(const nn::ModelImpl& model, const FreezeOptions& options) {
@@ -140,7 +128,9 @@ FreezeResult freeze(const nn::ModelImpl& model, const FreezeOptions& options) {
     if (!layer.multiplies()) continue;
     const double rms = rms_of_values(layer.weights);
     result.code_rms[layer.name] = rms;
-    judge_rms(layer, rms, result.warnings);
+    const std::string warning =
+        judge_code_rms(layer.name, layer.weights.bits, layer.weights.value_map, rms);
+    if (!warning.empty()) result.warnings.push_back(warning);
   }
   network.validate();
   return result;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "train/state_archive.h"
+#include "train/weight_range.h"
 
 namespace flatenn::train {
 namespace {
@@ -42,14 +43,44 @@ Trainer::Trainer(const TrainConfig& config, nn::Model model, BatchSource& batche
       optimizer_(make_optimizer(*model_, config.optimizer)),
       plain_(model_, *optimizer_, plain_steps(config.sharpness)),
       sharpness_(model_, *optimizer_, config.sharpness),
-      objective_(model_, config, device) {
+      objective_(model_, config, device),
+      faults_(model_, config) {
   if (config.sparsity.target > 0) {
     controller_.emplace(nn::SparsityControllerOptions{.target = config.sparsity.target,
                                                       .initial_strength = config.sparsity.strength,
                                                       .gain = config.sparsity.gain});
   }
   if (config.ema > 0) averages_.emplace(model_, config.ema);
+  if (config.robustness.activation_noise > 0)
+    noise_.emplace(model_, config.robustness.activation_noise, config.seed,
+                   config.batch_size / config.accumulate);
   model_->train();
+}
+
+bool Trainer::sharp_step() const {
+  const double start = config_.sharpness_from_epoch * static_cast<double>(steps_per_epoch());
+  return static_cast<double>(position_) >= start && position_ % config_.sharpness_every == 0;
+}
+
+torch::Tensor Trainer::run_pass(const Batch& batch, Pass pass, bool part) {
+  const FaultyWeights faulty = faults_.in_pass(pass);
+  if (noise_) noise_->start_pass();
+  if (!part) return objective_.run(batch, pass);
+  const int64_t images = config_.ascent_images();
+  return objective_.run({batch.images.narrow(0, 0, images), batch.labels.narrow(0, 0, images)},
+                        pass,
+                        static_cast<double>(config_.batch_size) / static_cast<double>(images));
+}
+
+StepResult Trainer::compute(SharpnessStepper& stepper, const Batch& batch, double faulty_share) {
+  const bool two_passes = stepper.options().method != SharpnessMethod::kSgd;
+  const bool part_first = two_passes && config_.ascent_images() < config_.batch_size;
+  const StepResult result = stepper.step(
+      [&](Pass pass) { return run_pass(batch, pass, part_first && pass == Pass::kFirst); },
+      faulty_share);
+  if (config_.robustness.weights.limit > 0) clip_weights(*model_, config_.robustness.weights.limit);
+  if (averages_) averages_->update();
+  return result;
 }
 
 void Trainer::step() {
@@ -62,19 +93,18 @@ void Trainer::step() {
   optimizer_->set_learning_rate(
       learning_rate_at(config_.schedule, position_, total_steps(), steps_per_epoch()));
   const Batch batch = batches_.batch(position_ % steps_per_epoch());
-  const bool sharp = static_cast<double>(position_) >=
-                     config_.sharpness_from_epoch * static_cast<double>(steps_per_epoch());
+  const bool sharp = sharp_step();
   SharpnessStepper& stepper = sharp ? sharpness_ : plain_;
   const bool steer = controller_ && (position_ + 1) % config_.sparsity.update_every == 0;
   if (steer) objective_.measure_next();
-  const auto compute = [&] {
-    const StepResult result = stepper.step([&](Pass pass) { return objective_.run(batch, pass); });
-    if (averages_) averages_->update();
-    return result;
-  };
+  const double faulty_share = faults_.start_step(position_, steps_per_epoch());
+  if (noise_) noise_->start_step(position_);
+  const auto run = [&] { return compute(stepper, batch, faulty_share); };
   const bool record = device_.is_cuda() && optimizer_->recordable();
-  const int kind = (sharp ? 1 : 0) + (steer ? 2 : 0);
-  last_ = record ? steps_.run(kind, compute) : compute();
+  const int kind = (sharp ? 1 : 0) + (steer ? 2 : 0) + (faulty_share > 0 ? 4 : 0);
+  StepResult result = record ? steps_.run(kind, run) : run();
+  if (!sharp && last_.rho_relative.defined()) result.rho_relative = last_.rho_relative;
+  last_ = result;
   ++position_;
   if (device_.is_cpu() || position_ % kStepsBetweenLooksOnDevice == 0) check_finite();
   if (steer) steer_sparsity();

@@ -11,10 +11,12 @@
 #include "flatenn/base/error.h"
 #include "flatenn/nn/model.h"
 #include "flatenn/train/config.h"
+#include "train/activation_noise.h"
 #include "train/batches.h"
 #include "train/ema.h"
 #include "train/objective.h"
 #include "train/recorded_steps.h"
+#include "train/training_faults.h"
 
 namespace flatenn::train {
 
@@ -64,6 +66,9 @@ class Trainer {
   void load(torch::serialize::InputArchive& archive);
 
  private:
+  bool sharp_step() const;
+  StepResult compute(SharpnessStepper& stepper, const Batch& batch, double faulty_share);
+  torch::Tensor run_pass(const Batch& batch, Pass pass, bool part);
   void steer_sparsity();
   std::map<std::string, torch::Tensor> last_scalars() const;
 
@@ -75,6 +80,8 @@ class Trainer {
   SharpnessStepper plain_;  ///< Before sharpness.from_epoch.
   SharpnessStepper sharpness_;
   Objective objective_;
+  TrainingFaults faults_;
+  std::optional<ActivationNoise> noise_;
   std::optional<nn::SparsityController> controller_;
   std::optional<ExponentialAverage> averages_;
   int64_t position_ = 0;

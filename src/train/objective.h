@@ -13,15 +13,17 @@
 namespace flatenn::train {
 
 /// What one pass minimizes: mean cross-entropy (labels smoothed as the configuration says) plus
-/// strength * sparsity penalty, without weight decay; and the counts of the first passes.
-/// Everything it keeps lives on the model's device, so that a step never waits for a GPU.
+/// strength * sparsity penalty and the pull on weights' ranges, without weight decay; and the
+/// counts of the first passes. Everything it keeps lives on the model's device, so that a step
+/// never waits for a GPU.
 class Objective {
  public:
   Objective(nn::Model model, const TrainConfig& config, torch::Device device);
 
   /// Forward and backward of one batch, in `accumulate` equal parts. Returns the task loss and
-  /// penalty together, detached.
-  torch::Tensor run(const Batch& batch, Pass pass);
+  /// penalties together, detached. Each image counts `weight` times in totals(): a pass on a part
+  /// of a batch stands for all of it.
+  torch::Tensor run(const Batch& batch, Pass pass, double weight = 1);
 
   /// Sums over the first passes since reset_totals(): task loss times images, right answers.
   const torch::Tensor& totals() const { return totals_; }  ///< float64 [2]
@@ -35,12 +37,14 @@ class Objective {
   void set_strength(double strength) { strength_.fill_(strength); }
 
  private:
-  torch::Tensor run_part(const torch::Tensor& images, const torch::Tensor& labels, Pass pass);
+  torch::Tensor run_part(const torch::Tensor& images, const torch::Tensor& labels, Pass pass,
+                         double weight);
 
   nn::Model model_;
   nn::SparsityPenalty penalty_;
   nn::SparsityWeighting weighting_;
   nn::SparsityGrouping grouping_;
+  WeightRangeOptions range_;
   int64_t accumulate_;
   double label_smoothing_;
   bool measure_ = false;  ///< The next first pass counts zeros.

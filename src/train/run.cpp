@@ -13,6 +13,7 @@
 #include "flatenn/train/checkpoint.h"
 #include "flatenn/train/float_weights.h"
 #include "train/checkpoint_file.h"
+#include "train/code_range.h"
 #include "train/device.h"
 #include "train/evaluate.h"
 #include "train/freeze_run.h"
@@ -223,10 +224,17 @@ class Session {
     if (config_.model.quant.enabled) {
       batches_->start_epoch(0);
       model_->calibrate(batches_->batch(0).images);
+      warn_of_code_ranges();
     }
     make_trainer();
     metrics_.emplace(file("metrics.jsonl"), 0);
     save();
+  }
+
+  /// Before the first step where no training will change it: a tied scale follows the weights.
+  void warn_of_code_ranges() const {
+    if (config_.model.quant.quantizer != nn::WeightQuantizerKind::kTied) return;
+    for (const std::string& warning : code_range_warnings(*model_)) log::warn(warning);
   }
 
   void resume() {

@@ -132,6 +132,19 @@ TEST_P(Resume, EndsWithTheWeightsAndMetricsOfAnUninterruptedTraining) {
     EXPECT_TRUE(torch::equal(tensor, parts.at(name))) << name;
 }
 
+/// The same with every recipe on: faults and noise of a step are its own, whoever did those before.
+TEST_P(Resume, EndsWithTheWeightsOfAnUninterruptedTrainingWithEveryRecipe) {
+  const std::vector<std::string> recipes = {
+      "sharpness.every=2",         "sharpness.ascent_share=0.5", "sharpness.gap=0.2",
+      "randbet.rate=0.01",         "randbet.ramp_epochs=1.5",    "weight_range.limit=0.5",
+      "weight_range.penalty=1e-3", "weight_range.code_rms=0.4",  "noise.activations=0.05"};
+  train(kEverything, "whole", recipes);
+  train(kEverything, "parts", recipes, false, GetParam());
+  train(kEverything, "parts", recipes, true);
+  EXPECT_EQ(network_hash("parts"), network_hash("whole"));
+  EXPECT_EQ(metrics("parts"), metrics("whole"));
+}
+
 INSTANTIATE_TEST_SUITE_P(AnyStep, Resume,
                          ::testing::Values(1, 4, kStepsPerEpoch - 1, kStepsPerEpoch,
                                            kStepsPerEpoch + 3, 2 * kStepsPerEpoch + 1));

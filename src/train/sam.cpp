@@ -9,6 +9,9 @@
 namespace flatenn::train {
 namespace {
 
+/// Of a squared gradient norm: keeps GSAM's projection finite where the gradient vanishes.
+constexpr double kLeastSquare = 1e-30;
+
 bool is_perturbed(ParameterRole role, const SharpnessOptions& options) {
   switch (role) {
     case ParameterRole::kWeight:
@@ -61,10 +64,9 @@ class StepScope {
     }
   }
 
-  void move(const torch::Tensor& parameter, const torch::Tensor& eps) {
-    torch::Tensor value = parameter;
-    saved_.emplace_back(value, value.detach().clone());
-    value.add_(eps);
+  /// Remembers a parameter that is about to move.
+  void keep(const torch::Tensor& parameter) {
+    saved_.emplace_back(parameter, parameter.detach().clone());
   }
   void begin_second_pass() { model_.set_track_statistics(false); }
   /// Puts every moved parameter back exactly.
@@ -95,6 +97,20 @@ class StepScope {
   std::vector<std::pair<torch::Tensor, torch::Tensor>> saved_;  ///< Parameter, its value.
 };
 
+/// Batch norm's running statistics stay while it lives.
+class StillStatistics {
+ public:
+  explicit StillStatistics(nn::ModelImpl& model) : model_(model) {
+    model_.set_track_statistics(false);
+  }
+  ~StillStatistics() { model_.set_track_statistics(true); }
+  StillStatistics(const StillStatistics&) = delete;
+  StillStatistics& operator=(const StillStatistics&) = delete;
+
+ private:
+  nn::ModelImpl& model_;
+};
+
 }  // namespace
 
 struct SharpnessStepper::Impl {
@@ -102,46 +118,83 @@ struct SharpnessStepper::Impl {
   Optimizer& optimizer;
   std::vector<torch::Tensor> leaves;  ///< One for each layer, kept between steps.
 
-  /// What a step perturbs: first the outputs of the quantizers, then `parameters`.
-  struct Targets {
-    std::vector<Target> all;
-    std::vector<torch::Tensor> outputs;     ///< Leaves to fill.
-    std::vector<torch::Tensor> parameters;  ///< Parameters to move.
-  };
-
-  Targets targets(const SharpnessOptions& options) const {
-    Targets found;
+  /// What a step perturbs: the outputs of the quantizers through their leaves, and parameters.
+  std::vector<Target> targets(const SharpnessOptions& options, StepScope& scope) const {
+    std::vector<Target> found;
     if (is_at_output(options.method)) {
       for (size_t i = 0; i < leaves.size(); ++i) {
-        found.all.push_back({model->layers()[i]->quantized_weight, leaves[i].grad(), true, true});
-        found.outputs.push_back(leaves[i]);
+        found.push_back({.value = model->layers()[i]->quantized_weight,
+                         .grad = leaves[i].grad(),
+                         .place = leaves[i].detach(),
+                         .is_weight = true,
+                         .is_adaptive = true});
       }
     }
     for (const RoleParameter& parameter : optimizer.parameters()) {
       if (!is_perturbed(parameter.role, options) || !parameter.value.grad().defined()) continue;
-      const bool is_weight = parameter.role == ParameterRole::kWeight;
-      found.all.push_back(
-          {parameter.value.detach(), parameter.value.grad(), is_weight, is_factor(parameter)});
-      found.parameters.push_back(parameter.value);
+      scope.keep(parameter.value);
+      const torch::Tensor value = parameter.value.detach();
+      found.push_back({.value = value,
+                       .grad = parameter.value.grad(),
+                       .place = value,
+                       .add = true,
+                       .is_weight = parameter.role == ParameterRole::kWeight,
+                       .is_adaptive = is_factor(parameter)});
     }
     return found;
   }
 
   void perturb(const SharpnessOptions& options, StepScope& scope, StepResult& result) {
     const torch::NoGradGuard no_grad;
-    const Targets found = targets(options);
-    const Perturbation perturbation = ascent(found.all, options);
-    size_t next = 0;
-    for (const torch::Tensor& leaf : found.outputs) {
-      torch::Tensor output = leaf;
-      output.copy_(perturbation.eps[next++]);
-    }
-    for (const torch::Tensor& parameter : found.parameters)
-      scope.move(parameter, perturbation.eps[next++]);
     std::vector<torch::Tensor> weights;
     for (const auto& layer : model->layers()) weights.push_back(layer->quantized_weight);
+    const torch::Tensor size = global_norm(weights);
+    const Perturbation perturbation = ascend(targets(options, scope), options);
     result.grad_norm = perturbation.grad_norm;
-    result.rho_relative = perturbation.weight_norm / global_norm(weights);
+    result.rho_relative = perturbation.weight_norm / size;
+  }
+
+  std::vector<torch::Tensor> gradients() const {
+    std::vector<torch::Tensor> grads;
+    for (const RoleParameter& parameter : optimizer.parameters())
+      if (parameter.value.grad().defined()) grads.push_back(parameter.value.grad());
+    return grads;
+  }
+
+  /// What GSAM keeps of the first pass.
+  void keep_gradients(std::vector<torch::Tensor>& clean) const {
+    for (const torch::Tensor& grad : gradients()) clean.push_back(grad.clone());
+  }
+
+  /// grad -= gap * (clean - <clean, grad> / <grad, grad> * grad), one product over all parameters.
+  void descend_gap(const std::vector<torch::Tensor>& clean, double gap) const {
+    const torch::NoGradGuard no_grad;
+    const std::vector<torch::Tensor> grads = gradients();
+    FLATENN_ASSERT(clean.size() == grads.size(), "passes with gradients of other parameters");
+    const torch::Tensor along = dot(clean, grads) / dot(grads, grads).clamp_min(kLeastSquare);
+    const torch::Tensor own = (1 + gap * along).to(torch::kFloat32);
+    for (size_t i = 0; i < grads.size(); ++i) {
+      torch::Tensor grad = grads[i];
+      grad.mul_(own).sub_(clean[i], gap);
+    }
+  }
+
+  /// grad = (1 - share) * grad + share * (gradient of a pass with faults).
+  void add_faulty(const PassFunction& pass, double share) {
+    if (share < 1) {
+      scale_gradients((1 - share) / share);
+    } else {
+      optimizer.zero_grad();
+    }
+    const StillStatistics still(*model);
+    pass(Pass::kFaulty);
+    scale_gradients(share);
+  }
+
+  void scale_gradients(double factor) const {
+    if (factor == 1) return;
+    const torch::NoGradGuard no_grad;
+    for (torch::Tensor grad : gradients()) grad.mul_(factor);
   }
 
   std::vector<torch::Tensor> weight_gradients() const {
@@ -180,6 +233,7 @@ SharpnessStepper::SharpnessStepper(nn::Model model, Optimizer& optimizer,
     : options_(options), impl_(new Impl{std::move(model), optimizer, {}}) {
   set_rho(options.rho);
   FLATENN_CHECK(options.eta >= 0, "sharpness: eta must be >= 0, got ", options.eta);
+  FLATENN_CHECK(options.gap >= 0, "sharpness: gap must be >= 0, got ", options.gap);
 }
 
 SharpnessStepper::~SharpnessStepper() = default;
@@ -189,7 +243,9 @@ void SharpnessStepper::set_rho(double rho) {
   options_.rho = rho;
 }
 
-StepResult SharpnessStepper::step(const PassFunction& pass) {
+StepResult SharpnessStepper::step(const PassFunction& pass, double faulty_share) {
+  FLATENN_CHECK(faulty_share >= 0 && faulty_share <= 1,
+                "sharpness: faulty_share must be in [0, 1], got ", faulty_share);
   StepResult result;
   impl_->optimizer.zero_grad();
   if (options_.method == SharpnessMethod::kSgd) {
@@ -201,10 +257,14 @@ StepResult SharpnessStepper::step(const PassFunction& pass) {
     StepScope scope(*impl_->model, impl_->leaves, is_at_output(options_.method));
     result.loss = pass(Pass::kFirst);
     impl_->perturb(options_, scope, result);
+    std::vector<torch::Tensor> clean;
+    if (options_.gap > 0) impl_->keep_gradients(clean);
     impl_->optimizer.zero_grad();
     scope.begin_second_pass();
     pass(Pass::kSecond);
+    if (options_.gap > 0) impl_->descend_gap(clean, options_.gap);
   }
+  if (faulty_share > 0) impl_->add_faulty(pass, faulty_share);
   impl_->optimizer.step();
   return result;
 }

@@ -148,6 +148,67 @@ TEST(Sharpness, AsaqStretchesByTheWeightsSize) {
   EXPECT_NEAR(std::sqrt(norm), rho, 1e-4) << "||eps / T|| = rho";
 }
 
+/// With gp the gradient of the second pass and g that of the first, over all parameters together:
+/// gp - gap * (g - <g, gp> / <gp, gp> gp).
+TEST(Sharpness, AGapTakesTheOrthogonalPartOfTheFirstGradientAway) {
+  const auto options = options_for("resnet20");
+  const double gap = 0.4;
+  for (const SharpnessMethod method : kTwoPass) {
+    Rig rig(options, {.method = method, .rho = 0.3, .gap = gap});
+    const Batch batch = batch_for(options, 8);
+    std::map<Pass, std::map<std::string, torch::Tensor>> seen;
+    const auto gradients = [&] {
+      std::map<std::string, torch::Tensor> found;
+      for (const auto& item : rig.model->named_parameters())
+        if (item.value().grad().defined())
+          found[item.key()] = item.value().grad().to(torch::kFloat64).clone();
+      return found;
+    };
+    rig.stepper.step([&](Pass pass) {
+      const torch::Tensor loss = loss_of(rig.model, batch);
+      loss.backward();
+      seen[pass] = gradients();
+      return loss.detach();
+    });
+    double product = 0, square = 0;
+    for (const auto& [name, gp] : seen[Pass::kSecond]) {
+      product += (seen[Pass::kFirst].at(name) * gp).sum().item<double>();
+      square += gp.square().sum().item<double>();
+    }
+    for (const auto& [name, used] : gradients()) {
+      const torch::Tensor& gp = seen[Pass::kSecond].at(name);
+      const torch::Tensor across = seen[Pass::kFirst].at(name) - product / square * gp;
+      EXPECT_TRUE(torch::allclose(used, gp - gap * across, 1e-3, 1e-6)) << name;
+    }
+  }
+}
+
+TEST(Sharpness, AFaultyPassMixesItsGradientAndLeavesStatisticsAlone) {
+  const auto options = options_for("resnet20");
+  const Batch batch = batch_for(options, 8), other = batch_for(options, 8, 1);
+  const auto used_gradient = [&](SharpnessMethod method, double share) {
+    Rig rig(options, {.method = method, .rho = 0.3}, /*rate=*/0);
+    rig.stepper.step(
+        [&](Pass pass) {
+          const torch::Tensor loss = loss_of(rig.model, pass == Pass::kFaulty ? other : batch);
+          loss.backward();
+          return loss.detach();
+        },
+        share);
+    EXPECT_TRUE(rig.model->layers()[0]->track_statistics);
+    return std::make_pair(rig.model->layers()[2]->weight.grad().clone(),
+                          rig.model->layers()[2]->running_mean.clone());
+  };
+  for (const SharpnessMethod method : {SharpnessMethod::kSgd, SharpnessMethod::kSaq}) {
+    const auto [clean, mean] = used_gradient(method, 0);
+    const auto [faulty, faulty_mean] = used_gradient(method, 1);
+    const auto [mixed, mixed_mean] = used_gradient(method, 0.25);
+    EXPECT_TRUE(torch::allclose(mixed, 0.75 * clean + 0.25 * faulty, 1e-4, 1e-7));
+    EXPECT_TRUE(torch::equal(mean, faulty_mean));
+    EXPECT_TRUE(torch::equal(mean, mixed_mean));
+  }
+}
+
 TEST(Sharpness, SamMovesLatentWeightsInTheSecondPass) {
   const auto options = options_for("lenet5");
   Rig rig(options, {.method = SharpnessMethod::kSam, .rho = 0.2});
@@ -228,6 +289,7 @@ TEST(Sharpness, RefusesOptionsOutOfRange) {
   EXPECT_THROW(SharpnessStepper(model, *optimizer, {.rho = -0.1}), Error);
   EXPECT_THROW(SharpnessStepper(model, *optimizer, {.rho = std::nan("")}), Error);
   EXPECT_THROW(SharpnessStepper(model, *optimizer, {.eta = -1}), Error);
+  EXPECT_THROW(SharpnessStepper(model, *optimizer, {.gap = -1}), Error);
   EXPECT_THROW(parse_sharpness_method("saqq"), Error);
 }
 

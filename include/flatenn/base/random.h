@@ -24,6 +24,8 @@ enum class RandomPurpose : uint16_t {
   kHoldOut = 14,         ///< Which training images are held out.
   kPilot = 15,           ///< Trials of a pilot, never part of a result.
   kSampledFault = 16,    ///< Sites of single-fault campaigns.
+  kTrainingFault = 17,   ///< Seed of the fault maps that a training draws.
+  kTrainingNoise = 18,   ///< Seeds of the noise on a training's activations.
 };
 
 /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the

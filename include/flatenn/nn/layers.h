@@ -95,6 +95,10 @@ class QuantLayerImpl : public torch::nn::Module {
 
   /// Added to Q(w) in forward() where defined (to w where the layer is not quantized).
   torch::Tensor perturbation;
+  /// Added to the integers v of Q(w) in forward() where defined, float32 of the weight's shape:
+  /// what faults make of stored codes. Constant to the weights' gradient, so that it goes straight
+  /// through; a learned scale feels the value that the fault made.
+  torch::Tensor value_change;
   /// Keep Q(w) of the last forward(), without perturbation, detached.
   bool keep_quantized_weight = false;
   torch::Tensor quantized_weight;

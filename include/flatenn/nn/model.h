@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -54,6 +55,10 @@ struct LayerInput {
   torch::Tensor values;  ///< Real values in training mode, codes in evaluation mode.
 };
 
+/// Disturbs what a layer computed before its quantizer rounds it, in training mode; differentiable.
+using ActivationHook =
+    std::function<torch::Tensor(const torch::Tensor& y, const ActivationQuantizerImpl& quantizer)>;
+
 /// A network of the zoo: a list of layers that reads and writes a list of activations, as
 /// net::Network is.
 ///
@@ -96,6 +101,8 @@ class ModelImpl : public torch::nn::Module {
   void set_recording(bool on);
   const std::vector<LayerInput>& layer_inputs() const { return layer_inputs_; }
 
+  /// Runs on every quantized activation but the image, in the graph's order; empty: none.
+  void set_activation_hook(ActivationHook hook) { activation_hook_ = std::move(hook); }
   /// Batch norm in training mode moves its running statistics only while this is on (default).
   void set_track_statistics(bool on);
   /// Keeps convolutions' weights in the format [out, kh, kw, in], which CUDA devices prefer; shapes
@@ -127,6 +134,7 @@ class ModelImpl : public torch::nn::Module {
   std::vector<std::shared_ptr<ActivationQuantizerImpl>> quantizers_;
   std::vector<int64_t> macs_;
   QuantizeForm form_ = QuantizeForm::kFused;
+  ActivationHook activation_hook_;
   bool recording_ = false;
   std::vector<LayerInput> layer_inputs_;
 };

@@ -26,15 +26,16 @@ struct WeightQuantizerOptions {
   WeightQuantizerKind kind = WeightQuantizerKind::kLsq;
   int64_t bits = 4;          ///< 2..8; 2..7 for kLiq.
   bool per_channel = false;  ///< One scale an output channel instead of one a tensor.
-  double tied_factor = 0;    ///< Of kTied; 0 takes default_tied_factor(bits).
+  double tied_factor = 0;    ///< Of kTied, at 4 bits: see tied_factor_at(); 0 takes 0.3.
   /// kLiq alone: multiply by the spread that the weight had when initialized, which standardization
   /// takes away. For layers without batch norm.
   bool keep_spread = false;
 };
 
-/// 0.3 at 4 bits, and at b bits 0.3 times the ratio of the steps that quantize a Gaussian with
-/// least squared error at b and at 4 bits.
-double default_tied_factor(int64_t bits);
+/// The factor of kTied at `bits` where it is `factor` at 4 bits (0: 0.3): times the ratio of the
+/// steps that quantize a Gaussian with least squared error at `bits` and at 4 bits, so that one
+/// setting fills words of every width alike.
+double tied_factor_at(double factor, int64_t bits);
 
 /// Codes and scales as a memory stores them, before batch norm is folded in.
 struct QuantizedWeights {
@@ -55,6 +56,9 @@ class WeightQuantizerImpl : public torch::nn::Module {
   virtual torch::Tensor forward(const torch::Tensor& weight) = 0;
   /// Codes of the current weight; scales include the gain.
   virtual QuantizedWeights quantize(const torch::Tensor& weight) const = 0;
+  /// Real value of v = 1 in Q(w), [1] or [out], differentiable in the learned scale with the
+  /// gradient scale that forward() has; without gain.
+  virtual torch::Tensor step(const torch::Tensor& weight) const;
   /// Sets learned scales and the gain from the weight.
   virtual void initialize(const torch::Tensor& weight) = 0;
 

@@ -9,6 +9,7 @@
 #include "flatenn/nn/sparsity.h"
 #include "flatenn/train/optimizer.h"
 #include "flatenn/train/order.h"
+#include "flatenn/train/robustness.h"
 #include "flatenn/train/sam.h"
 #include "flatenn/train/schedule.h"
 
@@ -46,6 +47,9 @@ struct TrainConfig {
   OptimizerOptions optimizer;
   SharpnessOptions sharpness;
   double sharpness_from_epoch = 0;  ///< Plain steps of the base optimizer before it.
+  int64_t sharpness_every = 1;      ///< Of the steps after it, each so manieth is sharpness-aware.
+  double ascent_share = 1;  ///< Share of a batch on which the first of two passes runs, in (0, 1].
+  RobustnessOptions robustness;
   Schedule schedule;
   SparsityOptions sparsity;
   int64_t epochs = 15;
@@ -59,6 +63,9 @@ struct TrainConfig {
   bool warm_start_partial = false;  ///< Tensors that the file lacks start at random.
   fault::Encoding encoding = fault::Encoding::kTwosComplement;  ///< Of the frozen network.
 
+  /// Images on which the first pass of a sharpness-aware step runs: ascent_share of a batch in
+  /// `accumulate` equal parts, at least one image each.
+  int64_t ascent_images() const;
   bool sparse() const {
     return sparsity.penalty != nn::SparsityPenalty::kNone || model.fatrelu > 0;
   }

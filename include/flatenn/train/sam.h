@@ -27,6 +27,10 @@ struct SharpnessOptions {
   SharpnessMethod method = SharpnessMethod::kSgd;
   double rho = 0.1;   ///< Radius, >= 0.
   double eta = 0.01;  ///< Of kAsaq: floor of the element-wise radius, >= 0.
+  /// GSAM's alpha, >= 0: the step's gradient loses alpha times the part of the first pass's
+  /// gradient that is orthogonal to it, which lowers the gap between the two losses
+  /// (arXiv:2203.08065, algorithm 1); 0: none.
+  double gap = 0;
   /// What is perturbed besides weights; the norm covers all of it together.
   bool perturb_biases = false;
   bool perturb_batch_norm = false;
@@ -37,6 +41,7 @@ struct SharpnessOptions {
 enum class Pass {
   kFirst,   ///< At the weights themselves; metrics belong here.
   kSecond,  ///< At the perturbed weights.
+  kFaulty,  ///< At weights with the faults of this step alone.
 };
 
 /// Computes the objective (task loss and sparsity term, no weight decay) of one batch, calls
@@ -60,16 +65,20 @@ struct StepResult {
 ///       return loss.detach();
 ///     });
 ///
-/// Running statistics of batch norm move in the first pass only. With rho = 0 both passes run and
-/// the step equals kSgd's bit for bit. A step changes parameters by the optimizer's update alone.
+/// Running statistics of batch norm move in the first pass only. With rho = 0 (and gap = 0) both
+/// passes run and the step equals kSgd's bit for bit. A step changes parameters by the optimizer's
+/// update alone.
 class SharpnessStepper {
  public:
   /// Keeps references to model and optimizer. Throws Error where an option is out of range.
   SharpnessStepper(nn::Model model, Optimizer& optimizer, const SharpnessOptions& options);
   ~SharpnessStepper();
 
-  /// If a pass throws, parameters are restored and the exception goes on.
-  StepResult step(const PassFunction& pass);
+  /// With faulty_share > 0, in (0, 1], a further pass kFaulty runs at the unperturbed weights (the
+  /// PassFunction makes them faulty), and the update's gradient is (1 - faulty_share) times the
+  /// method's plus faulty_share times that pass's. If a pass throws, parameters are restored and
+  /// the exception goes on.
+  StepResult step(const PassFunction& pass, double faulty_share = 0);
   void set_rho(double rho);
   const SharpnessOptions& options() const { return options_; }
 

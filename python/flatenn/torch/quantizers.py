@@ -19,9 +19,9 @@ _LEAST_ACTIVATION_SCALE = 1e-6
 _GAUSSIAN_STEP = (0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.05687, 0.03076)
 
 
-def default_tied_factor(bits: int) -> float:
-    """0.3 at 4 bits; at b bits 0.3 times the ratio of the Gaussian's best steps."""
-    return 0.3 * _GAUSSIAN_STEP[bits - 2] / _GAUSSIAN_STEP[2]
+def tied_factor_at(factor: float, bits: int) -> float:
+    """`factor` (0: 0.3) at 4 bits; at b bits times the ratio of the Gaussian's best steps."""
+    return (factor or 0.3) * _GAUSSIAN_STEP[bits - 2] / _GAUSSIAN_STEP[2]
 
 
 def _column(scale: Tensor, x: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class WeightQuantizer(nn.Module):
         follows the weights. "liq": standardized weights, learned clip, 2^b symmetric levels
         (arXiv:2111.12273).
     :param per_channel: one scale an output channel.
-    :param tied_factor: of "tied"; 0 takes 0.3 at 4 bits and its like at others.
+    :param tied_factor: of "tied", at 4 bits, and its like at others; 0 takes 0.3.
     :param keep_spread: of "liq": multiply by the spread that the weight had at first; for layers
         without batch norm.
     """
@@ -117,7 +117,7 @@ class WeightQuantizer(nn.Module):
         if tied_factor < 0:
             raise ValueError(f"tied_factor: must not be negative, got {tied_factor}")
         self.kind, self.per_channel = kind, per_channel
-        self.tied_factor = tied_factor or default_tied_factor(bits)
+        self.tied_factor = tied_factor_at(tied_factor, bits)
         self.step = 2 if kind == "liq" else 1
         half = 2 ** (bits - 1)
         self.low, self.high = (1 - 2 * half, 2 * half - 1) if kind == "liq" else (-half, half - 1)

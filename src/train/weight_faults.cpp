@@ -1,0 +1,151 @@
+#include "train/weight_faults.h"
+
+#include <ATen/Functions.h>
+
+#include "flatenn/base/error.h"
+
+namespace flatenn::train {
+namespace {
+
+using fault::FaultKind;
+
+size_t index(int64_t i) { return static_cast<size_t>(i); }
+
+void check_sources(const fault::FaultModel& faults) {
+  for (const fault::FaultSource& source : faults.sources) {
+    FLATENN_CHECK(
+        source.target == fault::FaultTarget::kWeights && source.unit != fault::FaultUnit::kLevel,
+        "faults in training: expected faults of weight bits");
+  }
+  FLATENN_CHECK(faults.protection.none(), "faults in training: a protected memory is not trained");
+}
+
+/// The word of each code, lowest first. A code without a word is stored as the next one.
+torch::Tensor word_table(int bits, fault::Encoding encoding) {
+  const int half = 1 << (bits - 1);
+  std::vector<int16_t> words;
+  for (int code = -half; code < half; ++code) {
+    const int stored = code == -half && !fault::has_lowest(encoding) ? code + 1 : code;
+    words.push_back(
+        static_cast<int16_t>(fault::encode(static_cast<int8_t>(stored), bits, encoding)));
+  }
+  return torch::tensor(words, torch::kInt16);
+}
+
+torch::Tensor value_table(int bits, net::ValueMap map, fault::Encoding encoding) {
+  const net::Weights weights{.bits = bits, .value_map = map};
+  std::vector<float> values;
+  for (int word = 0; word < 1 << fault::word_bits(bits, encoding); ++word) {
+    const int8_t code = fault::decode(static_cast<uint16_t>(word), bits, encoding);
+    values.push_back(static_cast<float>(weights.value(code)));
+  }
+  return torch::tensor(values, torch::kFloat32);
+}
+
+}  // namespace
+
+std::shared_ptr<const net::Network> empty_memory(const nn::ModelImpl& model) {
+  auto network = std::make_shared<net::Network>();
+  for (const auto& source : model.layers()) {
+    FLATENN_CHECK(source->quantized(), "faults in training: layer ", source->spec().name,
+                  " is not quantized");
+    const nn::LayerSpec& spec = source->spec();
+    net::Layer layer;
+    layer.name = spec.name;
+    layer.kind = spec.kind;
+    layer.weights.out_channels = spec.out_channels;
+    layer.weights.in_channels = spec.in_channels / spec.groups;
+    layer.weights.kernel_height = layer.weights.kernel_width = spec.kernel;
+    layer.weights.bits = static_cast<int>(source->quantizer->options().bits);
+    layer.weights.value_map = source->quantizer->grid().value_map;
+    layer.weights.codes.assign(index(source->weight.numel()), 0);
+    network->layers.push_back(std::move(layer));
+  }
+  return network;
+}
+
+WeightFaults::WeightFaults(nn::Model model, const fault::FaultModel& faults)
+    : model_(std::move(model)), injector_(empty_memory(*model_), faults) {
+  check_sources(faults);
+  for (const auto& layer : model_->layers()) {
+    const int bits = static_cast<int>(layer->quantizer->options().bits);
+    const torch::Device device = layer->weight.device();
+    layers_.push_back(
+        {.words = word_table(bits, faults.encoding).to(device),
+         .values =
+             value_table(bits, layer->quantizer->grid().value_map, faults.encoding).to(device),
+         .planes = {}});
+  }
+}
+
+void WeightFaults::add(const fault::Fault& fault) {
+  const size_t at = index(fault.site.tensor);
+  Plane& plane = layers_[at].planes.at(static_cast<size_t>(fault.kind));
+  if (plane.host.empty()) {
+    const torch::Tensor& weight = model_->layers()[at]->weight;
+    plane.host.assign(index(weight.numel()), 0);
+    plane.masks = torch::zeros({weight.numel()}, weight.options().dtype(torch::kInt16));
+  }
+  int16_t& mask = plane.host[index(fault.site.element)];
+  if (mask == 0) plane.faulty_words.push_back(fault.site.element);
+  mask = static_cast<int16_t>(mask | (1 << fault.site.bit));
+}
+
+int64_t WeightFaults::draw(double rate, uint64_t seed, uint64_t trial) {
+  const fault::FaultMap map = injector_.draw(rate, seed, trial);
+  for (Layer& layer : layers_) {
+    for (Plane& plane : layer.planes) {
+      for (const int64_t word : plane.faulty_words) plane.host[index(word)] = 0;
+      plane.faulty_words.clear();
+    }
+  }
+  for (const fault::Fault& fault : map.faults) add(fault);
+  const torch::NoGradGuard no_grad;
+  for (Layer& layer : layers_) {
+    for (Plane& plane : layer.planes) {
+      if (!plane.host.empty())
+        plane.masks.copy_(torch::from_blob(
+            plane.host.data(), {static_cast<int64_t>(plane.host.size())}, torch::kInt16));
+    }
+  }
+  return std::ssize(map.faults);
+}
+
+/// Flips, then defects, as fault::WordMask has them.
+torch::Tensor WeightFaults::faulty(const Layer& layer, const torch::Tensor& words) const {
+  const auto masks = [&](FaultKind kind) -> const torch::Tensor& {
+    return layer.planes.at(static_cast<size_t>(kind)).masks;
+  };
+  torch::Tensor read = words.clone();
+  if (masks(FaultKind::kBitFlip).defined()) read.bitwise_xor_(masks(FaultKind::kBitFlip));
+  if (masks(FaultKind::kFlip0To1).defined()) read.bitwise_or_(masks(FaultKind::kFlip0To1));
+  if (masks(FaultKind::kFlip1To0).defined())
+    read.bitwise_and_(masks(FaultKind::kFlip1To0).bitwise_not());
+  if (masks(FaultKind::kStuckAt1).defined()) read.bitwise_or_(masks(FaultKind::kStuckAt1));
+  if (masks(FaultKind::kStuckAt0).defined())
+    read.bitwise_and_(masks(FaultKind::kStuckAt0).bitwise_not());
+  return read;
+}
+
+void WeightFaults::apply() {
+  const torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = layers_[i];
+    nn::QuantLayerImpl& target = *model_->layers()[i];
+    const torch::Tensor codes = target.quantizer->quantize(target.weight).codes.contiguous();
+    const int64_t half = int64_t{1} << (target.quantizer->options().bits - 1);
+    const torch::Tensor words =
+        layer.words.index_select(0, (codes.view({-1}) + half).to(torch::kInt32));
+    const torch::Tensor read = faulty(layer, words);
+    const auto values = [&](const torch::Tensor& of) {
+      return layer.values.index_select(0, of.to(torch::kInt32));
+    };
+    target.value_change = (values(read) - values(words)).view(codes.sizes());
+  }
+}
+
+void WeightFaults::clear(nn::ModelImpl& model) {
+  for (const auto& layer : model.layers()) layer->value_change = torch::Tensor();
+}
+
+}  // namespace flatenn::train

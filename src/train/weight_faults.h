@@ -1,0 +1,59 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "flatenn/fault/injector.h"
+#include "flatenn/nn/model.h"
+
+namespace flatenn::train {
+
+/// The weight memory that freezing this quantized model gives, with codes of 0: names, shapes, bits
+/// and value maps of its multiplying layers. Enough to draw fault maps for it.
+std::shared_ptr<const net::Network> empty_memory(const nn::ModelImpl& model);
+
+/// Faults of a model's stored weights while it trains: maps as fault::Injector draws them, kept as
+/// masks of the words on the model's device, and what they make of the codes at any moment.
+///
+/// The masks and results stay where they lie in memory; apply() copies nothing to the device, so
+/// that it can be part of a recorded step, and draw() between replays changes what that step meets.
+class WeightFaults {
+ public:
+  /// Throws Error where the faults do not fit the network (fault::Injector), or reach beyond weight
+  /// words.
+  WeightFaults(nn::Model model, const fault::FaultModel& faults);
+
+  /// Replaces the masks by the map of (seed, trial) at `rate`. Returns the number of faults drawn.
+  int64_t draw(double rate, uint64_t seed, uint64_t trial);
+  /// Sets each layer's value_change to v(word with its faults) - v(word) of its codes as they are
+  /// now.
+  void apply();
+  /// Leaves no layer a value_change.
+  static void clear(nn::ModelImpl& model);
+
+ private:
+  /// One kind's masks of a layer's words; bit b stands for bit b of the word.
+  struct Plane {
+    std::vector<int16_t> host;
+    torch::Tensor masks;                ///< int16 [words], on the device.
+    std::vector<int64_t> faulty_words;  ///< Of the map that is in it.
+  };
+  struct Layer {
+    torch::Tensor words;          ///< int16 [2^b]: the word of code k at k + 2^(b-1).
+    torch::Tensor values;         ///< float32 [2^word bits]: v of what a word stands for.
+    std::array<Plane, 5> planes;  ///< By FaultKind; a kind that was never drawn has no masks.
+  };
+
+  void add(const fault::Fault& fault);
+  torch::Tensor faulty(const Layer& layer, const torch::Tensor& words) const;
+
+  nn::Model model_;
+  fault::Injector injector_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace flatenn::train
