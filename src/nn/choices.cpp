@@ -8,10 +8,12 @@
 namespace flatenn::nn {
 namespace {
 
-/// Half the width of the stretch over which a slope is taken.
+/// Half the width of the stretch over which a slope is taken: two codes at least, since each entry
+/// is rounded.
 int64_t slope_reach(const net::Activation& src, const net::Activation& dst, int64_t levels) {
   const auto steps = static_cast<int64_t>(std::lround(dst.scale / src.scale));
-  return std::clamp<int64_t>(steps, 1, std::max<int64_t>(levels / 8, 1));
+  return std::clamp<int64_t>(steps, std::min<int64_t>(2, levels / 4),
+                             std::max<int64_t>(2, levels / 8));
 }
 
 float slope_at(const int16_t* row, int64_t levels, int64_t code, int64_t reach) {

@@ -10,6 +10,10 @@
 namespace flatenn::nn {
 namespace {
 
+/// Of a latent weight to its code's value: by rounding alone, those at the ends of the grid would
+/// seem to lie beyond, where there is no gradient.
+constexpr float kJustInside = 1 - 1e-6F;
+
 /// Geometric mean of the scales' magnitudes, without those that are 0.
 float common_step(const net::Weights& weights) {
   if (weights.scales.size() == 1 && weights.scales[0] != 0) return std::abs(weights.scales[0]);
@@ -129,7 +133,7 @@ std::shared_ptr<WeightQuantizerImpl> make_file_quantizer(const net::Weights& wei
 }
 
 torch::Tensor latent_weights(const net::Weights& weights, bool linear) {
-  const float step = common_step(weights);
+  const float step = common_step(weights) * kJustInside;
   torch::Tensor result = torch::empty(
       {weights.out_channels, weights.in_channels, weights.kernel_height, weights.kernel_width});
   float* out = result.data_ptr<float>();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "nn/windows.h"
+
 namespace flatenn::nn {
 namespace {
 
@@ -75,7 +77,9 @@ std::vector<int64_t> pools_after(const std::vector<LayerSpec>& layers) {
       const std::vector<int64_t> inputs = inputs_of(layers[j]);
       const auto reads = std::count(inputs.begin(), inputs.end(), layers[i].dst);
       readers += reads;
-      if (reads > 0 && layers[j].kind == net::LayerKind::kMaxPool) pool = static_cast<int64_t>(j);
+      if (reads > 0 && layers[j].kind == net::LayerKind::kMaxPool &&
+          !may_miss_image(layers[j].window))
+        pool = static_cast<int64_t>(j);
     }
     if (layers[i].multiplies() && layers[i].skip < 0 && readers == 1) pools[i] = pool;
   }

@@ -25,7 +25,8 @@ std::vector<int64_t> code_owners(const Graph& graph);
 /// multiplying layer without ReLU wrote one that shares its scale, or a mean of such.
 std::vector<bool> signed_codes(const Graph& graph);
 
-/// For each layer the max pool that is the only reader of its output, or -1.
+/// For each layer the max pool that is the only reader of its output, or -1; not one whose windows
+/// may hold padding alone.
 std::vector<int64_t> pools_after(const std::vector<LayerSpec>& layers);
 
 /// Multiply-accumulates of one image; 0 of layers that do not multiply.

@@ -78,7 +78,6 @@ void set_harden_defaults(Config& config, const net::Network& network) {
   };
   set("optimizer.kind", "\"saq\"");
   set("optimizer.learning_rate", "0.005");
-  set("optimizer.scale_learning_rate", "0.1");
   set("optimizer.clip_norm", "1.0");
   set("sharpness.rho", "0.05");
   set("train.epochs", "5");
