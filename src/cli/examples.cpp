@@ -14,6 +14,11 @@ constexpr Example kExamples[] = {
      "  flatenn train configs/lenet5-fashion-mnist.toml --out runs/sgd\n"
      "  flatenn train configs/lenet5-fashion-mnist.toml --out runs/saq --set optimizer.kind=saq "
      "--set train.epochs=10"},
+    {"harden",
+     "  flatenn harden network.onnx --data cifar10 --out hardened\n"
+     "  flatenn harden network.onnx settings.toml --data photos/ --out hardened --scales fresh "
+     "--trials 100\n"
+     "  flatenn harden float.onnx --calibrate --data mnist --out hardened"},
     {"import", "  flatenn import network.onnx --output imported.onnx"},
     {"inspect", "  flatenn inspect runs/sgd/model.onnx"},
     {"eval", "  flatenn eval runs/sgd/model.onnx"},

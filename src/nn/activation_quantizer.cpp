@@ -12,7 +12,7 @@ constexpr double kLeastScale = 1e-6;
 }  // namespace
 
 ActivationQuantizerImpl::ActivationQuantizerImpl(int64_t bits, const Grid& grid)
-    : bits_(bits), grid_(grid) {
+    : bits_(bits), grid_(grid), is_signed_(grid.min_code < 0) {
   FLATENN_CHECK(bits >= 2 && bits <= 8, "activation quantizer: bits must be in [2, 8], got ", bits);
 }
 
@@ -38,16 +38,35 @@ std::shared_ptr<ActivationQuantizerImpl> ActivationQuantizerImpl::fixed(int64_t 
   return quantizer;
 }
 
+std::shared_ptr<ActivationQuantizerImpl> ActivationQuantizerImpl::of_codes(
+    const net::Activation& codes, bool learned) {
+  const Grid grid{codes.min_code() - codes.zero_point, codes.max_code() - codes.zero_point};
+  std::shared_ptr<ActivationQuantizerImpl> quantizer(new ActivationQuantizerImpl(codes.bits, grid));
+  quantizer->is_signed_ = codes.is_signed;
+  quantizer->zero_point_ = codes.zero_point;
+  quantizer->base_scale_ =
+      quantizer->register_buffer("base_scale", torch::full({1}, codes.scale, torch::kFloat32));
+  if (learned) {
+    quantizer->log_scale = quantizer->register_parameter("log_scale", torch::zeros({1}));
+  } else {
+    quantizer->no_change_ = quantizer->register_buffer("no_change", torch::zeros({1}));
+  }
+  quantizer->known_ready_ = true;
+  return quantizer;
+}
+
 torch::Tensor ActivationQuantizerImpl::floored_log_scale() const {
   return fatrelu_ > 0 ? torch::maximum(log_scale, least_log_scale_) : log_scale;
 }
 
-torch::Tensor ActivationQuantizerImpl::forward(const torch::Tensor& x) {
+torch::Tensor ActivationQuantizerImpl::forward(const torch::Tensor& x, const Grid& within) {
   FLATENN_CHECK(initialized(), "activation quantizer: no scale yet; calibrate the model first");
-  if (!learned()) return codes(x) * fixed_scale_;
+  if (fixed_scale_.defined()) return codes(x) * fixed_scale_;
   const double features = static_cast<double>(x.numel() / x.size(0));
-  const double gradient_scale = 1 / std::sqrt(features * static_cast<double>(grid_.max_code));
-  return fake_quantize(x, floored_log_scale(), grid_, gradient_scale, form_);
+  const int64_t greatest = base_scale_.defined() ? grid_.reach() : grid_.max_code;
+  const double gradient_scale = 1 / std::sqrt(features * static_cast<double>(greatest));
+  return fake_quantize(x, learned() ? floored_log_scale() : no_change_, within, gradient_scale,
+                       form_, base_scale_);
 }
 
 torch::Tensor ActivationQuantizerImpl::codes(const torch::Tensor& x) const {
@@ -59,7 +78,7 @@ torch::Tensor ActivationQuantizerImpl::codes(const torch::Tensor& x) const {
 }
 
 void ActivationQuantizerImpl::initialize(const torch::Tensor& x) {
-  if (!learned()) return;
+  if (!learned() || base_scale_.defined()) return;
   const torch::NoGradGuard no_grad;
   const torch::Tensor used = is_signed() ? x.abs() : x.clamp_min(0);
   const torch::Tensor count = is_signed() ? torch::full({}, double(x.numel())) : (x > 0).sum();
@@ -74,7 +93,8 @@ void ActivationQuantizerImpl::initialize(const torch::Tensor& x) {
 }
 
 torch::Tensor ActivationQuantizerImpl::scale() const {
-  return learned() ? floored_log_scale().detach().exp() : fixed_scale_;
+  if (!base_scale_.defined()) return learned() ? floored_log_scale().detach().exp() : fixed_scale_;
+  return learned() ? base_scale_ * log_scale.detach().exp() : base_scale_;
 }
 
 bool ActivationQuantizerImpl::initialized() const {

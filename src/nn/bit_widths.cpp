@@ -35,14 +35,31 @@ int64_t widest_reader(const Graph& graph, const std::map<int64_t, int64_t>& inpu
   int64_t widest = 0;
   for (size_t i = 0; i < graph.layers.size(); ++i) {
     const LayerSpec& spec = graph.layers[i];
-    if (spec.src != activation) continue;
+    const bool joins = std::count(spec.others.begin(), spec.others.end(), activation) > 0;
+    if (spec.src != activation && !joins) continue;
     int64_t bits = options.activation_bits;  // an average pool's
     if (spec.multiplies()) bits = input_bits.at(static_cast<int64_t>(i));
-    if (spec.kind == net::LayerKind::kMaxPool)
+    if (spec.kind == net::LayerKind::kMaxPool || spec.kind == net::LayerKind::kConcat)
       bits = widest_reader(graph, input_bits, options, spec.dst);
     widest = std::max(widest, bits);
   }
   return widest;
+}
+
+/// Activations that share a scale have the widest of their bits.
+void share_widest(const Graph& graph, std::vector<int64_t>& bits) {
+  const std::vector<int64_t> owners = code_owners(graph);
+  std::vector<int64_t> widest(bits.size(), 0);
+  for (size_t i = 0; i < bits.size(); ++i) {
+    int64_t& most = widest[static_cast<size_t>(owners[i])];
+    most = std::max(most, bits[i]);
+  }
+  for (size_t i = 0; i < bits.size(); ++i) bits[i] = widest[static_cast<size_t>(owners[i])];
+}
+
+bool joins_activations(const Graph& graph) {
+  return std::any_of(graph.layers.begin(), graph.layers.end(),
+                     [](const LayerSpec& spec) { return spec.kind == net::LayerKind::kConcat; });
 }
 
 }  // namespace
@@ -74,6 +91,7 @@ BitWidths choose_bit_widths(const Graph& graph, const QuantOptions& options) {
     const int64_t widest = widest_reader(graph, input_bits, options, static_cast<int64_t>(i));
     if (widest > 0) widths.activations[i] = widest;
   }
+  if (joins_activations(graph)) share_widest(graph, widths.activations);
   return widths;
 }
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "flatenn/nn/model.h"
-#include "nn/zoo.h"
+#include "nn/graph.h"
 
 namespace flatenn::nn {
 

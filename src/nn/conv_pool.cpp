@@ -226,13 +226,14 @@ class ConvMaxPool : public torch::autograd::Function<ConvMaxPool> {
 }  // namespace
 
 bool covers_conv_max_pool(const LayerSpec& conv, const LayerSpec& pool, const torch::Tensor& x) {
-  const int64_t columns = x.dim() == 4 ? x.size(3) + 2 * conv.pad - conv.kernel + 1 : 0;
+  if (!conv.window.is_uniform() || pool.window != square_window(2, 2)) return false;
+  const int64_t rows = x.dim() == 4 ? x.size(2) + 2 * conv.pad() - conv.kernel() + 1 : 0;
+  const int64_t columns = x.dim() == 4 ? x.size(3) + 2 * conv.pad() - conv.kernel() + 1 : 0;
   return conv.kind == net::LayerKind::kConv && pool.kind == net::LayerKind::kMaxPool &&
          x.is_cpu() && x.scalar_type() == torch::kFloat32 && columns >= 2 &&
-         columns <= 16 * kMostVectors && x.size(2) + 2 * conv.pad - conv.kernel >= 1 &&
-         conv.kernel == ConvPoolShape::kKernel && conv.stride == 1 && conv.groups == 1 &&
-         conv.in_channels <= kWidestInput && conv.out_channels <= kWidestOutput &&
-         pool.kernel == 2 && pool.stride == 2 && pool.pad == 0;
+         columns <= 16 * kMostVectors && rows >= 2 && conv.kernel() == ConvPoolShape::kKernel &&
+         conv.stride() == 1 && conv.groups == 1 && conv.in_channels <= kWidestInput &&
+         conv.out_channels <= kWidestOutput;
 }
 
 torch::Tensor conv_max_pool(const torch::Tensor& x, const torch::Tensor& weight,

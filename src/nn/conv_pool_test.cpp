@@ -78,8 +78,10 @@ TEST(ConvMaxPool, IsExactOnIntegers) {
 }
 
 TEST(ConvMaxPool, CoversOnlyWhatItComputes) {
-  const LayerSpec conv{.name = "c", .in_channels = 6, .out_channels = 16, .kernel = 5};
-  const LayerSpec pool{.name = "p", .kind = net::LayerKind::kMaxPool, .kernel = 2, .stride = 2};
+  const LayerSpec conv{
+      .name = "c", .in_channels = 6, .out_channels = 16, .window = square_window(5)};
+  const LayerSpec pool{
+      .name = "p", .kind = net::LayerKind::kMaxPool, .window = square_window(2, 2)};
   const torch::Tensor x = torch::zeros({1, 6, 14, 14});
   EXPECT_TRUE(covers_conv_max_pool(conv, pool, x));
   EXPECT_FALSE(covers_conv_max_pool(conv, pool, x.to(torch::kFloat64)));
@@ -90,11 +92,14 @@ TEST(ConvMaxPool, CoversOnlyWhatItComputes) {
     change(c, p);
     return covers_conv_max_pool(c, p, x);
   };
-  EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.stride = 2; }));
+  EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.window.set_stride(2); }));
   EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.groups = 2; }));
-  EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.kernel = 3; }));
+  EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.window.set_kernel(3); }));
   EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.out_channels = 64; }));
-  EXPECT_FALSE(with([](LayerSpec&, LayerSpec& p) { p.kernel = 3; }));
+  EXPECT_FALSE(with([](LayerSpec&, LayerSpec& p) { p.window.set_kernel(3); }));
+  EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.window.bottom = 1; }));
+  EXPECT_FALSE(with([](LayerSpec& c, LayerSpec&) { c.window.dilation_width = 2; }));
+  EXPECT_FALSE(with([](LayerSpec&, LayerSpec& p) { p.window.right = 1; }));
 }
 
 }  // namespace

@@ -206,9 +206,7 @@ TEST(QuantLayer, GroupedAndStridedConvolutionsEqualNaiveLoops) {
   const LayerSpec spec{.name = "g",
                        .in_channels = 4,
                        .out_channels = 6,
-                       .kernel = 3,
-                       .stride = 2,
-                       .pad = 1,
+                       .window = square_window(3, 2, 1),
                        .groups = 2};
   QuantLayerImpl layer(spec, true, {}, 3, 0);
   const torch::Tensor x = images({.input = {4, 7, 9}}, 2);
@@ -235,12 +233,8 @@ TEST(QuantLayer, GroupedAndStridedConvolutionsEqualNaiveLoops) {
 }
 
 TEST(QuantLayer, FoldNamesChannelsThatHadToBeClamped) {
-  const LayerSpec spec{.name = "c",
-                       .in_channels = 2,
-                       .out_channels = 3,
-                       .kernel = 1,
-                       .bias = false,
-                       .batch_norm = true};
+  const LayerSpec spec{
+      .name = "c", .in_channels = 2, .out_channels = 3, .bias = false, .batch_norm = true};
   QuantLayerImpl layer(spec, true, {}, 3, 0);
   const torch::NoGradGuard no_grad;
   layer.gamma[1] = 0;

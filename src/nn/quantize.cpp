@@ -2,6 +2,9 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "flatenn/base/error.h"
 #include "nn/quantize_kernels.h"
 
@@ -11,12 +14,19 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
+/// Without gradient: the operation has its own.
+torch::Tensor scale_of(const torch::Tensor& log_scale, const torch::Tensor& base) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor change = log_scale.exp();
+  return base.defined() ? base * change : change;
+}
+
 class FusedQuantize : public torch::autograd::Function<FusedQuantize> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& log_scale, int64_t min_code, int64_t max_code,
-                               bool odd, double gradient_scale) {
-    const torch::Tensor scale = log_scale.exp();
+                               const torch::Tensor& /*log_scale*/, const torch::Tensor& scale,
+                               int64_t min_code, int64_t max_code, bool odd,
+                               double gradient_scale) {
     context->save_for_backward({x, scale});
     context->saved_data["min_code"] = min_code;
     context->saved_data["max_code"] = max_code;
@@ -32,7 +42,7 @@ class FusedQuantize : public torch::autograd::Function<FusedQuantize> {
                     map_of(context->saved_data["odd"].toBool())};
     QuantizeGradients result = quantize_backward(grads[0], saved[0], saved[1], grid_values(grid));
     result.scale.mul_(context->saved_data["gradient_scale"].toDouble());
-    return {result.x, result.scale, {}, {}, {}, {}};
+    return {result.x, result.scale, {}, {}, {}, {}, {}};
   }
 
  private:
@@ -48,10 +58,12 @@ torch::Tensor spread_over_first(const torch::Tensor& scale, int64_t dims) {
 
 /// Straight-through estimators written as x + (f(x) - x) with the bracket held constant.
 torch::Tensor composite_quantize(const torch::Tensor& x, const torch::Tensor& log_scale,
-                                 const GridValues& grid, double gradient_scale) {
+                                 const GridValues& grid, double gradient_scale,
+                                 const torch::Tensor& base) {
   const torch::Tensor scaled = log_scale * gradient_scale;
   const torch::Tensor t = log_scale.detach() + (scaled - scaled.detach());
-  const torch::Tensor s = spread_over_first(t.exp(), x.dim());
+  const torch::Tensor scale = base.defined() ? base * t.exp() : t.exp();
+  const torch::Tensor s = spread_over_first(scale, x.dim());
   const torch::Tensor u = (x * s.reciprocal()).clamp(grid.low, grid.high);
   const torch::Tensor v = ((u - grid.offset) / grid.step).round() * grid.step + grid.offset;
   return (u + (v - u).detach()) * s;
@@ -76,13 +88,16 @@ int64_t Grid::max_value() const {
   return value_map == net::ValueMap::kOdd ? 2 * max_code + 1 : max_code;
 }
 
+int64_t Grid::reach() const { return std::max(std::abs(min_value()), std::abs(max_value())); }
+
 torch::Tensor fake_quantize(const torch::Tensor& x, const torch::Tensor& log_scale,
-                            const Grid& grid, double gradient_scale, QuantizeForm form) {
+                            const Grid& grid, double gradient_scale, QuantizeForm form,
+                            const torch::Tensor& base) {
   FLATENN_CHECK(log_scale.numel() == 1 || log_scale.numel() == x.size(0),
                 "fake_quantize: expected 1 or ", x.size(0), " scales, got ", log_scale.numel());
   if (form == QuantizeForm::kComposite)
-    return composite_quantize(x, log_scale, grid_values(grid), gradient_scale);
-  return FusedQuantize::apply(x, log_scale, grid.min_code, grid.max_code,
+    return composite_quantize(x, log_scale, grid_values(grid), gradient_scale, base);
+  return FusedQuantize::apply(x, log_scale, scale_of(log_scale, base), grid.min_code, grid.max_code,
                               grid.value_map == net::ValueMap::kOdd, gradient_scale);
 }
 

@@ -7,6 +7,7 @@
 #include "data/zip_file.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/interop/onnx.h"
 #include "train/checkpoint_file.h"
 #include "train/state_archive.h"
 
@@ -34,6 +35,8 @@ void write_model_shape(torch::serialize::OutputArchive& archive, const nn::Model
                                                           model.input.width}));
   archive.write("classes", c10::IValue(model.classes));
   archive.write("input_scale", c10::IValue(model.input_scale));
+  archive.write("mean", c10::IValue(std::vector<double>(model.mean.begin(), model.mean.end())));
+  archive.write("std", c10::IValue(std::vector<double>(model.std.begin(), model.std.end())));
 }
 
 void read_model_shape(torch::serialize::InputArchive& archive, nn::ModelOptions& model) {
@@ -41,6 +44,14 @@ void read_model_shape(torch::serialize::InputArchive& archive, nn::ModelOptions&
   model.input = {input.at(0), input.at(1), input.at(2)};
   model.classes = read_value(archive, "classes").toInt();
   model.input_scale = read_value(archive, "input_scale").toDouble();
+  const auto numbers = [&](const char* key, std::vector<float>& into) {
+    c10::IValue value;  // checkpoints of older versions have none
+    if (!archive.try_read(key, value)) return;
+    const std::vector<double> stored = value.toDoubleVector();
+    into.assign(stored.begin(), stored.end());
+  };
+  numbers("mean", model.mean);
+  numbers("std", model.std);
 }
 
 void write_runtime(torch::serialize::OutputArchive& archive, const CheckpointHeader& header) {
@@ -185,10 +196,17 @@ LoadedRun load_run(const std::filesystem::path& folder) {
   torch::serialize::InputArchive archive;
   const CheckpointHeader header = read_checkpoint(path, archive);
   Config config = config_from_json(nlohmann::json::parse(header.config), path.string());
-  LoadedRun run{.config = read_train_config(config)};
+  const std::filesystem::path given = folder / kGivenNetworkFile;
+  const bool is_given = std::filesystem::exists(given);
+  LoadedRun run{
+      .config = read_train_config(config, is_given ? Structure::kGiven : Structure::kConfigured)};
+  if (is_given)
+    run.config.model.network = std::make_shared<net::Network>(interop::read_onnx(given));
   run.config.model.input = header.model.input;
   run.config.model.classes = header.model.classes;
   run.config.model.input_scale = header.model.input_scale;
+  run.config.model.mean = header.model.mean;
+  run.config.model.std = header.model.std;
   run.model = nn::Model(run.config.model);
   load_state(*run.model, load_run_state(folder));
   run.model->eval();

@@ -12,10 +12,13 @@
 
 namespace flatenn::train {
 
+/// The network that a run folder's training started from, where it was given one.
+inline constexpr const char* kGivenNetworkFile = "imported.onnx";
+
 /// What a checkpoint holds besides the trainer's state.
 struct CheckpointHeader {
   std::string config;      ///< Every key with the value used, JSON.
-  nn::ModelOptions model;  ///< Of which input shape, classes and input scale are stored.
+  nn::ModelOptions model;  ///< Of which what the data set decides is stored.
   nn::Runtime runtime;
   std::string device;
   std::string train_hash;    ///< Content hash of the images trained on.

@@ -82,6 +82,22 @@ nn::ModelOptions read_model(Config& config) {
   return model;
 }
 
+/// What belongs to a network that is given; all other keys of these tables are refused.
+nn::ModelOptions read_given_model(Config& config) {
+  const auto refuse = [&](const std::string& key) {
+    config.fail(key, "the network's structure and bits stay as they are; remove this key");
+  };
+  for (const char* table : {"model", "quant", "layers", "warm_start"}) {
+    for (const std::string& name : config.child_names(table))
+      if (const std::string key = std::string(table) + "." + name; key != "quant.scales")
+        refuse(key);
+  }
+  if (config.has("sparsity.fatrelu")) refuse("sparsity.fatrelu");
+  nn::ModelOptions model;
+  model.keep_scales = config.get_choice("quant.scales", "keep", {"keep", "fresh"}) == "keep";
+  return model;
+}
+
 OptimizerOptions read_optimizer(Config& config) {
   OptimizerOptions optimizer;
   optimizer.kind = parse_optimizer(
@@ -224,16 +240,27 @@ void read_loop(Config& config, TrainConfig& train) {
   train.threads = config.get_int("train.threads", train.threads, {.min = 0, .max = 1024});
 }
 
+void read_warm_start(Config& config, TrainConfig& train) {
+  train.warm_start = config.get_string("warm_start.run", "");
+  train.warm_start_weights = config.get_string("warm_start.weights", "");
+  train.warm_start_partial = config.get_bool("warm_start.partial", false);
+  if (!train.warm_start.empty() && !train.warm_start_weights.empty())
+    config.fail("warm_start.weights", "cannot stand beside warm_start.run");
+  if (train.warm_start_partial && train.warm_start_weights.empty())
+    config.fail("warm_start.partial", "needs a warm_start.weights");
+}
+
 }  // namespace
 
-TrainConfig read_train_config(Config& config) {
+TrainConfig read_train_config(Config& config, Structure structure) {
   TrainConfig train;
   train.name = config.get_string("name", "");
   train.recipe = config.get_string("recipe", "");
   train.seed = read_seed(config, "seed", 1);
   train.data = read_data(config);
   train.augment = read_augmentation(config);
-  train.model = read_model(config);
+  const bool given = structure == Structure::kGiven;
+  train.model = given ? read_given_model(config) : read_model(config);
   train.model.seed = train.seed;
   train.optimizer = read_optimizer(config);
   train.sharpness = read_sharpness(config);
@@ -250,13 +277,7 @@ TrainConfig read_train_config(Config& config) {
     config.fail("schedule.warmup_epochs",
                 detail::concat("must be less than train.epochs = ", train.epochs, ", got ",
                                train.schedule.warmup_epochs));
-  train.warm_start = config.get_string("warm_start.run", "");
-  train.warm_start_weights = config.get_string("warm_start.weights", "");
-  train.warm_start_partial = config.get_bool("warm_start.partial", false);
-  if (!train.warm_start.empty() && !train.warm_start_weights.empty())
-    config.fail("warm_start.weights", "cannot stand beside warm_start.run");
-  if (train.warm_start_partial && train.warm_start_weights.empty())
-    config.fail("warm_start.partial", "needs a warm_start.weights");
+  if (!given) read_warm_start(config, train);
   train.encoding = fault::parse_encoding(
       config.get_choice("freeze.encoding", fault::to_string(train.encoding),
                         {"twos_complement", "offset_binary", "gray", "sign_magnitude"}));

@@ -16,7 +16,6 @@ std::map<std::string, std::string> metadata_of(const TrainConfig& config) {
   return {{"dataset", config.data.name},
           {"recipe", config.recipe},
           {"activation", config.sparse() ? "sparse" : "standard"},
-          {"quantizer", nn::to_string(config.model.quant.quantizer)},
           {"seed", std::to_string(config.seed)}};
 }
 
@@ -39,6 +38,19 @@ std::string accuracy_text(double accuracy) {
 
 }  // namespace
 
+FrozenFigures measure_frozen(std::shared_ptr<const net::Network> network,
+                             const data::ImageSet& images, int64_t threads) {
+  const auto codes = engine::quantize_images(images, *network);
+  const auto engine = engine::make_engine(network, codes, {.threads = threads});
+  const engine::Evaluation evaluation = engine::evaluate(
+      engine::golden_logits(*engine, *network, *codes), network->classes(), images.labels);
+  const engine::ActivationSparsity sparsity = engine::measure_sparsity(*engine, *network, *codes);
+  return {.accuracy = evaluation.accuracy(),
+          .loss = evaluation.loss,
+          .sparsity = sparsity.network,
+          .layer_sparsity = sparsity.layers};
+}
+
 RunResult freeze_run(const nn::ModelImpl& model, const TrainConfig& config,
                      const data::ImageSet& images, const std::filesystem::path& onnx) {
   FreezeResult frozen = freeze(
@@ -48,15 +60,11 @@ RunResult freeze_run(const nn::ModelImpl& model, const TrainConfig& config,
   result.warnings = frozen.warnings;
 
   auto network = std::make_shared<net::Network>(std::move(frozen.network));
-  const auto codes = engine::quantize_images(images, *network);
-  const auto engine = engine::make_engine(network, codes, {.threads = config.threads});
-  const engine::Evaluation evaluation = engine::evaluate(
-      engine::golden_logits(*engine, *network, *codes), network->classes(), images.labels);
-  result.accuracy = evaluation.accuracy();
-  result.loss = evaluation.loss;
-  const engine::ActivationSparsity sparsity = engine::measure_sparsity(*engine, *network, *codes);
-  result.sparsity = sparsity.network;
-  result.layer_sparsity = sparsity.layers;
+  const FrozenFigures figures = measure_frozen(network, images, config.threads);
+  result.accuracy = figures.accuracy;
+  result.loss = figures.loss;
+  result.sparsity = figures.sparsity;
+  result.layer_sparsity = figures.layer_sparsity;
 
   network->metadata["accuracy"] = accuracy_text(result.accuracy);
   interop::write_onnx(*network, onnx);

@@ -9,6 +9,8 @@
 #include "flatenn/base/hash.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/progress.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 #include "flatenn/nn/runtime.h"
 #include "flatenn/train/checkpoint.h"
 #include "flatenn/train/float_weights.h"
@@ -82,17 +84,23 @@ std::string warm_start_hash_in(const std::filesystem::path& run_json) {
 class Session {
  public:
   Session(Config config, const TrainRequest& request)
-      : config_(read_train_config(config)),
+      : config_(read_train_config(config,
+                                  request.network ? Structure::kGiven : Structure::kConfigured)),
         resolved_(config.resolved()),
         request_(request),
         device_(open_device(request.device)),
         runtime_(nn::set_up_runtime(config_.threads)) {
     if (config_.name.empty()) config_.name = folder_name();
+    config_.model.network = request.network;
   }
 
   TrainOutcome run() {
     prepare_folder();
     load_data();
+    if (request_.network) {
+      check_images(*request_.network, *data_);
+      keep_network();
+    }
     config_.model = model_options_for(config_, data_->train);
     train::steps_per_epoch(config_, data_->train.count);
     start_record();
@@ -172,6 +180,19 @@ class Session {
                   "--out");
   }
 
+  /// Beside the checkpoint, which holds no structure.
+  void keep_network() {
+    const std::filesystem::path path = file(kGivenNetworkFile);
+    if (!std::filesystem::exists(file("checkpoint.pt"))) {
+      interop::write_onnx(*request_.network, path);
+      return;
+    }
+    FLATENN_CHECK(
+        net::content_hash(interop::read_onnx(path)) == net::content_hash(*request_.network),
+        path.string(), ": this training was begun from another network than ",
+        request_.network->name, "; choose another --out");
+  }
+
   void load_data() {
     data_ = request_.data;
     if (data_) return;
@@ -206,7 +227,8 @@ class Session {
     at::globalContext().setDeterministicCuDNN(request_.deterministic);
     at::globalContext().setBenchmarkCuDNN(false);
     model_->use_channels_last();
-    model_->set_compute_type(torch::kBFloat16);
+    // Codes of 8 bits with a zero point need 9, which bfloat16 has not.
+    if (!config_.model.network) model_->set_compute_type(torch::kBFloat16);
   }
 
   void start() {

@@ -51,8 +51,25 @@ RunRecord::Dataset describe(const RunData& data, const DataOptions& options) {
           .held_out = options.hold_out > 0};
 }
 
+void check_images(const net::Network& network, const RunData& data) {
+  const net::Shape& wanted = network.input().shape;
+  const int64_t classes = network.classes();
+  for (const data::ImageSet* images : {&data.train, &data.test}) {
+    FLATENN_CHECK(wanted == (net::Shape{images->channels, images->height, images->width}),
+                  "data set ", images->name, ": its images are ", images->channels, "x",
+                  images->height, "x", images->width, ", but network ", network.name, " takes ",
+                  wanted.channels, "x", wanted.height, "x", wanted.width);
+    const auto most = std::max_element(images->labels.begin(), images->labels.end());
+    FLATENN_CHECK(most == images->labels.end() || *most < classes, "data set ", images->name,
+                  ": holds label ", most == images->labels.end() ? 0 : *most, ", but network ",
+                  network.name, " has ", classes, " classes");
+  }
+}
+
 nn::ModelOptions model_options_for(const TrainConfig& config, const data::ImageSet& images) {
   nn::ModelOptions model = config.model;
+  model.mean = images.mean;
+  model.std = images.std;
   model.input = {images.channels, images.height, images.width};
   model.classes = static_cast<int64_t>(images.class_names.size());
   model.input_scale = static_cast<double>(images.max_normalized()) / 127;

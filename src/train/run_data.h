@@ -22,6 +22,9 @@ RunData load_run_data(const DataOptions& options, const std::filesystem::path& r
 
 RunRecord::Dataset describe(const RunData& data, const DataOptions& options);
 
+/// Throws Error where the images do not fit the network, or labels are none of its classes.
+void check_images(const net::Network& network, const RunData& data);
+
 /// The model's options with what the data set decides: input shape, classes, input scale.
 nn::ModelOptions model_options_for(const TrainConfig& config, const data::ImageSet& images);
 

@@ -55,7 +55,8 @@ std::shared_ptr<const net::Network> empty_memory(const nn::ModelImpl& model) {
     layer.kind = spec.kind;
     layer.weights.out_channels = spec.out_channels;
     layer.weights.in_channels = spec.in_channels / spec.groups;
-    layer.weights.kernel_height = layer.weights.kernel_width = spec.kernel;
+    layer.weights.kernel_height = spec.window.kernel_height;
+    layer.weights.kernel_width = spec.window.kernel_width;
     layer.weights.bits = static_cast<int>(source->quantizer->options().bits);
     layer.weights.value_map = source->quantizer->grid().value_map;
     layer.weights.codes.assign(index(source->weight.numel()), 0);

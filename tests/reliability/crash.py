@@ -8,6 +8,8 @@ simulated and the real disk's waits only cost time). Prints one line a scenario,
 where any of its rounds broke a promise:
 
   kill     kill -9 at a random moment of campaign, report, faults draw, faults apply, results --save-copy
+  train    the same of a training: what resumes ends with the model of an undisturbed one (needs LibTorch)
+  get      the same of data get, from a server here: a data set is whole or not there
   power    a write cut at a random byte, and writes that no fsync followed kept or lost by chance;
            trials that the campaign had reported are still there
   full     no space left from a random byte on
@@ -20,6 +22,8 @@ After each round every trial seen before is still there, no final name holds hal
 campaign that is finished afterwards has the results of an undisturbed one.
 """
 import argparse
+import functools
+import http.server
 import json
 import os
 import random
@@ -29,6 +33,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PLAN = ["--rates", "0.001,0.01", "--first-images", "200", "--seed", "3", "--data", "mnist", "--threads", "1"]
@@ -207,6 +212,89 @@ def kill(bench):
     return bench.kills
 
 
+TRAINING = """
+name = "killed"
+[data]
+name = "mnist"
+train_images = 4000
+test_images = 500
+[model]
+architecture = "mlp"
+hidden = [64]
+[train]
+epochs = 6
+batch_size = 50
+"""
+
+
+def train(bench):
+    """A killed training goes on from its checkpoint, and ends with the same bytes."""
+    if not os.path.exists(os.path.join(os.path.dirname(bench.program), "flatenn-torch")):
+        return 0
+    config = bench.path("train.toml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(TRAINING)
+    start = time.monotonic()
+    bench.must(["train", config, "--out", bench.path("undisturbed")])
+    seconds = time.monotonic() - start
+    model = content(bench.path("undisturbed/model.onnx"))
+    run = bench.path("killed")
+    rounds = max(1, bench.kills // 4)
+    done = 0
+    while done < rounds:
+        process = bench.start(["train", config, "--out", run, "--resume"])
+        bench.wait(seconds)
+        process.kill()
+        process.communicate()
+        done += process.returncode != 0
+        if process.returncode == 0 or done % 4 == 0 or done == rounds:
+            bench.must(["train", config, "--out", run, "--resume"])
+            check(content(os.path.join(run, "model.onnx")) == model, "resumed to another model")
+            shutil.rmtree(run)
+    return rounds
+
+
+def get(bench):
+    """A killed download leaves no data set that is not whole; the next one succeeds."""
+    official = os.path.join(os.environ.get("FLATENN_DATA", os.path.expanduser("~/.cache/flatenn/data")), "mnist")
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Silent, directory=official))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    root = bench.path("got")
+    command = ["data", "get", "mnist", "--data-root", root,
+               "--from", f"http://127.0.0.1:{server.server_address[1]}"]
+    start = time.monotonic()
+    bench.must(command)
+    seconds = time.monotonic() - start
+    whole = {name: content(os.path.join(root, "mnist", name)) for name in os.listdir(os.path.join(root, "mnist"))}
+    rounds = max(1, bench.kills // 8)
+    for _ in range(rounds):
+        shutil.rmtree(root)
+        process = bench.start(command)
+        bench.wait(seconds)
+        process.kill()
+        process.communicate()
+        for name, data in whole.items():
+            path = os.path.join(root, "mnist", name)
+            check(not os.path.exists(path) or content(path) == data, name, "is half a file under its final name")
+        bench.must(command)
+        check({name for name in os.listdir(os.path.join(root, "mnist")) if ".tmp" not in name} == set(whole),
+              "the next download left", *os.listdir(os.path.join(root, "mnist")))
+    server.shutdown()
+    return rounds
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def handle(self):
+        try:
+            super().handle()
+        except OSError:  # the other end was killed
+            pass
+
+
 def bytes_written(bench):
     """Of an undisturbed campaign, about."""
     return 2 * os.path.getsize(bench.whole)
@@ -356,7 +444,7 @@ def folder(bench):
     return 1
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (kill, power, full, term, signals, writers, folder)}
+SCENARIOS = {scenario.__name__: scenario for scenario in (kill, train, get, power, full, term, signals, writers, folder)}
 
 
 def main():

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "flatenn/net/network.h"
 #include "flatenn/nn/quantizer.h"
@@ -19,20 +20,37 @@ struct LayerSpec {
   int64_t src = -1;
   int64_t dst = -1;
   int64_t skip = -1;
+  std::vector<int64_t> others = {};
   int64_t in_channels = 0;   ///< kLinear: features.
   int64_t out_channels = 0;  ///< kLinear: features.
-  int64_t kernel = 1;
-  int64_t stride = 1;
-  int64_t pad = 0;
+  net::Window window = {};   ///< With the kernel of convolutions, too.
   int64_t groups = 1;
   bool relu = false;
   bool bias = true;         ///< A learned bias; false under batch norm.
   bool batch_norm = false;  ///< Between product and skip.
 
+  // Of networks that were not trained here (graph_of()).
+  bool count_padding = false;
+  int low = INT32_MIN;
+  int high = INT32_MAX;
+  int64_t twin = -1;  ///< Index of a layer of the graph.
+  std::vector<int16_t> table = {};
+  std::vector<int32_t> order = {};
+  net::Requantization requantization = net::Requantization::kFloat;
+  std::vector<net::FixedPoint> factors = {};  ///< At the scales that the file has.
+
   bool multiplies() const {
     return kind == net::LayerKind::kConv || kind == net::LayerKind::kLinear;
   }
+  bool in_fixed_point() const { return requantization != net::Requantization::kFloat; }
+  /// Of uniform windows.
+  int64_t kernel() const { return window.kernel_height; }
+  int64_t stride() const { return window.stride_height; }
+  int64_t pad() const { return window.top; }
 };
+
+/// A window of equal height and width, padded alike on all sides.
+net::Window square_window(int64_t kernel, int64_t stride = 1, int64_t pad = 0);
 
 /// A layer as the frozen network computes it: batch norm in the scales, bias rounded.
 struct FoldedLayer {
@@ -61,6 +79,11 @@ class QuantLayerImpl : public torch::nn::Module {
   QuantLayerImpl(const LayerSpec& spec, bool quantized, const WeightQuantizerOptions& quant,
                  uint64_t seed, uint64_t index);
 
+  /// A layer of a frozen network, which starts from the stored weights and biases and from an input
+  /// of these codes; see make_file_quantizer() for `learned`.
+  QuantLayerImpl(const LayerSpec& spec, const net::Layer& from, const net::Activation& src,
+                 bool learned);
+
   /// Product, bias and batch norm on real values; training mode updates running statistics if
   /// `track_statistics`.
   torch::Tensor forward(const torch::Tensor& x);
@@ -73,7 +96,8 @@ class QuantLayerImpl : public torch::nn::Module {
   /// Folds batch norm and rounds the bias, given the real value of the input's code 1 (float32,
   /// [1]). Runs on the layer's device without waiting for it.
   FoldedLayer fold(const torch::Tensor& input_scale) const;
-  /// acc = sum of values * input codes, exact while |acc| < 2^24.
+  /// acc = sum of values * input codes: exact, in float32, or in float64 where |acc| could reach
+  /// 2^24 in a layer of a frozen network.
   torch::Tensor accumulate(const torch::Tensor& codes, const torch::Tensor& values) const;
   /// The greatest acc of each window; the layer's output is monotone in it, without batch norm.
   torch::Tensor accumulate_pooled(const torch::Tensor& codes, const torch::Tensor& values) const;
@@ -83,7 +107,9 @@ class QuantLayerImpl : public torch::nn::Module {
 
   torch::Tensor weight;  ///< Latent, OIHW (linear: [out, in]).
   torch::Tensor bias;    ///< [out]; undefined where spec.bias is false.
-  torch::Tensor gamma;   ///< Batch norm's affine parameters, [out]; undefined without it.
+  /// Buffer, float64 [out]: what float32 leaves of a stored bias; undefined where it is nothing.
+  torch::Tensor bias_rest;
+  torch::Tensor gamma;  ///< Batch norm's affine parameters, [out]; undefined without it.
   torch::Tensor beta;
   torch::Tensor running_mean;  ///< Buffers, [out].
   torch::Tensor running_var;
@@ -109,6 +135,8 @@ class QuantLayerImpl : public torch::nn::Module {
                         const torch::Tensor& b) const;
 
   LayerSpec spec_;
+  double input_reach_ = 0;  ///< Greatest |input code|; 0 where sums stay below 2^24 anyhow.
+  double bias_limit_;       ///< Of a frozen bias.
 };
 
 }  // namespace flatenn::nn

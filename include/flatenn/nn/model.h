@@ -44,6 +44,14 @@ struct ModelOptions {
   double fatrelu = 0;
   QuantOptions quant;
   uint64_t seed = 0;  ///< Decides the initial weights, with RandomPurpose::kInitialization.
+  /// In place of an architecture: the graph, codes, scales and stored weights of this frozen
+  /// network. What else stands here then says nothing, but for what follows.
+  std::shared_ptr<const net::Network> network;
+  /// Of `network`: scales stay as they are, or are learned from there on (but for the image's and
+  /// those beside tables of codes).
+  bool keep_scales = true;
+  std::vector<float> mean;  ///< Of the data set, where `network` takes raw pixels; one a channel.
+  std::vector<float> std;
 };
 
 /// "mlp", "lenet5", "resnet20", "resnet18".
@@ -59,21 +67,32 @@ struct LayerInput {
 using ActivationHook =
     std::function<torch::Tensor(const torch::Tensor& y, const ActivationQuantizerImpl& quantizer)>;
 
-/// A network of the zoo: a list of layers that reads and writes a list of activations, as
-/// net::Network is.
+/// A network of the zoo, or one made from a frozen network: a list of layers that reads and writes
+/// a list of activations, as net::Network is.
 ///
 /// In training mode forward() quantizes weights and activations as it goes and is differentiable.
 /// In evaluation mode it computes on codes with batch norm folded into the scales and the rounded
 /// bias, which is the frozen network's arithmetic (net::Layer), so its codes equal the frozen
-/// network's. With quant.enabled = false both modes are the plain float network.
+/// network's; those of a model made from one equal it to the last bit before the first step. With
+/// quant.enabled = false both modes are the plain float network.
+///
+/// Codes stand less their activation's zero point everywhere, so that 0 means 0. Tables of codes
+/// pass gradients straight through, times the slope of their function.
 class ModelImpl : public torch::nn::Module {
  public:
   /// Throws Error for an unknown architecture, an image too small for it, bits out of range, or a
-  /// bit width given for a layer that does not exist.
+  /// bit width given for a layer that does not exist; of options.network naming the layer that
+  /// cannot be trained.
   explicit ModelImpl(const ModelOptions& options);
 
   /// Normalized images [N, C, H, W], float32 -> logits [N, classes], float32.
   torch::Tensor forward(const torch::Tensor& images);
+
+  /// The codes (less zero points) that evaluation computes of each activation from those of the
+  /// image, [N, C, H, W] or [N, F], float32; float logits themselves.
+  std::vector<torch::Tensor> trace(const torch::Tensor& image_codes);
+  /// The image's codes, less its zero point.
+  torch::Tensor image_codes(const torch::Tensor& images) const;
 
   /// Sets the activation scales from a batch of training images, layer by layer, where they are not
   /// set yet. Needed once before the first forward() of a quantized network. No gradient; running
@@ -85,15 +104,18 @@ class ModelImpl : public torch::nn::Module {
   const std::vector<LayerSpec>& graph() const { return graph_; }  ///< Pools included.
   /// The multiplying layers, in graph order.
   const std::vector<std::shared_ptr<QuantLayerImpl>>& layers() const { return layers_; }
-  /// One an activation; null in a float network, for logits, and for tensors that pass another
-  /// one's codes on (pools).
+  /// One an activation; null in a float network, for float logits, and for tensors that share
+  /// another one's scale (after pools, say).
   const std::vector<std::shared_ptr<ActivationQuantizerImpl>>& quantizers() const {
     return quantizers_;
   }
   /// Shapes of the activations, [0] the image.
   const std::vector<net::Shape>& shapes() const { return shapes_; }
-  /// The quantizer of an activation, looking through max pools.
+  /// The quantizer of an activation, its own or the one that it shares.
   const ActivationQuantizerImpl& quantizer_of(int64_t activation) const;
+  /// Fixed-point factors of a layer of graph() at the scales that stand now: the file's where no
+  /// scale has moved.
+  std::vector<net::FixedPoint> factors_of(size_t layer) const;
   /// Multiply-accumulates of one image, for each of layers().
   const std::vector<int64_t>& macs() const { return macs_; }
 
@@ -116,14 +138,43 @@ class ModelImpl : public torch::nn::Module {
 
  private:
   void add_layers();
+  void add_layers_of_network();
   void add_quantizers();
+  void add_quantizers_of_network();
+  void add_constants();
+  void limit_codes();
+  std::string module_name(const std::string& wanted) const;
+
   torch::Tensor run(const torch::Tensor& images, bool calibrating);
+  torch::Tensor mean(size_t layer, const torch::Tensor& x) const;
+  torch::Tensor pass_through_table(size_t layer, const torch::Tensor& x) const;
+  torch::Tensor activate(size_t layer, const torch::Tensor& y, bool calibrating);
+
   torch::Tensor evaluate(const torch::Tensor& images);
-  torch::Tensor activate(const LayerSpec& spec, const torch::Tensor& y, bool calibrating);
-  torch::Tensor evaluate_product(const LayerSpec& spec, const QuantLayerImpl& layer,
-                                 const LayerSpec* pool, const std::vector<torch::Tensor>& codes);
-  torch::Tensor requantize(const LayerSpec& spec, const torch::Tensor& y) const;
-  void record(int64_t layer, const torch::Tensor& values);
+  void evaluate(std::vector<torch::Tensor>& codes, bool fuse);
+  torch::Tensor evaluate_product(size_t layer, const LayerSpec* pool,
+                                 const std::vector<torch::Tensor>& codes);
+  torch::Tensor evaluate_mean(size_t layer, const torch::Tensor& x) const;
+  torch::Tensor evaluate_pair(size_t layer, const torch::Tensor& a, const torch::Tensor& b) const;
+  torch::Tensor requantize(size_t layer, const torch::Tensor& y) const;
+  torch::Tensor requantize_whole(size_t layer, const torch::Tensor& y) const;
+  torch::Tensor scale_of(int64_t activation) const;
+  bool is_float(int64_t activation) const;
+
+  torch::Tensor maps(int64_t activation, const std::vector<torch::Tensor>& values) const;
+  torch::Tensor joined(const LayerSpec& spec, const std::vector<torch::Tensor>& values) const;
+  void record(size_t layer, const torch::Tensor& values);
+  QuantLayerImpl& product_of(size_t layer) {
+    return *layers_[static_cast<size_t>(layer_of_[layer])];
+  }
+
+  /// What a layer needs besides weights; undefined where it does not.
+  struct Constants {
+    torch::Tensor counts;  ///< Of an average pool: elements of each window, float64 [H, W].
+    torch::Tensor table;   ///< float32 [rows, levels]; see CodeTable.
+    torch::Tensor slopes;
+    torch::Tensor order;  ///< int64
+  };
 
   ModelOptions options_;
   std::vector<LayerSpec> graph_;
@@ -131,8 +182,16 @@ class ModelImpl : public torch::nn::Module {
   std::vector<int64_t>
       pool_after_;  ///< For each of graph_, the max pool that alone reads it, or -1.
   std::vector<std::shared_ptr<QuantLayerImpl>> layers_;
+  std::vector<int64_t> layer_of_;  ///< For each of graph_, its index in layers_, or -1.
+  std::vector<int64_t> owners_;    ///< See code_owners().
   std::vector<std::shared_ptr<ActivationQuantizerImpl>> quantizers_;
+  std::vector<Grid> limits_;  ///< For each of graph_: the codes that it may write.
+  std::vector<Constants> constants_;
   std::vector<int64_t> macs_;
+  torch::Tensor image_mean_;  ///< Buffers, [C, 1, 1], of a network's image; undefined where unused.
+  torch::Tensor image_std_;
+  torch::Tensor image_factor_;
+  torch::Tensor image_shift_;
   QuantizeForm form_ = QuantizeForm::kFused;
   ActivationHook activation_hook_;
   bool recording_ = false;

@@ -23,6 +23,8 @@ struct Grid {
 
   int64_t min_value() const;  ///< v of min_code.
   int64_t max_value() const;  ///< v of max_code.
+  /// The largest |v|.
+  int64_t reach() const;
 };
 
 /// Which form computes fake_quantize.
@@ -41,9 +43,13 @@ enum class QuantizeForm {
 ///   dL/dlog_scale = gradient_scale * s * sum dL/dQ * (v - u inside, v_min below, v_max above).
 /// That is LSQ's step gradient (Esser et al., arXiv:1902.08153, eq. 3) carried to log_scale by the
 /// chain rule. Both forms give the same values and the same first gradients.
+///
+/// With `base` (float32, positive, log_scale's shape) s = base * exp(log_scale): a scale that
+/// starts from `base` to the last bit.
 torch::Tensor fake_quantize(const torch::Tensor& x, const torch::Tensor& log_scale,
                             const Grid& grid, double gradient_scale,
-                            QuantizeForm form = QuantizeForm::kFused);
+                            QuantizeForm form = QuantizeForm::kFused,
+                            const torch::Tensor& base = {});
 
 /// Codes k of fake_quantize as float32 integers, without gradient, given s itself (float32).
 torch::Tensor quantize_codes(const torch::Tensor& x, const torch::Tensor& scale, const Grid& grid);

@@ -39,7 +39,7 @@ double tied_factor_at(double factor, int64_t bits);
 
 /// Codes and scales as a memory stores them, before batch norm is folded in.
 struct QuantizedWeights {
-  torch::Tensor codes;   ///< float32 integers, the weight's shape.
+  torch::Tensor codes;   ///< float32 integers, the weight's shape; less their zero points.
   torch::Tensor scales;  ///< float64, [1] or [out_channels]: real value of v = 1.
   net::ValueMap value_map = net::ValueMap::kCode;
 };
@@ -52,6 +52,8 @@ class WeightQuantizerImpl : public torch::nn::Module {
  public:
   explicit WeightQuantizerImpl(const WeightQuantizerOptions& options);
 
+  /// Whether a greater code may stand for a smaller weight (a negative scale).
+  virtual bool may_invert() const { return false; }
   /// Q(w), differentiable in w and the learned scale.
   virtual torch::Tensor forward(const torch::Tensor& weight) = 0;
   /// Codes of the current weight; scales include the gain.
@@ -67,9 +69,12 @@ class WeightQuantizerImpl : public torch::nn::Module {
   void set_form(QuantizeForm form) { form_ = form; }
 
   torch::Tensor log_scale;  ///< t with s = exp(t), [1] or [out]; undefined where not learned.
-  torch::Tensor gain;       ///< Buffer, [1]; undefined where it is 1.
+  torch::Tensor gain;       ///< Buffer, [1] or [out]; undefined where it is 1.
 
  protected:
+  /// For a grid of its own.
+  WeightQuantizerImpl(const WeightQuantizerOptions& options, const Grid& grid)
+      : options_(options), grid_(grid) {}
   /// LSQ's 1 / sqrt(elements of one scale * greatest value).
   double gradient_scale(const torch::Tensor& weight) const;
 
@@ -93,18 +98,25 @@ class ActivationQuantizerImpl : public torch::nn::Module {
   ActivationQuantizerImpl(int64_t bits, bool is_signed, double fatrelu = 0);
   /// Signed with a fixed scale, never learned (the image).
   static std::shared_ptr<ActivationQuantizerImpl> fixed(int64_t bits, double scale);
+  /// The codes of a frozen network's activation. Its scale stays, or is learned from there on.
+  static std::shared_ptr<ActivationQuantizerImpl> of_codes(const net::Activation& codes,
+                                                           bool learned);
 
   /// Fake-quantized x, [N, ...], real-valued. Throws Error where no scale was set yet.
-  torch::Tensor forward(const torch::Tensor& x);
-  /// Codes of x, float32 integers, without gradient.
+  torch::Tensor forward(const torch::Tensor& x) { return forward(x, grid_); }
+  /// The same onto a part of the codes: `within` lies in grid().
+  torch::Tensor forward(const torch::Tensor& x, const Grid& within);
+  /// Codes of x less the zero point, float32 integers, without gradient.
   torch::Tensor codes(const torch::Tensor& x) const;
   /// Sets the scale from a first batch: s = 2 mean|x| / sqrt(max code), over x > 0 if unsigned.
   void initialize(const torch::Tensor& x);
 
   int64_t bits() const { return bits_; }
-  bool is_signed() const { return grid_.min_code < 0; }
+  bool is_signed() const { return is_signed_; }
   bool learned() const { return log_scale.defined(); }
+  /// Codes less the zero point, here and wherever codes are computed.
   const Grid& grid() const { return grid_; }
+  int64_t zero_point() const { return zero_point_; }
   torch::Tensor scale() const;  ///< float32 [1], detached: real value of code 1.
   bool initialized() const;
   void set_form(QuantizeForm form) { form_ = form; }
@@ -117,8 +129,12 @@ class ActivationQuantizerImpl : public torch::nn::Module {
 
   int64_t bits_;
   Grid grid_;
+  bool is_signed_;
+  int64_t zero_point_ = 0;
   QuantizeForm form_ = QuantizeForm::kFused;
   double fatrelu_ = 0;
+  torch::Tensor base_scale_;  ///< Buffer, float32 [1], of of_codes(); s = base * exp(log_scale).
+  torch::Tensor no_change_;   ///< Buffer, 0, in log_scale's place where such a scale stays.
   torch::Tensor least_log_scale_;     ///< Buffer, [1]; undefined without fatrelu.
   torch::Tensor fixed_scale_;         ///< Buffer, float32 [1]; undefined where learned.
   torch::Tensor initialized_;         ///< Buffer, uint8 [1], so that it is saved.

@@ -71,8 +71,14 @@ struct TrainConfig {
   }
 };
 
+/// What the structure of a network is decided by.
+enum class Structure {
+  kConfigured,  ///< The configuration.
+  kGiven,       ///< A network that is there already: keys that would change it are refused.
+};
+
 /// Reads every key and refuses unknown ones. Throws Error with file, line and key.
-TrainConfig read_train_config(Config& config);
+TrainConfig read_train_config(Config& config, Structure structure = Structure::kConfigured);
 
 /// Optimizer steps of an epoch over `images` training images: full batches only.
 /// Throws Error where there is none.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "flatenn/base/config.h"
+#include "flatenn/net/network.h"
 #include "flatenn/train/records.h"
 
 namespace flatenn::train {
@@ -22,6 +23,9 @@ struct TrainRequest {
   bool quiet = false;          ///< No progress line.
   /// Told after every step of how many images there were, where a caller shows progress itself.
   std::function<void(int64_t)> on_images;
+  /// Fine-tune this network in place of one that the configuration describes. The run folder keeps
+  /// it as imported.onnx.
+  std::shared_ptr<const net::Network> network;
   /// The images, where a caller has loaded what the configuration's [data] asks for; else null.
   std::shared_ptr<const RunData> data;
   /// Asked after every step; true saves a checkpoint and ends the training there.
@@ -40,8 +44,8 @@ struct TrainOutcome {
 /// differs.
 ///
 /// Throws Error for bad configuration or data, for a folder that holds a training already (without
-/// resume), for a resume under another configuration, and where the loss is not finite; in this
-/// last case run.json says "diverged" and the last good checkpoint stays.
+/// resume), for a resume under another configuration or from another network, and where the loss is
+/// not finite; in this last case run.json says "diverged" and the last good checkpoint stays.
 TrainOutcome run_training(Config config, const TrainRequest& request);
 
 }  // namespace flatenn::train
