@@ -31,6 +31,7 @@ train.threads = 1
 SAQ = ["optimizer.kind=saq", "sharpness.rho=0.1"]
 BET = ["randbet.rate=0.02", "randbet.ramp_epochs=2"]
 RMS = ["weight_range.code_rms=0.5", "weight_range.code_rms_strength=0.1"]
+RANGE = ["weight_range.penalty=0.01"]
 
 #: Name -> settings. "epochs*2" doubles the epochs: what SAQ's second pass would buy otherwise.
 RECIPES: dict[str, list[str]] = {
@@ -45,7 +46,9 @@ RECIPES: dict[str, list[str]] = {
     "code rms 0.5": RMS,
     "code rms 0.5 + saq": [*RMS, *SAQ],
     "code rms 0.5 + randbet 2 %": [*RMS, *BET],
-    "range penalty 0.01": ["weight_range.penalty=0.01"],
+    "range penalty 0.01": RANGE,
+    "range penalty 0.01 + saq, every 4th step": [*RANGE, *SAQ, "sharpness.every=4"],
+    "range penalty 0.01 + randbet 2 %": [*RANGE, *BET],
     "weights within 0.2": ["weight_range.limit=0.2"],
     "activation noise 0.05": ["noise.activations=0.05"],
 }
