@@ -161,6 +161,16 @@ def test_codes_stand_for_the_quantizers_output(kind: str, per_channel: bool) -> 
     assert torch.allclose(quantizer.values(codes, weight), quantizer(weight), atol=1e-6)
 
 
+def test_a_tied_factor_given_by_hand_scales_with_the_bits() -> None:
+    torch.manual_seed(1)
+    weight = torch.randn(64, 300)
+    for bits, step in ((2, 0.9957), (4, 0.3352), (8, 0.0308)):
+        quantizer = ft.WeightQuantizer(weight, bits, "tied", tied_factor=0.2)
+        expected = 0.2 * step / 0.3352 * weight.abs().mean()
+        levels = quantizer(weight).unique()
+        assert torch.allclose(levels.diff().min(), expected, rtol=3e-3)
+
+
 def batch_norm_model() -> nn.Sequential:
     torch.manual_seed(2)
     return nn.Sequential(

@@ -187,6 +187,19 @@ RobustnessOptions read_robustness(Config& config, const nn::QuantOptions& quant)
   return robustness;
 }
 
+/// "saq", "saq+randbet": the optimizer's kind and what stands beside it.
+std::string usual_name(const TrainConfig& train) {
+  const RobustnessOptions& robustness = train.robustness;
+  std::string name = to_string(train.sharpness.method);
+  if (robustness.random_faults.rate > 0) name += "+randbet";
+  if (!robustness.defects.empty()) name += "+defects";
+  if (robustness.weights.limit > 0) name += "+limit";
+  if (robustness.weights.penalty > 0) name += "+range";
+  if (robustness.weights.code_rms > 0) name += "+code-rms";
+  if (robustness.activation_noise > 0) name += "+noise";
+  return name;
+}
+
 ScheduleKind parse_schedule(const std::string& name) {
   if (name == "constant") return ScheduleKind::kConstant;
   return name == "step" ? ScheduleKind::kStep : ScheduleKind::kCosine;
@@ -264,12 +277,12 @@ TrainConfig read_train_config(Config& config, Structure structure) {
   train.model.seed = train.seed;
   train.optimizer = read_optimizer(config);
   train.sharpness = read_sharpness(config);
-  if (train.recipe.empty()) train.recipe = to_string(train.sharpness.method);
   train.sharpness_from_epoch = config.get_double("sharpness.from_epoch", 0, kNotNegative);
   train.sharpness_every = config.get_int("sharpness.every", train.sharpness_every, {.min = 1});
   train.ascent_share =
       config.get_double("sharpness.ascent_share", train.ascent_share, DoubleRange{1e-6, 1});
   train.robustness = read_robustness(config, train.model.quant);
+  if (train.recipe.empty()) train.recipe = usual_name(train);
   train.schedule = read_schedule(config, train.optimizer.learning_rate);
   train.sparsity = read_sparsity(config);
   read_loop(config, train);

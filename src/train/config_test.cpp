@@ -34,6 +34,17 @@ TEST(TrainConfig, TheSeedAlsoDecidesTheInitialWeights) {
   EXPECT_EQ(read("seed = 7").model.seed, 7U);
 }
 
+TEST(TrainConfig, ARecipeIsCalledByWhatItHas) {
+  EXPECT_EQ(read("").recipe, "sgd");
+  EXPECT_EQ(read("[optimizer]\nkind = \"saq\"\n[randbet]\nrate = 0.01").recipe, "saq+randbet");
+  EXPECT_EQ(
+      read("[weight_range]\nlimit = 1\npenalty = 1\ncode_rms = 0.5\n[noise]\nactivations = 1\n"
+           "[defects]\nfile = \"chip.csv\"")
+          .recipe,
+      "sgd+defects+limit+range+code-rms+noise");
+  EXPECT_EQ(read("recipe = \"mine\"\nrandbet.rate = 0.1").recipe, "mine");
+}
+
 TEST(TrainConfig, ReadsBitsOfSingleLayers) {
   const TrainConfig config =
       read("[layers.conv1]\nweight_bits = 8\n[layers.fc3]\nactivation_bits = 2\n");

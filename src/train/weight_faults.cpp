@@ -77,16 +77,28 @@ WeightFaults::WeightFaults(nn::Model model, const fault::FaultModel& faults)
              value_table(bits, layer->quantizer->grid().value_map, faults.encoding).to(device),
          .planes = {}});
   }
+  for (const fault::FaultSource& source : faults.sources) {
+    if (source.unit == fault::FaultUnit::kList) continue;  // the same in every map
+    for (size_t kind = 0; kind < kKinds; ++kind) {
+      if (source.kinds.of(static_cast<FaultKind>(kind)) > 0)
+        for (size_t i = 0; i < layers_.size(); ++i) plane(i, kind);
+    }
+  }
+}
+
+WeightFaults::Plane& WeightFaults::plane(size_t layer, size_t kind) {
+  Plane& plane = layers_[layer].planes.at(kind);
+  if (plane.host.empty()) {
+    const torch::Tensor& weight = model_->layers()[layer]->weight;
+    plane.host.assign(index(weight.numel()), 0);
+    plane.masks =
+        torch::zeros({weight.numel()}, weight.options().dtype(torch::kInt16).requires_grad(false));
+  }
+  return plane;
 }
 
 void WeightFaults::add(const fault::Fault& fault) {
-  const size_t at = index(fault.site.tensor);
-  Plane& plane = layers_[at].planes.at(static_cast<size_t>(fault.kind));
-  if (plane.host.empty()) {
-    const torch::Tensor& weight = model_->layers()[at]->weight;
-    plane.host.assign(index(weight.numel()), 0);
-    plane.masks = torch::zeros({weight.numel()}, weight.options().dtype(torch::kInt16));
-  }
+  Plane& plane = this->plane(index(fault.site.tensor), static_cast<size_t>(fault.kind));
   int16_t& mask = plane.host[index(fault.site.element)];
   if (mask == 0) plane.faulty_words.push_back(fault.site.element);
   mask = static_cast<int16_t>(mask | (1 << fault.site.bit));

@@ -36,6 +36,7 @@ class WeightFaults {
   static void clear(nn::ModelImpl& model);
 
  private:
+  static constexpr size_t kKinds = 5;
   /// One kind's masks of a layer's words; bit b stands for bit b of the word.
   struct Plane {
     std::vector<int16_t> host;
@@ -43,11 +44,14 @@ class WeightFaults {
     std::vector<int64_t> faulty_words;  ///< Of the map that is in it.
   };
   struct Layer {
-    torch::Tensor words;          ///< int16 [2^b]: the word of code k at k + 2^(b-1).
-    torch::Tensor values;         ///< float32 [2^word bits]: v of what a word stands for.
-    std::array<Plane, 5> planes;  ///< By FaultKind; a kind that was never drawn has no masks.
+    torch::Tensor words;   ///< int16 [2^b]: the word of code k at k + 2^(b-1).
+    torch::Tensor values;  ///< float32 [2^word bits]: v of what a word stands for.
+    /// By FaultKind; kinds that no source has have no masks. All others have them before the first
+    /// map, as a recorded step cannot learn of masks that come later.
+    std::array<Plane, kKinds> planes;
   };
 
+  Plane& plane(size_t layer, size_t kind);
   void add(const fault::Fault& fault);
   torch::Tensor faulty(const Layer& layer, const torch::Tensor& words) const;
 

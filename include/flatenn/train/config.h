@@ -39,7 +39,7 @@ struct SparsityOptions {
 /// every key; configs/lenet5-fashion-mnist.toml is the example with all of them.
 struct TrainConfig {
   std::string name;    ///< Free text; empty: the run folder's name.
-  std::string recipe;  ///< What reports call this way of training; empty: the optimizer's kind.
+  std::string recipe;  ///< What reports call this way of training; empty: "saq+randbet", as it is.
   uint64_t seed = 1;   ///< Initial weights, order and augmentation.
   DataOptions data;
   AugmentationOptions augment;
