@@ -2,6 +2,7 @@
 PyTorchFI, MRFI and faultforge, each as its documentation shows, on the same machine in one run.
 
     pip install pytorchfi MRFI          # in an environment that has flatenn[torch]
+    pip install faultforge              # for Python 3.14 and newer
     python bench/python_peers.py --program build/release/flatenn --threads 2
 
 The work: bit flips of 1 % of the stored weight bits (8 bits a weight), so many maps, so many
@@ -14,6 +15,7 @@ are timed whole.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -144,9 +146,20 @@ def mrfi(module: nn.Module, x: Tensor, y: Tensor) -> tuple[Callable[[], object],
 
 
 def faultforge(module: nn.Module, x: Tensor, y: Tensor) -> tuple[Callable[[], object], str]:
-    import faultforge  # noqa: F401
+    """EncodedModule with the encoder that adds no code, faults at places that its Picker picks."""
+    from faultforge import BitFlip, Picker
+    from faultforge.encoding import EncodedModule, IdentityEncoder
 
-    raise NotImplementedError("no campaign over a torch module in its Python interface")
+    memory = EncodedModule(module, IdentityEncoder())
+    bits = memory.bit_count()
+
+    def run() -> int:
+        faulty = memory.clone()
+        places = itertools.islice(Picker(bits), int(bits * RATE))
+        faulty.apply_faults([(BitFlip(), place) for place in places])
+        return right(faulty.eval(), x, y)
+
+    return run, "32 bits of float words, of biases and batch norm too: it stores no 8-bit codes"
 
 
 def network_of(module: nn.Module, x: Tensor, file: str) -> flatenn.Network:

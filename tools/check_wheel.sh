@@ -1,27 +1,21 @@
 #!/usr/bin/env bash
-# Installs a wheel in a bare root of Debian 12 that has Python and nothing else of ours, and uses it there.
-# Needs root and mmdebstrap.
+# Uses the wheels of a folder in a bare root of a Debian suite, which has that suite's Python and nothing else of ours.
+# Needs root and mmdebstrap, which takes what options are left.
 #
-#     tools/check_wheel.sh dist/flatenn-*.whl
+#     tools/check_wheel.sh dist [bookworm [MMDEBSTRAP_OPTION...]]
 set -euo pipefail
-wheel=$(realpath "$1")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+wheels=${1:?the folder of wheels} suite=${2:-bookworm}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-mmdebstrap --variant=apt --include=python3-venv bookworm "$root/debian" >/dev/null
-cp "$wheel" "$root/debian/tmp/"
-cp tests/corpus/models/ort_qdq_plain_u8s8.onnx "$root/debian/tmp/model.onnx"
+mmdebstrap --variant=apt --include=python3-venv "${@:3}" "$suite" "$root/debian" >/dev/null
+cp "$wheels"/*.whl tools/try_wheel.sh "$root/debian/srv/"
+cp tests/corpus/models/ort_qdq_plain_u8s8.onnx "$root/debian/srv/model.onnx"
 cp /etc/resolv.conf "$root/debian/etc/resolv.conf"
 mkdir -p "$root/debian/etc/ssl/certs"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/debian/etc/ssl/certs/"
 # With /proc, by which programs find the libraries beside them.
 unshare --mount --pid --fork --mount-proc="$root/debian/proc" chroot "$root/debian" /bin/bash -euc '
-  python3 -m venv /tmp/venv
-  /tmp/venv/bin/pip install -q /tmp/*.whl
-  /tmp/venv/bin/flatenn inspect /tmp/model.onnx
   if command -v g++; then echo "this root is not bare" >&2; exit 1; fi
-  /tmp/venv/bin/python - <<END
-import flatenn, numpy as np
-net = flatenn.load("/tmp/model.onnx")
-x = np.zeros((50, *net.input_shape), np.float32)
-print(flatenn.campaign(net, (x, np.zeros(50, int)), rates=[0.01], trials=3))
-END'
+  cd /srv
+  bash try_wheel.sh python3 /srv model.onnx'

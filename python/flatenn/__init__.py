@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from flatenn import torch as torch
     from flatenn._campaign import campaign as campaign
     from flatenn._core import Error as Error
+    from flatenn._fault_model import FaultModel as FaultModel
     from flatenn._faults import FaultMap as FaultMap
-    from flatenn._faults import FaultModel as FaultModel
     from flatenn._from_torch import from_torch as from_torch
     from flatenn._images import Images as Images
     from flatenn._images import load_images as load_images
+    from flatenn._memory import memory_from_torch as memory_from_torch
     from flatenn._metric import MetricResults as MetricResults
     from flatenn._network import Network as Network
     from flatenn._network import load as load
@@ -39,7 +40,7 @@ _HOMES = {
     "AppliedFaults": "_to_torch",
     "Error": "_core",
     "FaultMap": "_faults",
-    "FaultModel": "_faults",
+    "FaultModel": "_fault_model",
     "Images": "_images",
     "MetricResults": "_metric",
     "Network": "_network",
@@ -51,6 +52,7 @@ _HOMES = {
     "load": "_network",
     "load_images": "_images",
     "load_results": "_results",
+    "memory_from_torch": "_memory",
 }
 
 __all__ = [*sorted(_HOMES), "__version__", "torch"]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from flatenn import _core
 from flatenn._arguments import array, choice, expect, expect_numbers, integer, number, path
 from flatenn._network import Network, load
+from flatenn._optional import need
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,13 +54,15 @@ def from_torch(
     :param method: how activation ranges follow from calibration: "minmax", "entropy",
         "percentile" (float modules).
     :param images: at most so many calibration images are used.
-    :param agreement: least share of the example images whose top-1 class is the module's.
+    :param agreement: least share of the example images (of the places of their maps) whose top-1
+        class is the module's.
     :param metadata: texts that travel with the network; "dataset" names one of flatenn's own.
     :param save: keeps the ONNX file here, for ``flatenn campaign`` and other tools.
     :raises ValueError: where module and network disagree; ``network.comparison`` tells by how much
         otherwise.
     :raises ImportError: naming the package that is missing (onnx; onnxruntime for float modules).
     """
+    need("torch", "from_torch", "torch")
     import torch
     from torch import nn
 
@@ -75,8 +78,11 @@ def from_torch(
         )
     with tempfile.TemporaryDirectory(prefix="flatenn-") as folder, _evaluating(module):
         wanted = _logits(module, batch)
-        if not isinstance(wanted, torch.Tensor) or wanted.dim() != 2:
-            raise ValueError("module: expected it to return logits of shape [N, classes]")
+        if not isinstance(wanted, torch.Tensor) or wanted.dim() not in (2, 4):
+            raise ValueError(
+                "module: expected it to return logits of shape [N, classes] or maps of shape "
+                "[N, C, H, W]; for other modules there is memory_from_torch"
+            )
         file = os.path.join(folder, "module.onnx")
         _export(module, batch[:1], file)
         if not quantized:
@@ -134,21 +140,10 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _need(package: str, why: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise ImportError(
-            f"flatenn.from_torch needs {package} {why}: pip install 'flatenn[torch]'"
-        ) from error
-
-
 def _export(module: nn.Module, example: Any, file: str) -> None:
     import torch
 
-    _need("onnx", "to export modules")
+    need("onnx", "from_torch", "torch")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -176,12 +171,13 @@ class _Reader:
 def _calibration_images(
     calibration: Any, batch: Any, limit: int
 ) -> npt.NDArray[np.float32]:
-    from flatenn._images import Images, _batch, _split
+    from flatenn._gather import split
+    from flatenn._images import Images, _batch
 
     if isinstance(calibration, Images):
         given: Any = calibration.images
     else:
-        given, _ = _split(calibration, "calibration")
+        given, _ = split(calibration, "calibration")
     images = _batch("calibration", given)[:limit]
     if images.dtype != np.float32:
         raise TypeError("calibration: expected what the module takes, float images; got uint8")
@@ -198,8 +194,9 @@ def _quantize(
 ) -> str:
     """8 bits after training, in QDQ form."""
     images = _calibration_images(calibration, batch, limit)
-    tool = _need("onnxruntime.quantization", "to quantize float modules")
-    shapes = _need("onnxruntime.quantization.shape_inference", "to quantize float modules")
+    who = "from_torch of a float module"
+    tool = need("onnxruntime.quantization", who, "torch")
+    shapes = need("onnxruntime.quantization.shape_inference", who, "torch")
     prepared, out = os.path.join(folder, "prepared.onnx"), os.path.join(folder, "quantized.onnx")
     methods = {
         "minmax": tool.CalibrationMethod.MinMax,
@@ -221,6 +218,7 @@ def _compare(
     net: Network, batch: Any, wanted: npt.NDArray[Any], least: float
 ) -> dict[str, float]:
     got = net.run(batch.cpu().numpy())
+    wanted = wanted.reshape(got.shape)
     spread = float(wanted.max() - wanted.min()) or 1.0
     told = {
         "images": float(len(got)),

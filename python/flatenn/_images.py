@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import array, choice, describe, expect, integer, numbers, path
+from flatenn._arguments import array, choice, expect, integer, numbers, path
+from flatenn._gather import split
 
 if TYPE_CHECKING:
     from flatenn._network import Network
@@ -30,7 +31,8 @@ class Images:
     :param name: what results call the data set.
     :param class_names: names of the classes; by default their numbers.
 
-    Pixels and labels are copied once, here, and never again. Pickles with all it holds.
+    Pixels and labels are copied once, here, and never again; calls that are given arrays
+    themselves read them where they lie. Pickles with all it holds.
     """
 
     def __init__(
@@ -44,6 +46,12 @@ class Images:
         class_names: Sequence[str] = (),
     ) -> None:
         expect("name", name, str, "a str")
+        self._fill(images, labels, mean, std, name, class_names, borrow=False)
+
+    def _fill(
+        self, images: Any, labels: Any, mean: Any, std: Any, name: str, class_names: Sequence[str],
+        borrow: bool,
+    ) -> None:  # fmt: skip
         pixels = _batch("images", images)
         count = len(pixels)
         kept = _labels("labels", labels, count)
@@ -54,14 +62,24 @@ class Images:
             self._core = _core.Images.from_pixels(
                 pixels, kept, name, names,
                 _per_channel("mean", mean, channels, 0.0), _per_channel("std", std, channels, 1.0),
+                borrow,
             )  # fmt: skip
             self._normalized = mean is not None
             return
         for argument, value in (("mean", mean), ("std", std)):
             if value is not None:
                 raise ValueError(f"{argument}: is for uint8 pixels; these images are {pixels.dtype}")
-        self._core = _core.Images.from_values(pixels, kept, name, names)
+        self._core = _core.Images.from_values(pixels, kept, name, names, borrow)
         self._normalized = True
+
+    @classmethod
+    def _borrowed(
+        cls, images: Any, labels: Any, mean: Any, std: Any, name: str, class_names: Sequence[str]
+    ) -> Images:
+        """For one call: the numbers stay where they are, so that nobody may change them meanwhile."""
+        self = cls.__new__(cls)
+        self._fill(images, labels, mean, std, name, class_names, borrow=True)
+        return self
 
     @classmethod
     def _of(cls, core: _core.Images) -> Images:
@@ -161,6 +179,11 @@ def images_for(
             f"{argument}: expected images of shape {network.input_shape} for this network, got "
             f"{shape}"
         )
+    if labelled and network.output_shape[1:] != (1, 1):
+        raise ValueError(
+            f"{argument}: this network gives maps of shape {network.output_shape}, which labels "
+            "cannot be compared with; use run(), or a campaign with evaluate"
+        )
     if labelled and len(images) and int(images.labels.max()) >= network.classes:
         raise ValueError(
             f"labels: expected classes in [0, {network.classes}) for this network, got "
@@ -193,7 +216,7 @@ def _to_images(
         return data
     if isinstance(data, str):
         return load_images(data)
-    images, labels = _split(data, argument)
+    images, labels = split(data, argument)
     dataset = network.metadata.get("dataset", "")
     batch = _batch(argument, images)
     if batch.dtype == np.uint8 and mean is None and dataset in _core.dataset_names():
@@ -203,71 +226,7 @@ def _to_images(
     classes = [str(number) for number in range(network.classes)]
     if labels is not None and int(_labels("labels", labels, len(batch)).max()) >= network.classes:
         classes = []  # images_for says what is wrong with them
-    return Images(batch, labels, mean=mean, std=std, name=name, class_names=classes)
-
-
-def _split(data: Any, argument: str) -> tuple[Any, Any]:
-    """Images and labels (or None) of whatever was given."""
-    if isinstance(data, tuple) and len(data) == 2:
-        return data
-    if isinstance(data, (list, tuple)) or not hasattr(data, "shape"):
-        return _gather(data, argument)
-    return data, None
-
-
-def _items(data: Any, argument: str) -> Iterator[Any]:
-    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__iter__"):
-        return (data[i] for i in range(len(data)))
-    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__next__"):
-        # A map-style data set says how long it is, and may not end iteration by itself.
-        if type(data).__module__.startswith("torch.utils.data") and hasattr(data, "batch_size"):
-            return iter(data)
-        return (data[i] for i in range(len(data)))
-    if not isinstance(data, Iterable):
-        raise TypeError(
-            f"{argument}: expected an array, (images, labels), a data set or a loader, got "
-            f"{describe(data)}"
-        )
-    return iter(data)
-
-
-def _length(data: Any) -> int | None:
-    """What it says that it holds; None where it cannot tell (a loader of a stream)."""
-    try:
-        return len(data)
-    except TypeError:
-        return None
-
-
-def _gather(data: Any, argument: str) -> tuple[Any, Any]:
-    """All items of a data set, or all batches of a loader, side by side in memory."""
-    images: list[npt.NDArray[Any]] = []
-    labels: list[npt.NDArray[Any]] = []
-    count, promised = 0, _length(data)
-    try:
-        for item in _items(data, argument):
-            x, y = item if isinstance(item, (tuple, list)) and len(item) == 2 else (item, None)
-            x = array(f"{argument}[{count}]", x)
-            images.append(x if x.ndim == 4 else x[np.newaxis])
-            if y is not None:
-                labels.append(np.atleast_1d(array(f"{argument}[{count}] label", y)))
-            count += 1
-    except IndexError:
-        raise ValueError(
-            f"{argument}: said it has {promised} items and ended after {count}"
-        ) from None
-    if promised is not None and count != promised:
-        raise ValueError(f"{argument}: said it has {promised} items and gave {count}")
-    if promised is not None and _length(data) != promised:
-        raise ValueError(f"{argument}: changed its length from {promised} to {_length(data)}")
-    if not images:
-        raise ValueError(f"{argument}: holds nothing; a generator can be read only once")
-    if labels and len(labels) != len(images):
-        raise ValueError(f"{argument}: {len(labels)} of {len(images)} items have labels")
-    shapes = {x.shape[1:] for x in images}
-    if len(shapes) > 1:
-        raise ValueError(f"{argument}: images of several shapes: {sorted(shapes)[:3]}")
-    return np.concatenate(images), np.concatenate(labels) if labels else None
+    return Images._borrowed(batch, labels, mean, std, name, classes)
 
 
 def _batch(argument: str, value: Any) -> npt.NDArray[Any]:

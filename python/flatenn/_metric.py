@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatenn import _core
-from flatenn._arguments import array, describe
-from flatenn._faults import FaultMap, FaultModel
+from flatenn._arguments import array, describe, path
+from flatenn._fault_model import FaultModel
+from flatenn._faults import FaultMap
 from flatenn._network import Network
 from flatenn._table import Table
 
@@ -44,8 +45,10 @@ class MetricResults:
     """What :func:`flatenn.campaign` with `evaluate` measured: the mean over images of a metric,
     for each fault map. Intervals are of the mean over maps, 95 %, as for accuracies. Pickles."""
 
-    def __init__(self, name: str, store: str, cells: list[dict[str, Any]]) -> None:
-        self._name, self._store, self._cells = name, store, cells
+    def __init__(
+        self, name: str, store: str, cells: list[dict[str, Any]], settings: dict[str, Any]
+    ) -> None:
+        self._name, self._store, self._cells, self._settings = name, store, cells, settings
 
     @property
     def name(self) -> str:
@@ -56,6 +59,11 @@ class MetricResults:
     def store(self) -> str:
         """Path of the file that keeps the trials; "" without one."""
         return self._store
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the settings that decide the result, as far as flatenn knows them."""
+        return _fingerprint(self._settings)
 
     @property
     def cells(self) -> Table:
@@ -102,6 +110,19 @@ class MetricResults:
 
         return cells_to_latex(self.cells, caption, label, factor=1.0, digits=4)
 
+    def report(
+        self, file: str | os.PathLike[str], title: str | None = None, *, ylabel: str = "metric"
+    ) -> str:
+        """Writes one self-contained HTML page that opens offline (figure, table, settings), and
+        returns its path. ImportError where matplotlib is not installed."""
+        from flatenn._page import metric_page
+
+        text = path("file", file)
+        page = metric_page(title or self._name, self.cells, self._settings, ylabel)
+        with open(text, "w", encoding="utf-8") as out:
+            out.write(page)
+        return text
+
     def _table(self, what: str) -> Table:
         if what not in ("cells", "trials"):
             raise ValueError(f"what: expected cells or trials, got {what!r}")
@@ -114,12 +135,15 @@ class MetricResults:
         return f"<p>Results <b>{html.escape(self._name)}</b></p>{self.cells._repr_html_()}"
 
 
+def _fingerprint(settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
 class _Store:
     """Finished trials in SQLite, one transaction each; in memory without a path."""
 
     def __init__(self, file: str | None, name: str, settings: dict[str, Any]) -> None:
-        text = json.dumps(settings, sort_keys=True)
-        mark = hashlib.sha256(text.encode()).hexdigest()
+        text, mark = json.dumps(settings, sort_keys=True), _fingerprint(settings)
         self._connection = sqlite3.connect(file or ":memory:", isolation_level=None)
         try:
             tables = self._rows("select name from sqlite_master where type = 'table'")
@@ -213,10 +237,11 @@ def run_metric_campaign(
     axis = "counts" if "counts" in levels else "rates"
     values = sorted(levels.get(axis, [0.001, 0.01]))
     names = _unique([net.name or os.path.basename(net.path) or "network" for net in nets])
-    store = _Store(file, name, {
+    settings: dict[str, Any] = {
         "networks": [net.hash for net in nets], "kinds": kinds, axis: values, "seed": seed,
         "model": model.to_dict(),
-    })  # fmt: skip
+    }  # fmt: skip
+    store = _Store(file, name, settings)
     cells: list[dict[str, Any]] = []
     done, wanted = 0, len(nets) * len(kinds) * len(values) * trials
     try:
@@ -249,7 +274,7 @@ def run_metric_campaign(
                     cells.append(cell)
     finally:
         store.close()
-    return MetricResults(name, file or "", cells)
+    return MetricResults(name, file or "", cells, settings)
 
 
 def _golden(
@@ -258,7 +283,7 @@ def _golden(
     """Images and metric without faults, of the network as this memory stores it."""
     row = store.find(cell, _GOLDEN)
     if row is None:
-        stored = Network(_core.Injector(net._core, model._core).network(), net.path)
+        stored = net.with_faults(FaultMap._without_faults(net, model))
         images, value = _measured(evaluate, stored)
         row = {"trial": _GOLDEN, "images": images, "value": value, "drawn": 0, "landed": 0}
         store.add(cell, row)

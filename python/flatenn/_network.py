@@ -64,8 +64,20 @@ class Network:
 
     @property
     def classes(self) -> int:
-        """Number of logits."""
+        """Number of logits of an image."""
         return self._core.classes
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what it gives for an image: (classes, 1, 1), or a map."""
+        return self._core.output_shape
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can run images; not where it holds weights alone
+        (:func:`flatenn.memory_from_torch`), which raises :class:`flatenn.Error` where that
+        matters."""
+        return self._core.runs
 
     @property
     def weight_bits(self) -> int:
@@ -89,7 +101,7 @@ class Network:
 
         Columns: name, kind ("conv", "linear", "max-pool", ...), input_shape and output_shape
         (C, H, W), weights (stored ones), bits (of each), input_bits, output_bits, relu, macs (of
-        one image).
+        one image). Of weights alone, what flows between layers is None.
         """
         return Table(self._core.layers())
 
@@ -133,7 +145,7 @@ class Network:
         engine: str = "cpu",
         threads: int = 0,
     ) -> npt.NDArray[np.float32]:
-        """Logits of all images, [N, classes], float32.
+        """Logits of all images, [N, classes], float32; [N, C, H, W] where the network gives a map.
 
         :param images: [N, C, H, W] of uint8 pixels or of float32 (what the network was trained
             on: normalized pixels), an array, a torch tensor, :class:`flatenn.Images`, or the name
@@ -146,7 +158,9 @@ class Network:
         :raises TypeError, ValueError: naming the argument that does not fit.
         """
         engine, threads = _engine(engine, threads)
-        return _core.run(self._core, self._images(images, mean, std), engine, threads)
+        logits = _core.run(self._core, self._images(images, mean, std), engine, threads)
+        shape = self._core.output_shape
+        return logits if shape[1:] == (1, 1) else logits.reshape(-1, *shape)
 
     def codes(
         self,
@@ -164,8 +178,8 @@ class Network:
             writes it; 0 is the image. Logits have no codes (ValueError).
         """
         engine, threads = _engine(engine, threads)
-        index = self._activation(activation)
         core = self._images(images, mean, std)
+        index = self._activation(activation)
         return _core.codes(self._core, core, index, engine, threads)
 
     def evaluate(
@@ -249,15 +263,20 @@ class Network:
     def __repr__(self) -> str:
         rows = self._core.layers()
         stored = sum(row["weights"] for row in rows)
-        shape = "x".join(str(extent) for extent in self.input_shape)
+        flow = f"{_times(self.input_shape)} -> {_times(self.output_shape)}, " if self.runs else ""
         faulty = "" if self._fault_map is None else f", {len(self._fault_map)} faults"
         return (
-            f"<flatenn.Network {self.name!r}: {shape} -> {self.classes}, {len(rows)} layers, "
+            f"<flatenn.Network {self.name!r}: {flow}{len(rows)} layers, "
             f"{stored} weights in {self.weight_bits} bits{faulty}>"
         )
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self)[1:-1])}</p>{self.layers._repr_html_()}"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    """"3x32x32"; a vector by its length."""
+    return "x".join(str(extent) for extent in (shape[:1] if shape[1:] == (1, 1) else shape))
 
 
 def _engine(engine: str, threads: int) -> tuple[str, int]:
@@ -267,8 +286,8 @@ def _engine(engine: str, threads: int) -> tuple[str, int]:
 def load(
     path_to_model: str | os.PathLike[str], /, *, weight_bits: int = 0
 ) -> Network:
-    """Reads a quantized network from an ONNX file (QDQ, QOperator or QONNX form) or from the run
-    folder of ``flatenn train``.
+    """Reads a quantized network from an ONNX file (QDQ, QOperator or QONNX form), a TensorFlow Lite
+    file, or the run folder of ``flatenn train``.
 
     :param weight_bits: bits of every layer's stored weights where the file's type holds more than
         its codes use; 0: what the file says.

@@ -27,6 +27,12 @@ _CELL = (
 _SHOWN = ("model", "kind", "level", "trials", "mean", "ci_low", "ci_high", "sd", "min", "sdc1")
 
 
+def _level(level: dict[str, Any]) -> dict[str, Any]:
+    """A rate or count, and the supply voltage that gave the rate where one did."""
+    told = {"rate": level.get("rate"), "count": level.get("count")}
+    return told if "voltage" not in level else {**told, "voltage": level["voltage"]}
+
+
 def _ends(interval: Sequence[float] | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval[0], interval[1])
 
@@ -86,20 +92,22 @@ class Results:
 
     @property
     def cells(self) -> Table:
-        """One row a model, kind and rate. `mean` is the mean accuracy over fault maps, ci_low and
-        ci_high its 95 % Student-t interval (skew_low, skew_high: Hall's, where the sample is
-        skewed); `golden` the accuracy without faults. Empty for single faults."""
+        """One row a model, kind and rate (with its voltage, where voltages were asked for). `mean`
+        is the mean accuracy over fault maps, ci_low and ci_high its 95 % Student-t interval
+        (skew_low, skew_high: Hall's, where the sample is skewed); `golden` the accuracy without
+        faults. Empty for single faults."""
         golden = {model["name"]: model["golden_accuracy"] for model in self._plan["models"]}
         rows = []
         for cell in self._plan["cells"]:
-            level = cell["level"]
-            row = {**cell, "rate": level.get("rate"), "count": level.get("count")}
+            row = {**cell, **_level(cell["level"])}
             row["golden"] = golden[cell["model"]]
             row["ci_low"], row["ci_high"] = _ends(cell["ci"])
             row["skew_low"], row["skew_high"] = _ends(cell["skew_ci"])
             row["yield_low"], row["yield_high"] = _ends(cell["yield_ci"])
-            rows.append({name: row[name] for name in _CELL})
-        return Table(rows, _CELL)
+            rows.append({name: row[name] for name in row if name in _CELL or name == "voltage"})
+        at = _CELL.index("count") + 1
+        voltage = ("voltage",) if any("voltage" in row for row in rows) else ()
+        return Table(rows, (*_CELL[:at], *voltage, *_CELL[at:]))
 
     @property
     def pairs(self) -> Table:
@@ -127,23 +135,30 @@ class Results:
     def trials(self) -> Table:
         """One row a finished trial as the file holds it, with the model, kind and rate or count
         of its cell (for single faults: layer and bit). Counts are images."""
-        columns = _core.trials(self._open(), self.name)
-        if self._plan["cells"]:
-            cells = [
-                {"model": c["model"], "kind": c["kind"], "rate": c["level"].get("rate"),
-                 "count": c["level"].get("count")} for c in self._plan["cells"]
-            ]  # fmt: skip
-        else:
-            cells = [
-                {"model": s["model"], "kind": s["kind"], "layer": s["layer"], "bit": s["bit"]}
-                for s in self._plan["strata"] if s["bit"] != "all"
-            ]  # fmt: skip
+        columns, stored = _core.trials(self._open(), self.name)
+        cells = self._told_cells(stored)
         keys = [key for key in columns if key != "cell"]
         lists = {key: values.tolist() for key, values in columns.items()}
         return Table([
             {**cells[cell], **{key: lists[key][i] for key in keys}}
             for i, cell in enumerate(lists["cell"])
-        ], [*(cells[0] if cells else ()), *keys])  # fmt: skip
+        ], [*next(iter(cells.values()), ()), *keys])  # fmt: skip
+
+    def _told_cells(self, stored: list[dict[str, int]]) -> dict[int, dict[str, Any]]:
+        """What a trial's row says of its cell, by the cell's number."""
+        if self._plan["strata"]:
+            strata = [s for s in self._plan["strata"] if s["bit"] != "all"]
+            keys = ("model", "kind", "layer", "bit")
+            return {i: {key: s[key] for key in keys} for i, s in enumerate(strata)}
+        models = [model["name"] for model in self._plan["models"]]
+        levels = self._plan["settings"]["levels"]  # of a search, also those that were not looked at
+        return {
+            cell["cell"]: {
+                "model": models[cell["model"]], "kind": self._plan["kinds"][cell["kind"]],
+                **_level(levels[cell["level"]]),
+            }
+            for cell in stored
+        }  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as ``flatenn results --json`` prints it."""
@@ -251,7 +266,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in row.items():
         if key == "level":
-            flat["rate"], flat["count"] = value.get("rate"), value.get("count")
+            flat.update(_level(value))
         elif key == "ci":
             flat["ci_low"], flat["ci_high"] = _ends(value)
         elif key != "reproduce":

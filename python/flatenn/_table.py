@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from flatenn._optional import need
+
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
@@ -69,16 +71,16 @@ class Table(Sequence[dict[str, Any]]):
 
     def to_pandas(self) -> pd.DataFrame:
         """The rows as a pandas.DataFrame. ImportError where pandas is not installed."""
-        import pandas
-
-        return pandas.DataFrame(self._rows, columns=self._columns)
+        frame: pd.DataFrame = need("pandas", "to_pandas", "pandas").DataFrame(
+            self._rows, columns=self._columns
+        )
+        return frame
 
     def to_polars(self) -> pl.DataFrame:
         """The rows as a polars.DataFrame. ImportError where polars is not installed."""
-        import polars
-
         data = {name: [row.get(name) for row in self._rows] for name in self._columns}
-        return polars.DataFrame(data, strict=False)
+        frame: pl.DataFrame = need("polars", "to_polars", "polars").DataFrame(data, strict=False)
+        return frame
 
     def __repr__(self) -> str:
         lines = [self._columns] + [

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from flatenn._arguments import describe, expect, expect_numbers
 from flatenn._faults import FaultMap
+from flatenn._memory import memory_shape
 from flatenn._network import Network
+from flatenn._optional import need
 
 if TYPE_CHECKING:
     import torch
@@ -63,11 +65,12 @@ def apply_to_torch(
 
     :param module: what the network was made from, on any device. Its convolutions and linear
         layers, in the order in which they run, have to be the network's: shapes and codes are
-        compared.
+        compared. Those of :func:`flatenn.memory_from_torch` are found by their paths.
     :param names: layer of the network -> module path, where the order does not tell.
     :returns: what undoes it.
     :raises ValueError: naming the layer whose module is missing or holds other weights.
     """
+    need("torch", "apply_to_torch", "torch")
     import torch
     from torch import nn
 
@@ -82,8 +85,12 @@ def apply_to_torch(
     with torch.no_grad():
         for place in pairs:
             place.check(golden)
-        for place in pairs:
-            place.put(golden, faulty, undo, changed)
+        try:
+            for place in pairs:
+                place.put(golden, faulty, undo, changed)
+        except BaseException:
+            AppliedFaults(undo, changed).remove()
+            raise
     return AppliedFaults(undo, changed)
 
 
@@ -176,24 +183,25 @@ class _Place:
 
 
 def _numpy(tensor: Any) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()
+    value = tensor.detach().cpu()
+    array: npt.NDArray[Any] = (value.double() if value.is_floating_point() else value).numpy()
     return array
 
 
 def _write(
     parameter: torch.Tensor, sites: Any, values: Any, undo: list[Callable[[], None]]
 ) -> None:
+    """`sites` are row-major, however the parameter lies in memory."""
     import torch
 
-    flat = parameter.data.view(-1) if parameter.is_contiguous() else None
-    if flat is None:
-        raise ValueError("module: its parameters are not contiguous in memory")
-    index = torch.from_numpy(np.ascontiguousarray(sites)).to(parameter.device)
-    old = flat[index].clone()
-    flat[index] = torch.from_numpy(np.ascontiguousarray(values)).to(flat)
+    data = parameter.data
+    places = np.unravel_index(sites, tuple(data.shape))
+    index = tuple(torch.from_numpy(np.ascontiguousarray(p)).to(data.device) for p in places)
+    old = data[index].clone()
+    data[index] = torch.from_numpy(np.ascontiguousarray(values)).to(old)
 
     def back() -> None:
-        flat[index] = old
+        data[index] = old
 
     undo.append(back)
 
@@ -204,10 +212,13 @@ def _correspondence(
     """Layers that store weights beside the modules that hold them."""
     rows = [(i, row) for i, row in enumerate(network.layers) if row["weights"]]
     modules = dict(module.named_modules())
-    run, norms = _execution(module, network)
+    if not network.runs:  # weights alone, which memory_from_torch named by their paths
+        names = {row["name"]: row["name"] for _, row in rows} | names
+    run, norms = _execution(module, network) if network.runs else ([], {})
     for layer, path in names.items():
         if path not in modules:
-            raise ValueError(f"names: {path!r} is no part of the module")
+            said = "names" if network.runs or path != layer else "module"
+            raise ValueError(f"{said}: {path!r} is no part of the module")
         if layer not in [row["name"] for _, row in rows]:
             raise ValueError(f"names: {layer!r} is no layer of the network that stores weights")
     free = [path for path in run if path not in names.values()]
@@ -218,16 +229,31 @@ def _correspondence(
         )
     places, rest = [], iter(free)
     for index, row in rows:
-        path = names.get(row["name"]) or next(rest)
-        wanted = network.weights(index).shape
-        got = tuple(modules[path].weight.shape)
-        if got + (1,) * (4 - len(got)) != wanted:
+        path = names[row["name"]] if row["name"] in names else next(rest)
+        wanted: tuple[int, ...] = network.weights(index).shape
+        got = tuple(_parameter(path, modules[path]).shape)
+        if memory_shape(got) != wanted:
             raise ValueError(
                 f"module: {path}.weight has the shape {got}, layer {row['name']!r} of the network "
                 f"{wanted}; say which belongs to which (names)"
             )
         places.append(_Place(index, row["name"], path, modules[path], norms.get(path)))
     return places
+
+
+def _parameter(path: str, module: Any) -> torch.Tensor:
+    """Its weight, which can be written."""
+    from torch import nn
+
+    weight = getattr(module, "weight", None)
+    if weight is None or weight.dim() < 2:
+        raise ValueError(f"names: {path} is no convolution or linear layer")
+    if not isinstance(weight, nn.Parameter):
+        raise ValueError(
+            f"module: {path}.weight is computed from other parameters (a parametrization); remove "
+            "that first"
+        )
+    return weight
 
 
 def _execution(module: nn.Module, network: Network) -> tuple[list[str], dict[str, Any]]:

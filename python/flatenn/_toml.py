@@ -15,7 +15,12 @@ def value(item: Any) -> str:
         return "[" + ", ".join(value(part) for part in item) + "]"
     if isinstance(item, float):
         return repr(item)
-    return json.dumps(item, ensure_ascii=True)
+    try:
+        return json.dumps(item, ensure_ascii=True)
+    except TypeError:
+        raise TypeError(
+            f"settings: a {type(item).__name__} is no value of a plan (text, number, list, table)"
+        ) from None
 
 
 def _key(name: str) -> str:

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "flatenn/base/error.h"
 #include "flatenn/data/image_set.h"
 #include "flatenn/net/network.h"
 
@@ -19,12 +20,22 @@ namespace nb = nanobind;
 /// A network that Python holds. Shared with campaigns and fault maps, never changed.
 struct NetworkHandle {
   std::shared_ptr<const net::Network> network;
+
+  /// The network; throws Error where it holds weights alone.
+  const net::Network& that_runs() const {
+    FLATENN_CHECK(!network->activations.empty(), "network ", network->name,
+                  ": holds weights alone, and cannot run or be written as a model");
+    return *network;
+  }
 };
 
 /// Images that Python holds.
 struct ImagesHandle {
   std::shared_ptr<const data::ImageSet> images;
 };
+
+/// The images with what identifies them, which borrowed ones lack.
+std::shared_ptr<const data::ImageSet> identified(const ImagesHandle& handle);
 
 void bind_network(nb::module_& module);
 void bind_images(nb::module_& module);

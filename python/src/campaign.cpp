@@ -76,7 +76,10 @@ class PythonObserver : public campaign::Observer {
 
 std::vector<std::shared_ptr<const net::Network>> shared(const std::vector<NetworkHandle>& handles) {
   std::vector<std::shared_ptr<const net::Network>> networks;
-  for (const NetworkHandle& handle : handles) networks.push_back(handle.network);
+  for (const NetworkHandle& handle : handles) {
+    handle.that_runs();
+    networks.push_back(handle.network);
+  }
   return networks;
 }
 
@@ -107,7 +110,7 @@ nb::dict run(const std::string& toml, const std::filesystem::path& folder,
     campaign::CampaignOptions options;
     options.engine = {.kind = engine::parse_engine_kind(engine), .threads = threads};
     options.data_root = data_root;
-    if (images) options.images = images->images;
+    if (images) options.images = identified(*images);
     options.networks = shared(networks);
     options.plan_file = plan_file;
     options.stop_requested = [&] { return observer.stop_requested(); };

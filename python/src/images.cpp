@@ -42,37 +42,50 @@ data::ImageSet set_of(const Batch<T>& batch, const Labels& labels, const std::st
   return images;
 }
 
-ImagesHandle share(data::ImageSet images) {
-  images.content_hash = data::content_hash(images);
+/// The numbers of an array: where they lie, which the array keeps alive, or copied once into memory
+/// that all copies of the set share.
+template <typename T>
+MappableVector<T> keep(const Batch<T>& batch, bool borrow) {
+  if (borrow) {
+    auto owner = std::make_shared<Batch<T>>(batch);
+    return MappableVector<T>::borrowed(owner, batch.data(), batch.size());
+  }
+  auto owner = std::make_shared<std::vector<T>>(batch.data(), batch.data() + batch.size());
+  return MappableVector<T>::borrowed(owner, owner->data(), owner->size());
+}
+
+/// Borrowed images serve one call; what identifies them is computed where a call asks for it.
+ImagesHandle share(data::ImageSet images, bool borrow) {
+  if (!borrow) images.content_hash = data::content_hash(images);
   return {std::make_shared<data::ImageSet>(std::move(images))};
 }
 
 ImagesHandle from_pixels(const Batch<uint8_t>& pixels, const Labels& labels,
                          const std::string& name, std::vector<std::string> class_names,
-                         std::vector<float> mean, std::vector<float> std) {
+                         std::vector<float> mean, std::vector<float> std, bool borrow) {
   const nb::gil_scoped_release nogil;
   data::ImageSet images = set_of(pixels, labels, name, std::move(class_names));
   const auto channels = static_cast<size_t>(images.channels);
   FLATENN_CHECK(mean.size() == channels && std.size() == channels, "mean, std: ", mean.size(),
                 " and ", std.size(), " numbers for ", channels, " channels");
-  images.pixels.assign(pixels.data(), pixels.data() + pixels.size());
+  images.pixels = keep(pixels, borrow);
   images.mean = std::move(mean);
   images.std = std::move(std);
-  return share(std::move(images));
+  return share(std::move(images), borrow);
 }
 
 ImagesHandle from_values(const Batch<float>& values, const Labels& labels, const std::string& name,
-                         std::vector<std::string> class_names) {
+                         std::vector<std::string> class_names, bool borrow) {
   const nb::gil_scoped_release nogil;
   data::ImageSet images = set_of(values, labels, name, std::move(class_names));
-  images.values.assign(values.data(), values.data() + values.size());
-  const bool finite = std::all_of(images.values.begin(), images.values.end(),
+  images.values = keep(values, borrow);
+  const bool finite = std::all_of(values.data(), values.data() + values.size(),
                                   [](float value) { return std::isfinite(value); });
   FLATENN_CHECK(finite, "images: hold numbers that are not finite");
   const auto channels = static_cast<size_t>(images.channels);
   images.mean.assign(channels, 0);
   images.std.assign(channels, 1);
-  return share(std::move(images));
+  return share(std::move(images), borrow);
 }
 
 ImagesHandle load(const std::string& name, const std::string& split, int64_t first,
@@ -116,18 +129,26 @@ std::vector<std::string> names() {
 
 }  // namespace
 
+std::shared_ptr<const data::ImageSet> identified(const ImagesHandle& handle) {
+  if (!handle.images->content_hash.empty()) return handle.images;
+  auto images = std::make_shared<data::ImageSet>(*handle.images);  // shares the numbers
+  images->content_hash = data::content_hash(*images);
+  return images;
+}
+
 void bind_images(nb::module_& module) {
   using Self = const ImagesHandle&;
   nb::class_<ImagesHandle>(module, "Images", "Labelled images of one shape.")
       .def_static("from_pixels", from_pixels, nb::arg("pixels"), nb::arg("labels"), nb::arg("name"),
-                  nb::arg("class_names"), nb::arg("mean"), nb::arg("std"),
-                  "8-bit pixels [N, C, H, W] and what normalizes them.")
+                  nb::arg("class_names"), nb::arg("mean"), nb::arg("std"), nb::arg("borrow"),
+                  "8-bit pixels [N, C, H, W] and what normalizes them; borrow: not copied.")
       .def_static("from_values", from_values, nb::arg("values"), nb::arg("labels"), nb::arg("name"),
-                  nb::arg("class_names"), "Normalized pixels [N, C, H, W].")
+                  nb::arg("class_names"), nb::arg("borrow"),
+                  "Normalized pixels [N, C, H, W]; borrow: not copied.")
       .def_static("load", load, nb::arg("name"), nb::arg("split"), nb::arg("first"),
                   nb::arg("root"), "A data set of the catalogue.")
       .def_prop_ro("name", [](Self self) { return self.images->name; })
-      .def_prop_ro("hash", [](Self self) { return self.images->content_hash; })
+      .def_prop_ro("hash", [](Self self) { return identified(self)->content_hash; })
       .def_prop_ro("class_names", [](Self self) { return self.images->class_names; })
       .def_prop_ro("mean", [](Self self) { return self.images->mean; })
       .def_prop_ro("std", [](Self self) { return self.images->std; })

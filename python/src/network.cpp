@@ -6,8 +6,9 @@
 
 #include "bindings.h"
 #include "flatenn/base/error.h"
-#include "flatenn/interop/onnx.h"
+#include "flatenn/interop/model.h"
 #include "flatenn/net/content_hash.h"
+#include "memory.h"
 #include "network_bytes.h"
 
 namespace flatenn::python {
@@ -22,21 +23,31 @@ const net::Layer& layer_at(const net::Network& network, int64_t index) {
   return network.layers[static_cast<size_t>(index)];
 }
 
-nb::dict layer_row(const net::Network& network, const net::Layer& layer) {
+/// What flows through a layer; of weights alone nothing is known.
+void add_flow(nb::dict& row, const net::Network& network, const net::Layer& layer) {
   const net::Activation& output = network.activations[static_cast<size_t>(layer.dst)];
   const net::Activation& input = network.activations[static_cast<size_t>(layer.src)];
+  row["input_shape"] = shape_of(input.shape);
+  row["output_shape"] = shape_of(output.shape);
+  row["input_bits"] = input.bits;
+  row["output_bits"] = output.is_float ? 32 : output.bits;
+  row["macs"] = net::macs(network, layer);
+}
+
+nb::dict layer_row(const net::Network& network, const net::Layer& layer) {
   const bool stores = layer.multiplies() && layer.twin < 0;
   nb::dict row;
   row["name"] = layer.name;
   row["kind"] = net::kind_name(layer.kind);
-  row["input_shape"] = shape_of(input.shape);
-  row["output_shape"] = shape_of(output.shape);
+  row["input_shape"] = nb::none();
+  row["output_shape"] = nb::none();
   row["weights"] = stores ? layer.weights.elements() : 0;
   row["bits"] = stores ? layer.weights.bits : 0;
-  row["input_bits"] = input.bits;
-  row["output_bits"] = output.is_float ? 32 : output.bits;
+  row["input_bits"] = nb::none();
+  row["output_bits"] = nb::none();
   row["relu"] = layer.relu;
-  row["macs"] = net::macs(network, layer);
+  row["macs"] = nb::none();
+  if (!network.activations.empty()) add_flow(row, network, layer);
   return row;
 }
 
@@ -110,12 +121,12 @@ void set_state(NetworkHandle& self, const nb::bytes& state) {
 
 NetworkHandle load(const std::filesystem::path& path, int weight_bits) {
   const nb::gil_scoped_release nogil;
-  return {std::make_shared<net::Network>(interop::read_onnx(path, {.weight_bits = weight_bits}))};
+  return {std::make_shared<net::Network>(interop::read_model(path, {.weight_bits = weight_bits}))};
 }
 
 void save(const NetworkHandle& self, const std::filesystem::path& path) {
   const nb::gil_scoped_release nogil;
-  interop::write_onnx(*self.network, path);
+  interop::write_onnx(self.that_runs(), path);
 }
 
 NetworkHandle with_metadata(const NetworkHandle& self, const std::string& name,
@@ -126,47 +137,27 @@ NetworkHandle with_metadata(const NetworkHandle& self, const std::string& name,
   return {network};
 }
 
-using Codes = nb::ndarray<const int8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-/// Weight tensors [out, fan_in] as a memory holds them, with no network around: for drawing faults
-/// of one that still trains. It cannot be run.
-NetworkHandle of_memory(const std::vector<std::string>& names, const std::vector<Codes>& codes,
-                        const std::vector<int>& bits) {
-  FLATENN_CHECK(names.size() == codes.size() && names.size() == bits.size(),
-                "memory: ", names.size(), " names, ", codes.size(), " tensors, ", bits.size(),
-                " numbers of bits");
-  auto network = std::make_shared<net::Network>();
-  for (size_t i = 0; i < names.size(); ++i) {
-    net::Layer layer;
-    layer.name = names[i];
-    layer.weights.out_channels = static_cast<int64_t>(codes[i].shape(0));
-    layer.weights.in_channels = static_cast<int64_t>(codes[i].shape(1));
-    layer.weights.bits = bits[i];
-    layer.weights.codes.assign(codes[i].data(), codes[i].data() + codes[i].size());
-    layer.weights.scales = {1};
-    network->layers.push_back(std::move(layer));
-  }
-  return {network};
-}
-
 }  // namespace
 
 void bind_network(nb::module_& module) {
   using Self = const NetworkHandle&;
-  nb::class_<NetworkHandle>(module, "Network", "A frozen integer network.")
-      .def_static("load", load, nb::arg("path"), nb::arg("weight_bits"),
-                  "Reads an ONNX file or run folder.")
-      .def_static("of_memory", of_memory, nb::arg("names"), nb::arg("codes"), nb::arg("bits"),
-                  "Weight tensors without a network around; it cannot be run.")
+  nb::class_<NetworkHandle> type(module, "Network", "A frozen integer network.");
+  bind_memory(type);
+  type.def_static("load", load, nb::arg("path"), nb::arg("weight_bits"),
+                  "Reads an ONNX or TensorFlow Lite file, or a run folder.")
       .def("save", save, nb::arg("path"), "Writes an ONNX file.")
       .def("with_metadata", with_metadata, nb::arg("name"), nb::arg("metadata"),
            "The same network under another name, with these metadata.")
       .def_prop_ro("name", [](Self self) { return self.network->name; })
       .def_prop_ro("metadata", [](Self self) { return self.network->metadata; })
       .def_prop_ro("hash", [](Self self) { return net::content_hash(*self.network); })
-      .def_prop_ro("input_shape", [](Self self) { return shape_of(self.network->input().shape); })
-      .def_prop_ro("classes", [](Self self) { return self.network->classes(); })
-      .def_prop_ro("raw_pixels", [](Self self) { return self.network->image.raw_pixels; })
+      .def_prop_ro("input_shape",
+                   [](Self self) { return shape_of(self.that_runs().input().shape); })
+      .def_prop_ro("classes", [](Self self) { return self.that_runs().classes(); })
+      .def_prop_ro("output_shape",
+                   [](Self self) { return shape_of(self.that_runs().logits().shape); })
+      .def_prop_ro("runs", [](Self self) { return !self.network->activations.empty(); })
+      .def_prop_ro("raw_pixels", [](Self self) { return self.that_runs().image.raw_pixels; })
       .def_prop_ro("weight_bits", [](Self self) { return net::weight_bits(*self.network); })
       .def("layers", layer_rows, nb::sig("def layers(self) -> list[dict[str, typing.Any]]"),
            "One row a layer.")

@@ -45,23 +45,41 @@ NumpyArray<T> column(const std::vector<store::TrialRow>& rows, Field field) {
   return to_numpy(std::move(values), {size});
 }
 
-std::vector<store::TrialRow> trial_rows(const std::filesystem::path& database,
-                                        const std::string& plan) {
+struct StoredTrials {
+  std::vector<store::TrialRow> rows;
+  std::vector<store::CellRow> cells;
+};
+
+StoredTrials stored_trials(const std::filesystem::path& database, const std::string& plan) {
   const nb::gil_scoped_release nogil;
   const store::Store store = store::Store::open(database, store::Store::Access::kRead);
   const auto found = store.find_plan(plan);
   FLATENN_CHECK(found, database.string(), ": holds no plan '", plan, "'");
-  std::vector<store::TrialRow> all;
-  for (const store::CellRow& cell : store.cells(found->id)) {
+  StoredTrials stored{.cells = store.cells(found->id)};
+  for (const store::CellRow& cell : stored.cells) {
     const auto rows = store.trials(found->id, cell.cell);
-    all.insert(all.end(), rows.begin(), rows.end());
+    stored.rows.insert(stored.rows.end(), rows.begin(), rows.end());
   }
-  return all;
+  return stored;
 }
 
-nb::dict trials(const std::filesystem::path& database, const std::string& plan) {
+nb::list cell_rows(const std::vector<store::CellRow>& cells) {
+  nb::list rows;
+  for (const store::CellRow& cell : cells) {
+    nb::dict row;
+    row["cell"] = cell.cell;
+    row["model"] = cell.model;
+    row["kind"] = cell.kind;
+    row["level"] = cell.level;
+    rows.append(row);
+  }
+  return rows;
+}
+
+nb::tuple trials(const std::filesystem::path& database, const std::string& plan) {
   using Row = store::TrialRow;
-  const std::vector<Row> rows = trial_rows(database, plan);
+  const StoredTrials stored = stored_trials(database, plan);
+  const std::vector<Row>& rows = stored.rows;
   nb::dict result;
   result["cell"] = column<int64_t>(rows, &Row::cell);
   result["trial"] = column<int64_t>(rows, &Row::trial);
@@ -75,7 +93,7 @@ nb::dict trials(const std::filesystem::path& database, const std::string& plan) 
   result["sdc1_wrong"] = column<int64_t>(rows, &Row::sdc1_wrong);
   result["drawn"] = column<int64_t>(rows, &Row::drawn);
   result["landed"] = column<int64_t>(rows, &Row::landed);
-  return result;
+  return nb::make_tuple(result, cell_rows(stored.cells));
 }
 
 nb::dict summary(const std::vector<double>& values) {
@@ -102,10 +120,13 @@ nb::dict summary(const std::vector<double>& values) {
 
 void bind_results(nb::module_& module) {
   module.def("results", results, nb::arg("database"), "Each plan of a result file, as JSON.");
-  module.def("trials", trials, nb::arg("database"), nb::arg("plan"),
-             nb::sig("def trials(database: str | os.PathLike[str], plan: str) -> "
-                     "dict[str, numpy.typing.NDArray[typing.Any]]"),
-             "Finished trials of a plan, one column a field.");
+  module.def(
+      "trials", trials, nb::arg("database"), nb::arg("plan"),
+      nb::sig("def trials(database: str | os.PathLike[str], plan: str) -> "
+              "tuple[dict[str, numpy.typing.NDArray[typing.Any]], "
+              "list[dict[str, int]]]"),
+      "Finished trials of a plan, one column a field; its cells with their numbers of model, "
+      "kind and level.");
   module.def("summary", summary, nb::arg("values"),
              nb::sig("def summary(values: collections.abc.Sequence[float]) -> "
                      "dict[str, typing.Any]"),

@@ -27,6 +27,7 @@ struct Runner {
 
 Runner make_runner(const NetworkHandle& net, const ImagesHandle& images, const std::string& engine,
                    int64_t threads) {
+  net.that_runs();
   Runner runner;
   runner.codes = engine::quantize_images(*images.images, *net.network, resolve_threads(threads));
   runner.engine = engine::make_engine(
@@ -75,6 +76,7 @@ NumpyArray<float> run(const NetworkHandle& net, const ImagesHandle& images,
 
 NumpyArray<int16_t> codes(const NetworkHandle& net, const ImagesHandle& images, int64_t activation,
                           const std::string& engine, int64_t threads) {
+  net.that_runs();
   FLATENN_CHECK(activation >= 0 && activation < std::ssize(net.network->activations),
                 "activation: there is no number ", activation);
   const net::Shape shape = net.network->activations[static_cast<size_t>(activation)].shape;

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,3 +71,11 @@ def random_labels(net: flatenn.Network, count: int, seed: int = 0) -> np.ndarray
 @pytest.fixture(scope="session")
 def data(lenet: flatenn.Network) -> tuple[np.ndarray, np.ndarray]:
     return random_images(lenet, 300), random_labels(lenet, 300)
+
+
+@pytest.fixture(scope="session")
+def float_case() -> Any:
+    """A float torch module, its images and the network that was made of it."""
+    from torch_models import float_case
+
+    return float_case()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sqlite3
+import sys
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,27 @@ def test_pickles_that_nobody_wrote(lenet: flatenn.Network) -> None:
         blank = _core.Network.__new__(_core.Network)
         with pytest.raises((flatenn.Error, TypeError)):
             blank.__setstate__(state)
+
+
+@pytest.mark.parametrize(
+    ("package", "call", "extra"),
+    [
+        ("pandas", lambda results, net: results.to_pandas(), "pandas"),
+        ("polars", lambda results, net: results.to_polars(), "polars"),
+        ("matplotlib.pyplot", lambda results, net: results.plot(), "plot"),
+        ("torch", lambda results, net: flatenn.from_torch(net, net), "torch"),
+        ("torch", lambda results, net: flatenn.memory_from_torch(net), "torch"),
+        ("torch", lambda results, net: flatenn.apply_to_torch(net, net), "torch"),
+    ],
+)
+def test_packages_that_are_not_installed(
+    lenet: Any, monkeypatch: pytest.MonkeyPatch, package: str, call: Any, extra: str
+) -> None:
+    data = (random_images(lenet, 4), random_labels(lenet, 4))
+    results = flatenn.campaign(lenet, data, rates=0.1, trials=2)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"needs {package}.*'flatenn\[{extra}\]'"):
+        call(results, lenet)
 
 
 def test_names_that_are_not_there() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import pathlib
 import pickle
+import re
 import sqlite3
 import subprocess
 
@@ -241,8 +243,62 @@ def test_a_metric_of_ones_own(lenet: flatenn.Network, tmp_path: pathlib.Path) ->
     assert len(calls) == 15 and again.trials[0] == metric.trials[0]
     assert pickle.loads(pickle.dumps(again)).cells == again.cells
     assert "<table>" in again._repr_html_() and len(again.to_pandas("trials")) == 14
+    assert again.fingerprint == metric.fingerprint
     with pytest.raises(ValueError, match="means something else.*seed"):
         flatenn.campaign(lenet, evaluate=evaluate, rates=RATES, trials=7, seed=3, store=store)
     for bad in ("text", [[1.0]], [], [float("nan")]):
         with pytest.raises((TypeError, ValueError), match="evaluate"):
             flatenn.campaign(lenet, evaluate=lambda network, bad=bad: bad, rates=0.1, trials=1)
+
+
+def test_a_metric_has_a_page_too(lenet: flatenn.Network, tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("matplotlib")
+    results = flatenn.campaign(
+        lenet, evaluate=lambda network: network.weights(0).mean(), rates=RATES, trials=3, seed=7
+    )
+    told = results.report(tmp_path / "m.html", "<Mine>", ylabel="mean code")
+    page = pathlib.Path(told).read_text()
+    assert page.startswith("<!doctype html>") and "&lt;Mine&gt;" in page and "<svg" in page
+    assert lenet.hash in page and f"{results.cells[1]['mean']:.6g}" in page
+    names = r'xmlns(:\w+)?="[^"]*"|<metadata>.*?</metadata>'
+    assert "http" not in re.sub(names, "", page, flags=re.DOTALL)  # it opens offline
+
+
+def test_everything_that_the_command_takes(
+    lenet: flatenn.Network, program: str, tmp_path: pathlib.Path
+) -> None:
+    """A search, and keys of a plan: the same rows as the command's, and tables that tell them."""
+    lenet = lenet.named("lenet")
+    x = random_images(lenet, 60)
+    data = (x, lenet.run(x).argmax(1))
+    found = flatenn.campaign(
+        lenet, data, find_tolerable=0.05, within=2, trials=8, store=tmp_path / "r.db"
+    )
+    (row,) = found.tolerable_rates
+    rates = set(found.cells["rate"])
+    assert 0 < row["rate"] < 1 and len(rates) == len(found.cells) > 1
+    assert set(found.trials["rate"]) == rates
+    for cell in found.cells:
+        right = [t["correct"] for t in found.trials if t["rate"] == cell["rate"]]
+        assert np.mean(right) / 60 == pytest.approx(cell["mean"])
+    told = json.loads(
+        subprocess.run(
+            [program, "results", tmp_path / "r.db", "--json"], check=True, capture_output=True
+        ).stdout
+    )
+    assert told[0] == found.to_dict()
+    table = tmp_path / "volts.csv"
+    table.write_text("voltage,rate\n0.6,0.05\n0.7,0.01\n0.8,0.001\n")
+    by_voltage = flatenn.campaign(
+        lenet, data, trials=2, settings={"voltages": [0.6, 0.8], "voltage_table": str(table)}
+    )
+    assert by_voltage.cells["voltage"] == [0.8, 0.6] and by_voltage.cells["rate"] == [0.001, 0.05]
+    assert set(by_voltage.trials["voltage"]) == {0.6, 0.8}
+    with pytest.raises(ValueError, match="settings: 'trials' is an argument"):
+        flatenn.campaign(lenet, data, settings={"trials": 3})
+    with pytest.raises(TypeError, match="settings: a set is no value"):
+        flatenn.campaign(lenet, data, settings={"voltages": {0.6}})
+    with pytest.raises(flatenn.Error, match="colour"):
+        flatenn.campaign(lenet, data, settings={"colour": 3})
+    with pytest.raises(ValueError, match="first_images: is of data sets that are named"):
+        flatenn.campaign(lenet, data, first_images=5)

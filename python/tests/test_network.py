@@ -120,7 +120,22 @@ def test_evaluate_counts_right_answers(lenet: flatenn.Network) -> None:
     assert got["loss"] == pytest.approx(loss.mean(), rel=1e-6)
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.onnx")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", ["windows_int8", "windows_uint8", "arithmetic_uint8"])
+def test_run_gives_what_tensorflow_lite_gives(name: str) -> None:
+    net = flatenn.load(CORPUS / f"tflite_{name}_hand.tflite")
+    tensors = list(corpus(f"tflite_{name}_hand").values())
+    last = net.activations[-1]
+    codes = tensors[0].astype(np.int32).transpose(0, 3, 1, 2)  # theirs: height, width, channel
+    images = (codes - np.iinfo(tensors[0].dtype).min).astype(np.uint8)  # pixels
+    assert np.array_equal(net.codes(images), codes)
+    answer = tensors[-2].astype(np.int32).reshape(len(images), -1)  # in front of top1
+    real = (answer - last["zero_point"]) * np.float32(last["scale"])
+    assert np.array_equal(net.run(images), real)
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*CORPUS.glob("*.onnx"), *CORPUS.glob("*.tflite")]), ids=lambda path: path.stem
+)
 def test_pickles_keep_everything(path: pathlib.Path) -> None:
     import pickle
 

@@ -68,6 +68,24 @@ def test_a_trial_copies_no_weights(lenet: flatenn.Network) -> None:
     assert resident() - before < 1000 * size / 4
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_arrays_are_read_where_they_lie(lenet: flatenn.Network, dtype: type) -> None:
+    from flatenn._images import images_for
+
+    array = random_images(lenet, 5).astype(dtype)
+    mean = [0.5] if dtype == np.uint8 else None
+    once = images_for(lenet, array, mean, labelled=False)
+    assert np.shares_memory(once.images, array)
+    kept = flatenn.Images(array, mean=mean)
+    assert not np.shares_memory(kept.images, array) and kept.hash == once.hash
+    before = kept.hash
+    array += 1
+    assert kept.hash == before != once.hash
+    alone = images_for(lenet, random_images(lenet, 5), labelled=False)
+    gc.collect()
+    assert np.array_equal(alone.images, random_images(lenet, 5))  # it keeps the array alive
+
+
 def test_images_are_shared_and_not_copied(lenet: flatenn.Network) -> None:
     images = flatenn.Images(random_images(lenet, 20_000), random_labels(lenet, 20_000))
     assert np.shares_memory(images.images, images.images)

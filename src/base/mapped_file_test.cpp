@@ -75,11 +75,28 @@ TEST(MappableVector, StaysMappedWhereItGetsShorterAndMovesWhereItGrows) {
   const TemporaryFolder folder;
   MappableVector<uint8_t> bytes = mapped_bytes(folder);
   bytes.resize(2);
-  EXPECT_TRUE(bytes.is_mapped());
+  EXPECT_TRUE(bytes.is_mapped() && bytes.in_file());
   EXPECT_THAT(bytes, ElementsAre(1, 2));
   bytes.push_back(5);
   EXPECT_FALSE(bytes.is_mapped());
   EXPECT_THAT(bytes, ElementsAre(1, 2, 5));
+}
+
+TEST(MappableVector, SharesBorrowedNumbersAndKeepsTheirOwner) {
+  auto owner = std::make_shared<std::vector<float>>(std::vector<float>{1, 2, 3});
+  const std::weak_ptr<std::vector<float>> seen = owner;
+  const float* const data = owner->data();
+  auto borrowed = MappableVector<float>::borrowed(std::move(owner), data, 3);
+  EXPECT_TRUE(borrowed.is_mapped());
+  EXPECT_FALSE(borrowed.in_file());
+  const MappableVector<float> copy = borrowed;
+  borrowed.clear();
+  EXPECT_EQ(copy.data(), data);
+  borrowed = copy;
+  borrowed[0] = 9;
+  EXPECT_THAT(copy, ElementsAre(1, 2, 3));
+  EXPECT_THAT(borrowed, ElementsAre(9, 2, 3));
+  EXPECT_FALSE(seen.expired());
 }
 
 TEST(MappableVector, BehavesAsAVectorInMemory) {

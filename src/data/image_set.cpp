@@ -54,7 +54,7 @@ ImageSet load_official(const DataSet& set, Split split, const std::filesystem::p
 std::string content_hash(const ImageSet& images) {
   Hasher hasher;
   hasher.update(std::as_bytes(std::span(images.pixels.data(), images.pixels.size())));
-  hasher.update(std::as_bytes(std::span(images.values)));
+  hasher.update(std::as_bytes(std::span(images.values.data(), images.values.size())));
   std::vector<uint8_t> labels;
   for (const uint16_t label : images.labels) {
     labels.push_back(static_cast<uint8_t>(label & 0xFF));

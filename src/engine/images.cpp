@@ -95,7 +95,7 @@ bool are_pixels(const std::vector<Table>& tables) {
 
 CodeRoom room_for_codes(const data::ImageSet& images, size_t most_in_memory) {
   const size_t size = images.values.empty() ? images.pixels.size() : images.values.size();
-  if (!images.pixels.is_mapped() || size <= most_in_memory) {
+  if (!images.pixels.in_file() || size <= most_in_memory) {
     CodeRoom room{.codes = std::vector<int8_t>(size)};
     room.to = room.codes.data();
     return room;

@@ -87,7 +87,12 @@ TEST(RoomForCodes, LiesInAFileWhereMappedPixelsHaveTooMany) {
   ::setenv("FLATENN_CACHE", folder.path().c_str(), 1);
   const data::ImageSet images = mapped_pixels(folder);
   EXPECT_FALSE(room_for_codes(images, 4).codes.is_mapped());
-  EXPECT_FALSE(room_for_codes(two_pixels(2), 3).codes.is_mapped());
+  data::ImageSet pixels = two_pixels(2);
+  EXPECT_FALSE(room_for_codes(pixels, 3).codes.is_mapped());
+  const auto owner =
+      std::make_shared<std::vector<uint8_t>>(pixels.pixels.begin(), pixels.pixels.end());
+  pixels.pixels = MappableVector<uint8_t>::borrowed(owner, owner->data(), owner->size());
+  EXPECT_FALSE(room_for_codes(pixels, 3).codes.is_mapped());  // they are in memory already
   const CodeRoom room = room_for_codes(images, 3);
   ::unsetenv("FLATENN_CACHE");
   EXPECT_TRUE(room.codes.is_mapped());

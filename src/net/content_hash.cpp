@@ -48,7 +48,8 @@ class LayerHash {
   LayerHash(const Network& network, Canonical& out)
       : out_(out), writer_(network.activations.size()) {
     for (size_t i = 0; i < network.layers.size(); ++i) {
-      writer_[static_cast<size_t>(network.layers[i].dst)] = static_cast<int64_t>(i) + 1;
+      const int64_t dst = network.layers[i].dst;
+      if (dst >= 0) writer_[static_cast<size_t>(dst)] = static_cast<int64_t>(i) + 1;
     }
   }
 
@@ -126,12 +127,12 @@ class LayerHash {
 std::string content_hash(const Network& network) {
   Canonical out;
   LayerHash layers(network, out);
-  add(out, network.input());
+  if (!network.activations.empty()) add(out, network.input());
   add(out, network.image);
   out.value(static_cast<int64_t>(network.layers.size()));
   for (const Layer& layer : network.layers) {
     layers.add(layer);
-    add(out, network.activations[static_cast<size_t>(layer.dst)]);
+    if (layer.dst >= 0) add(out, network.activations[static_cast<size_t>(layer.dst)]);
   }
   return out.digest();
 }

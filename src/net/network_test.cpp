@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "flatenn/base/error.h"
+#include "flatenn/net/content_hash.h"
 #include "net/testing.h"
 
 namespace flatenn::net {
@@ -38,6 +39,16 @@ TEST(WeightMemory, CountsLeNetsBits) {
   ASSERT_EQ(memory.size(), 5U);
   EXPECT_EQ(memory[1].layer, 2);
   EXPECT_EQ(memory[1].elements, 16 * 6 * 25);
+}
+
+TEST(ContentHash, TellsMemoriesWithoutActivationsApart) {
+  Network memory = testing::lenet({});
+  memory.activations.clear();
+  for (Layer& layer : memory.layers) layer.src = layer.dst = layer.skip = -1;
+  const std::string hash = content_hash(memory);
+  EXPECT_EQ(content_hash(memory), hash);
+  memory.layers.back().weights.codes.back() ^= 1;
+  EXPECT_NE(content_hash(memory), hash);
 }
 
 TEST(Macs, CountsEveryProductOfAnImage) {

@@ -11,7 +11,8 @@ namespace flatenn {
 
 /// A vector of numbers that may instead lie in a file which is mapped into memory: the system reads
 /// its pages when they are used and may drop them again, so that they can be more than the memory
-/// holds. Copies of a mapped one share the file; changing an element copies it into memory first.
+/// holds; or in memory that another object owns. Copies of such a one share the numbers; changing
+/// an element copies them into memory of its own first.
 template <typename T>
 class MappableVector {
  public:
@@ -30,8 +31,15 @@ class MappableVector {
   /// `size` numbers from `mapped` on, which are there as long as `file` is.
   MappableVector(std::shared_ptr<const void> file, const T* mapped, size_t size)
       : file_(std::move(file)), mapped_(mapped), mapped_size_(size) {}
+  /// `size` numbers from `data` on, in memory that is there as long as `owner` is.
+  static MappableVector borrowed(std::shared_ptr<const void> owner, const T* data, size_t size) {
+    MappableVector vector(std::move(owner), data, size);
+    vector.in_file_ = false;
+    return vector;
+  }
 
   bool is_mapped() const { return file_ != nullptr; }
+  bool in_file() const { return is_mapped() && in_file_; }
   const std::shared_ptr<const void>& file() const { return file_; }  ///< Null where in memory.
 
   size_t size() const { return is_mapped() ? mapped_size_ : values_.size(); }
@@ -80,7 +88,8 @@ class MappableVector {
   }
 
   std::vector<T> values_;             ///< Empty where mapped.
-  std::shared_ptr<const void> file_;  ///< Null where in memory.
+  std::shared_ptr<const void> file_;  ///< What holds mapped_; null where in memory of its own.
+  bool in_file_ = true;
   const T* mapped_ = nullptr;
   size_t mapped_size_ = 0;
 };

@@ -24,7 +24,7 @@ struct ImageSet {
   MappableVector<uint8_t> pixels;  ///< [count, channels, height, width] row-major.
   /// In place of pixels: what the network's ImageTransform takes for x0 (normalized pixels, or
   /// pixels in [0, 255] for networks of raw_pixels). Same order; `mean` and `std` are not used.
-  std::vector<float> values = {};
+  MappableVector<float> values = {};
   std::vector<uint16_t> labels;  ///< [count], in [0, class_names.size()).
   std::vector<std::string> class_names;
   /// Per channel, of pixel / 255 over the training split: the data set's constants, the same for
@@ -40,9 +40,6 @@ struct ImageSet {
   float normalized(int64_t channel, uint8_t pixel) const;
 };
 
-/// SHA-256 of pixels, then values, then labels.
-std::string content_hash(const ImageSet& images);
-
 /// `wanted`, else $FLATENN_DATA, else ~/.cache/flatenn/data.
 std::filesystem::path resolve_data_root(const std::string& wanted);
 
@@ -51,8 +48,8 @@ std::filesystem::path resolve_data_root(const std::string& wanted);
 /// it where it cannot be.
 std::filesystem::path cache_folder();
 
-/// The SHA-256 of all pixels and then all labels, each a byte, or two (low byte first) where there
-/// are more than 256 classes.
+/// The SHA-256 of all pixels, then all values, then all labels, each label a byte, or two (low byte
+/// first) where there are more than 256 classes.
 std::string content_hash(const ImageSet& images);
 
 /// A caller asked to stop while data was read; nothing half done is left.

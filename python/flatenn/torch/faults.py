@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +13,7 @@ from flatenn.torch.modules import QuantizedWeight, quantized_layers
 from flatenn.torch.sharpness import frozen_statistics
 
 if TYPE_CHECKING:
-    from flatenn._faults import FaultModel
+    from flatenn._fault_model import FaultModel
 
 
 def _faulty_codes(
@@ -22,17 +21,11 @@ def _faulty_codes(
 ) -> list[Any]:
     """Codes of each layer under one of flatenn's fault maps, drawn as for the frozen network."""
     from flatenn import _core
+    from flatenn._memory import quantized_tensor
 
-    names = [name for name, _ in layers]
-    bits = [layer.weight_quantizer.bits for _, layer in layers]
-    codes = [np.ascontiguousarray(layer.codes().cpu().numpy()) for _, layer in layers]
-    shapes = [array.shape for array in codes]
-    memory = _core.Network.of_memory(
-        names, [array.reshape(shape[0], -1) for array, shape in zip(codes, shapes)], bits
-    )
-    injector = _core.Injector(memory, model._core)
-    faulty = injector.faulty_codes(rate, seed, trial)
-    return [array.reshape(shape) for array, shape in zip(faulty, shapes)]
+    memory = _core.Network.of_memory("", [quantized_tensor(*layer) for layer in layers])
+    faulty = _core.Injector(memory, model._core).faulty_codes(rate, seed, trial)
+    return [codes.reshape(layer.weight.shape) for codes, (_, layer) in zip(faulty, layers)]
 
 
 @contextmanager
@@ -53,7 +46,7 @@ def random_bit_errors(
     :param model: by default bit flips of all weights.
     """
     from flatenn._arguments import expect, integer, number
-    from flatenn._faults import FaultModel
+    from flatenn._fault_model import FaultModel
 
     checked = (
         number("rate", rate, 0.0, 1.0), integer("seed", seed, 0, 2**64 - 1),

@@ -128,7 +128,8 @@ class QuantIdentity(_QuantActivation):
 class QuantInput(nn.Module):
     """Quantizes the image: signed codes, a fixed scale.
 
-    :param scale: real value of code 1: the largest |normalized pixel| / 127 wastes nothing.
+    :param scale: real value of code 1: the largest absolute value of a normalized pixel
+        over 127 wastes nothing.
     """
 
     scale_: Tensor

@@ -1,0 +1,75 @@
+"""Images and labels of data sets, loaders, lists and generators, side by side in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flatenn._arguments import array, describe
+
+
+def split(data: Any, argument: str) -> tuple[Any, Any]:
+    """Images and labels (or None) of whatever was given."""
+    if isinstance(data, tuple) and len(data) == 2:
+        return data
+    if isinstance(data, (list, tuple)) or not hasattr(data, "shape"):
+        return _gather(data, argument)
+    return data, None
+
+
+def _items(data: Any, argument: str) -> Iterator[Any]:
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__iter__"):
+        return (data[i] for i in range(len(data)))
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__next__"):
+        # A map-style data set says how long it is, and may not end iteration by itself.
+        if type(data).__module__.startswith("torch.utils.data") and hasattr(data, "batch_size"):
+            return iter(data)
+        return (data[i] for i in range(len(data)))
+    if not isinstance(data, Iterable):
+        raise TypeError(
+            f"{argument}: expected an array, (images, labels), a data set or a loader, got "
+            f"{describe(data)}"
+        )
+    return iter(data)
+
+
+def _length(data: Any) -> int | None:
+    """What it says that it holds; None where it cannot tell (a loader of a stream)."""
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def _gather(data: Any, argument: str) -> tuple[Any, Any]:
+    """All items of a data set, or all batches of a loader, side by side in memory."""
+    images: list[npt.NDArray[Any]] = []
+    labels: list[npt.NDArray[Any]] = []
+    count, promised = 0, _length(data)
+    try:
+        for item in _items(data, argument):
+            x, y = item if isinstance(item, (tuple, list)) and len(item) == 2 else (item, None)
+            x = array(f"{argument}[{count}]", x)
+            images.append(x if x.ndim == 4 else x[np.newaxis])
+            if y is not None:
+                labels.append(np.atleast_1d(array(f"{argument}[{count}] label", y)))
+            count += 1
+    except IndexError:
+        raise ValueError(
+            f"{argument}: said it has {promised} items and ended after {count}"
+        ) from None
+    if promised is not None and count != promised:
+        raise ValueError(f"{argument}: said it has {promised} items and gave {count}")
+    if promised is not None and _length(data) != promised:
+        raise ValueError(f"{argument}: changed its length from {promised} to {_length(data)}")
+    if not images:
+        raise ValueError(f"{argument}: holds nothing; a generator can be read only once")
+    if labels and len(labels) != len(images):
+        raise ValueError(f"{argument}: {len(labels)} of {len(images)} items have labels")
+    shapes = {x.shape[1:] for x in images}
+    if len(shapes) > 1:
+        raise ValueError(f"{argument}: images of several shapes: {sorted(shapes)[:3]}")
+    return np.concatenate(images), np.concatenate(labels) if labels else None
