@@ -15,6 +15,8 @@ void renew_scales(const nn::ModelImpl& model, net::Network& network) {
     const torch::Tensor scale = model.quantizer_of(static_cast<int64_t>(i)).scale();
     check_finite(scale, "the scale of activation " + activation.name);
     activation.scale = scale.item<float>();
+    FLATENN_CHECK(activation.scale > 0, "freeze: the scale of activation ", activation.name,
+                  " is 0; training has diverged");
   }
 }
 

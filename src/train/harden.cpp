@@ -77,9 +77,8 @@ void set_harden_defaults(Config& config, const net::Network& network) {
     if (!config.has(key)) config.set(key + "=" + value);
   };
   set("optimizer.kind", "\"saq\"");
-  set("optimizer.learning_rate", "0.005");
   set("optimizer.clip_norm", "1.0");
-  set("sharpness.rho", "0.05");
+  set("sharpness.rho", "0.2");
   set("train.epochs", "5");
   const auto encoding = network.metadata.find("encoding");
   if (encoding != network.metadata.end()) set("freeze.encoding", "\"" + encoding->second + "\"");
