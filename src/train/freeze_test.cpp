@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/temporary_folder.h"
+#include "engine/reference.h"
 #include "flatenn/base/error.h"
 #include "flatenn/engine/engine.h"
+#include "flatenn/interop/onnx.h"
+#include "flatenn/net/content_hash.h"
 #include "flatenn/nn/sparsity.h"
 #include "train/testing.h"
 
@@ -62,8 +66,7 @@ void expect_equal_codes(nn::Model& model, const Batch& batch, const std::string&
       different += static_cast<float>(codes[i]) != mine.data_ptr<float>()[i];
     compared += mine.numel();
   }
-  // The same arithmetic in the same order: only a residual's fused product may round apart.
-  EXPECT_LE(different, compared / 100000) << what;
+  EXPECT_EQ(different, 0) << what << ": of " << compared;
   std::vector<float> expected(static_cast<size_t>(logits.numel()));
   std::vector<engine::Job> jobs(1);
   jobs[0].logits = expected;
@@ -81,6 +84,43 @@ TEST(Freeze, CodesEqualTheTrainingNetworksLayerByLayer) {
       nn::Model model = trained_model(options);
       expect_equal_codes(model, batch_for(options, 8, 9), architecture);
     }
+}
+
+/// Depthwise convolutions, signed bottlenecks, joined channels, windows that are not square.
+TEST(Freeze, ArchitecturesOfTheZooFreezeToTheirCodes) {
+  for (const std::string architecture :
+       {"resnet8", "mobilenetv1-0.25", "mobilenetv2", "ds-cnn", "densenet-bc-40-12"}) {
+    nn::ModelOptions options = options_for(architecture);
+    options.input = {3, 32, 32};
+    nn::Model model = calibrated_model(options);
+    model->train();
+    torch::optim::SGD optimizer(model->parameters(), torch::optim::SGDOptions(0.01));
+    loss_of(model, batch_for(options, 4, 0)).backward();
+    optimizer.step();
+    model->eval();
+    const Batch batch = batch_for(options, 2, 9);
+    const auto network = std::make_shared<const net::Network>(freeze(*model).network);
+    const auto images = image_codes(model, batch);
+    engine::ReferenceEngine engine(network, images, 1);
+    std::vector<float> logits(static_cast<size_t>(2 * network->classes()));
+    const engine::Trace expected = engine.trace({.logits = logits});
+    const std::vector<torch::Tensor> traced = model->trace(model->image_codes(batch.images));
+    for (size_t a = 0; a + 1 < traced.size(); ++a) {
+      const torch::Tensor mine = traced[a].contiguous();
+      ASSERT_EQ(std::ssize(expected.codes[a]), mine.numel());
+      for (int64_t i = 0; i < mine.numel(); ++i)
+        ASSERT_EQ(mine.data_ptr<float>()[i], expected.codes[a][static_cast<size_t>(i)])
+            << architecture << " " << network->activations[a].name;
+    }
+    const torch::Tensor last = traced.back().flatten().contiguous();
+    for (size_t i = 0; i < expected.logits.size(); ++i)
+      EXPECT_EQ(last.data_ptr<float>()[i], expected.logits[i]) << architecture;
+    // What files hold is what was frozen.
+    const TemporaryFolder folder;
+    interop::write_onnx(*network, folder / "m.onnx");
+    EXPECT_EQ(net::content_hash(interop::read_onnx(folder / "m.onnx")), net::content_hash(*network))
+        << architecture;
+  }
 }
 
 TEST(Freeze, EveryQuantizerFreezesToItsTrainingCodes) {
