@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "flatenn/engine/engine.h"
+#include "flatenn/interop/onnx.h"
 #include "flatenn/net/network.h"
 
 /// Files of tests/corpus (its README says what they hold).
@@ -61,6 +64,10 @@ inline std::vector<float> values(const nlohmann::json& tensor, const std::string
   }
   return result;
 }
+
+/// Every form in which networks are exported.
+inline constexpr std::array kForms{interop::OnnxForm::kQdq, interop::OnnxForm::kQdqInt4,
+                                   interop::OnnxForm::kQonnx};
 
 /// Values [image, ...] as the network's input codes, as eval makes them; a fourth extent that is
 /// the network's channels stands last.

@@ -246,16 +246,19 @@ TEST_P(Corpus, GivesTheRuntimesCodesOrAClearRefusal) {
   expect_same_codes(network, one.name, notes);
 }
 
-/// What import writes is the network that it read.
+/// What import writes is the network that it read, in every form.
 TEST_P(Corpus, SurvivesWritingAndReading) {
   const Case& one = GetParam();
   if (!one.accepted) GTEST_SKIP() << "a file to refuse";
   const net::Network network = interop::read_onnx(kCorpus / "models" / one.file);
   const fs::path copy = fs::temp_directory_path() / ("flatenn_corpus_" + one.name + ".onnx");
-  interop::write_onnx(network, copy);
-  const net::Network again = interop::read_onnx(copy);
-  fs::remove(copy);
-  EXPECT_EQ(net::content_hash(again), net::content_hash(network));
+  for (const interop::OnnxForm form : corpus::kForms) {
+    interop::write_onnx(network, copy, form);
+    const net::Network again = interop::read_onnx(copy);
+    fs::remove(copy);
+    EXPECT_EQ(net::content_hash(again), net::content_hash(network))
+        << "form " << static_cast<int>(form);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Corpus, ::testing::ValuesIn(cases()),

@@ -137,11 +137,14 @@ TEST_P(TfliteCorpus, SurvivesWritingAndReading) {
   if (!one.accepted) GTEST_SKIP() << "a file to refuse";
   const net::Network network = interop::read_model(path_of(one));
   const fs::path copy = fs::temp_directory_path() / ("flatenn_corpus_" + one.name + ".onnx");
-  interop::write_onnx(network, copy);
-  const net::Network again = interop::read_model(copy);
-  fs::remove(copy);
-  EXPECT_EQ(net::content_hash(again), net::content_hash(network));
-  expect_codes(again, one.name);
+  for (const interop::OnnxForm form : corpus::kForms) {
+    interop::write_onnx(network, copy, form);
+    const net::Network again = interop::read_model(copy);
+    fs::remove(copy);
+    EXPECT_EQ(net::content_hash(again), net::content_hash(network))
+        << "form " << static_cast<int>(form);
+    if (form == corpus::kForms[0]) expect_codes(again, one.name);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, TfliteCorpus, ::testing::ValuesIn(cases()),

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "flatenn/base/error.h"
+#include "flatenn/interop/model.h"
 #include "flatenn/interop/network_weights.h"
 #include "flatenn/interop/onnx.h"
 #include "flatenn/net/content_hash.h"
@@ -52,7 +53,7 @@ void print_json(const net::Network& network, const std::string& hash, const std:
 void run(const Options& options) {
   FLATENN_CHECK(options.model != options.output && options.weights != options.output,
                 "export: the output is an input, ", options.output);
-  net::Network network = interop::read_onnx(options.model);
+  net::Network network = interop::read_model(options.model);
   if (!options.weights.empty()) interop::read_weights(network, options.weights);
   if (options.form == kSafetensors) {
     interop::write_weights(network, options.output);

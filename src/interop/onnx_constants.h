@@ -103,6 +103,8 @@ class Constants {
   Constant dequantized(const onnx::NodeProto& node) const;
   Constant clipped(const onnx::NodeProto& node) const;
   Constant quant(const onnx::NodeProto& node) const;
+  std::vector<int64_t> zero_points_of_quant(const onnx::NodeProto& node, const Constant& scale,
+                                            size_t scales) const;
   Constant bipolar(const onnx::NodeProto& node) const;
   Constant arithmetic(const onnx::NodeProto& node) const;
   Constant gathered(const onnx::NodeProto& node) const;

@@ -199,7 +199,13 @@ void Importer::with_constant(const Node& node, int variable) {
     note(node, "offsets of codes");
     return set(node, out);
   }
-  const std::vector<float> values = constants_.floats(node, name);
+  std::vector<float> values;
+  if (from.places) {  // integers that choose of a table
+    const std::vector<int64_t> offsets = constants_.integers(node, name);
+    values.assign(offsets.begin(), offsets.end());
+  } else {
+    values = constants_.floats(node, name);
+  }
   if (values.empty() || !is_finite(values)) fail_at(node, "its constant is empty or not finite");
   const std::vector<int64_t> dims = constants_.find(name)->dims;
   const bool one = values.size() == 1 && dims.size() <= from.dims.size() + 1;

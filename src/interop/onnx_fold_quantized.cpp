@@ -171,6 +171,22 @@ Constant Constants::clipped(const onnx::NodeProto& node) const {
   return c;
 }
 
+/// Zero points of QONNX's Quant: one, or as many as scales, along the same axis.
+std::vector<int64_t> Constants::zero_points_of_quant(const onnx::NodeProto& node,
+                                                     const Constant& scale, size_t scales) const {
+  const std::string& name = required_input(node, 2);
+  const Constant zero = read(node, name);
+  std::vector<int64_t> result;
+  for (const float value : floats(node, name)) {
+    result.push_back(whole_number(node, "a zero point", value));
+  }
+  if (result.size() == 1) return std::vector<int64_t>(scales, result.front());
+  if (zero.dims != scale.dims || result.size() != scales) {
+    fail_at(node, "its zero points must be one number, or lie as its scales");
+  }
+  return result;
+}
+
 /// QONNX's Quant on a constant.
 Constant Constants::quant(const onnx::NodeProto& node) const {
   expect_io(node, 4);
@@ -181,7 +197,6 @@ Constant Constants::quant(const onnx::NodeProto& node) const {
   const Constant scale = read(node, required_input(node, 1));
   const std::vector<float> scales = floats(node, required_input(node, 1));
   check_scales(node, scales);
-  const int64_t zero = whole_number(node, "a zero point", scalar(node, required_input(node, 2)));
   const float bits = scalar(node, required_input(node, 3));
   const int64_t width = whole_number(node, "a bit width", bits);
   if (width < 1 || width > 32) {
@@ -192,12 +207,14 @@ Constant Constants::quant(const onnx::NodeProto& node) const {
   c.high = settings.is_signed ? (int64_t{1} << (width - 1)) - 1
                               : (int64_t{1} << width) - 1 - settings.narrow;
   c.axis = scale_axis(node, scale.dims, c.dims);
-  c.zero_points.assign(scales.size(), zero);
+  c.zero_points = zero_points_of_quant(node, scale, scales.size());
   c.type = width > 8 ? onnx::TensorProto::INT32
                      : (settings.is_signed ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
   Slices slices(c.dims, c.axis, scales.size());
   c.fill(values.size(), [&](size_t i) {
-    return quant_value(values[i], scales[slices.next()], zero, c.low, c.high, settings.rounding);
+    const size_t slice = slices.next();
+    return quant_value(values[i], scales[slice], c.zero_points[slice], c.low, c.high,
+                       settings.rounding);
   });
   return c;
 }

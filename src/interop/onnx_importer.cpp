@@ -178,7 +178,8 @@ const Tensor& Importer::tensor(const Node& node, int index) const {
   }
   const Tensor& t = found->second;
   const std::string& op = node.op_type();
-  if (t.places && op != "Gather") {
+  const bool shifts = op == "Add" && (constant(node, 0) || constant(node, 1));
+  if (t.places && op != "Gather" && !shifts) {
     fail_at(node, "reads integers that a Cast made of real numbers, which only a table may");
   }
   if (!t.pads.empty() && op != "Conv") {
