@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>

@@ -213,6 +213,15 @@ void print_report(const analysis::SensitivityReport& report, const nlohmann::jso
   if (json.contains("check_codes")) print_check_codes(json["check_codes"]);
 }
 
+/// Says so where estimates are to be left out.
+bool has_gradients(const net::Network& network) {
+  if (network.is_plain()) return true;
+  log::info("network ", network.name,
+            ": gradient estimates are left out, they know no zero points, sums, tables or uneven "
+            "windows");
+  return false;
+}
+
 void run(SensitivityCommand& options, bool quiet) {
   nn::set_up_runtime(options.inputs.threads);
   options.cells.kind = fault::parse_fault_kind(options.kind);
@@ -227,15 +236,18 @@ void run(SensitivityCommand& options, bool quiet) {
                 ": is for estimates and --attack, neither is asked for");
   if (options.harden_rate) analysis::check(hardening_options(options, quiet));
   const EvaluationInputs inputs = open_inputs(options.inputs, options.cells.encoding);
-  const auto view =
-      std::make_shared<analysis::TorchNetwork>(inputs.network, torch::Device(options.device));
+  const bool estimates = !options.no_estimates && has_gradients(*inputs.network);
+  View view;
+  if (estimates || options.attack_flips > 0) {
+    view = std::make_shared<analysis::TorchNetwork>(inputs.network, torch::Device(options.device));
+  }
   options.cells.observer = ProgressBar("sensitivity", "passes", quiet);
   const analysis::SensitivityReport report = analysis::measure_sensitivity(
       inputs.network, *inputs.engine, *inputs.codes, inputs.images.labels, options.cells);
   nlohmann::json json = analysis::to_json(report, options.cells);
   const analysis::ResultFile place{options.out, "sensitivity", "sensitivity"};
   analysis::write_result(place, *inputs.network, json);  // should what follows be interrupted
-  if (!options.no_estimates) {
+  if (estimates) {
     json["estimates"] = add_estimates(options, view, report, quiet);
   }
   if (options.attack_flips > 0) json["attack"] = attack(options, inputs, view, quiet);
