@@ -3,8 +3,8 @@
 
     docs_commands.py FLATENN MODEL PAGE...
 
-A line that begins with spaces and "$ " is run by bash where the program has that command (training
-needs LibTorch); it must end with exit code 0. In the folder lie m.onnx, a.onnx, b.onnx and
+A line that begins with spaces and "$ " is run by bash, a flatenn command only where the program has it
+(training needs LibTorch); it must end with exit code 0. In the folder lie m.onnx, a.onnx, b.onnx and
 runs/sgd/model.onnx, copies of MODEL. Every other line of code that begins with "flatenn" is checked
 against --help: its options must exist. Without the data set MNIST in $FLATENN_DATA nothing is run (exit code
 77 after the check).
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-INDENTED = re.compile(r"^ {4,}(\$ )?(flatenn .*)$", re.MULTILINE)
+INDENTED = re.compile(r"^ {4,}(?:(\$ )(.*)|(?=flatenn )(.*))$", re.MULTILINE)
 
 
 def help_of(flatenn, words):
@@ -58,9 +58,10 @@ def unknown_options(flatenn, line, helps):
 def check_page(flatenn, page, text, helps):
     errors = []
     for match in INDENTED.finditer(text):
-        wrong = unknown_options(flatenn, match[2], helps)
+        line = match[2] or match[3]
+        wrong = line.startswith("flatenn ") and unknown_options(flatenn, line, helps)
         if wrong:
-            errors.append(f"{page}: {match[2]}: unknown {', '.join(wrong)}")
+            errors.append(f"{page}: {line}: unknown {', '.join(wrong)}")
     return errors
 
 
@@ -74,7 +75,9 @@ def run_page(flatenn, model, data, page, text, helps):
         environment = dict(os.environ, FLATENN_DATA=data, HOME=folder,
                            PATH=f"{flatenn.parent}:{os.environ['PATH']}")
         for match in INDENTED.finditer(text):
-            if not match[1] or unknown_options(flatenn, match[2], helps) is None:
+            if not match[1]:
+                continue
+            if match[2].startswith("flatenn ") and unknown_options(flatenn, match[2], helps) is None:
                 continue
             done = subprocess.run(["bash", "-c", match[2]], cwd=root, env=environment,
                                   capture_output=True, text=True, timeout=600)
