@@ -6,6 +6,9 @@
 #include "flatenn/train/freeze.h"
 #include "flatenn/train/harden.h"
 #include "nn/network_model_testing.h"
+#include "train/testing.h"
+#include "train/weight_faults.h"
+#include "train/weight_range.h"
 
 /// Files of other tools (tests/corpus) as trainable models: before the first step every code is the
 /// reference engine's, and freezing gives the network back.
@@ -52,6 +55,49 @@ TEST_P(HardenedCorpus, FreezesToTheNetworkItCameFrom) {
     EXPECT_EQ(again.name, network->name);
   }
   EXPECT_NO_THROW(train::training_notes(*network, true));
+}
+
+/// With random bit errors training computes with what a campaign makes of the file's words.
+TEST_P(HardenedCorpus, LearnsTheFaultsOfTheFilesWords) {
+  const auto network = this->network();
+  for (const net::Layer& layer : network->layers) {
+    const std::vector<int>& zeros = layer.weights.zero_points;
+    if (std::any_of(zeros.begin(), zeros.end(), [](int zero) { return zero != 0; }))
+      GTEST_SKIP() << "weights with zero points, refused";
+    if (layer.twin >= 0) GTEST_SKIP() << "layers that share weights";
+  }
+  fault::FaultModel faults;
+  faults.sources.push_back({.kinds = {.bit_flip = 0.5, .stuck_at_1 = 0.5}});
+  for (const bool keep_scales : {true, false}) {
+    nn::Model model(nn::testing::options_of(network, keep_scales));
+    train::WeightFaults training(model, faults);
+    training.draw(0.02, 3, 1);
+    training.apply();
+    const auto expected = train::testing::changes_in_campaign(model, faults, 0.02, 1);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const nn::QuantLayerImpl& layer = *model->layers()[i];
+      EXPECT_TRUE(torch::equal(layer.value_change.reshape({-1}), expected[i])) << i;
+      const torch::Tensor step = layer.quantizer->step(layer.weight).detach();
+      const torch::Tensor scales =
+          layer.quantizer->gain.defined() ? step * layer.quantizer->gain : step;
+      EXPECT_TRUE(torch::allclose(scales.to(torch::kFloat64),
+                                  layer.quantizer->quantize(layer.weight).scales, 1e-5, 0))
+          << i;
+    }
+  }
+}
+
+/// The penalty on ranges is of the scales that the file has.
+TEST_P(HardenedCorpus, PenaltyIsOfTheFilesRanges) {
+  const nn::Model model(nn::testing::options_of(this->network(), /*keep_scales=*/false));
+  double expected = 0;
+  for (const auto& layer : model->layers()) {
+    const torch::Tensor scales = layer->quantizer->quantize(layer->weight).scales;
+    const auto most = static_cast<double>(layer->quantizer->grid().max_value());
+    expected += 0.5 * (scales * most).square().mean().item<double>();
+  }
+  const torch::Tensor got = train::range_penalty(*model, {.penalty = 0.5});
+  EXPECT_NEAR(got.item<double>(), expected, 1e-4 * expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, HardenedCorpus, ::testing::ValuesIn(cases()), [](const auto& one) {

@@ -93,6 +93,11 @@ class FileQuantizer : public WeightQuantizerImpl {
     return {codes, (file_scale_ * moved).to(torch::kFloat64), grid_.value_map};
   }
 
+  torch::Tensor step(const torch::Tensor& weight) const override {
+    const torch::Tensor scaled = change() * gradient_factor(weight);
+    return step_ * (change().detach() + (scaled - scaled.detach())).exp();
+  }
+
   void initialize(const torch::Tensor&) override {}
 
  private:

@@ -157,8 +157,9 @@ WeightRangeOptions read_weight_range(Config& config) {
 }
 
 /// What needs stored codes, or scales that are learned, says so where there are none.
-void check_robustness(const Config& config, const nn::QuantOptions& quant,
+void check_robustness(const Config& config, const nn::ModelOptions& model, bool given,
                       const RobustnessOptions& robustness) {
+  const nn::QuantOptions& quant = model.quant;
   const auto need_codes = [&](bool asked, const char* key) {
     if (asked && !quant.enabled) config.fail(key, "needs quant.enabled = true");
   };
@@ -168,7 +169,9 @@ void check_robustness(const Config& config, const nn::QuantOptions& quant,
   need_codes(robustness.weights.code_rms > 0, "weight_range.code_rms");
   need_codes(robustness.activation_noise > 0, "noise.activations");
   const auto need_learned = [&](bool asked, const char* key) {
-    if (asked && quant.quantizer == nn::WeightQuantizerKind::kTied)
+    if (asked && given && model.keep_scales)
+      config.fail(key, "needs learned scales; --scales fresh learns them");
+    if (asked && !given && quant.quantizer == nn::WeightQuantizerKind::kTied)
       config.fail(key,
                   "needs learned scales; quant.quantizer = \"tied\" has its scale from "
                   "quant.tied_factor");
@@ -177,13 +180,13 @@ void check_robustness(const Config& config, const nn::QuantOptions& quant,
   need_learned(robustness.weights.code_rms > 0, "weight_range.code_rms");
 }
 
-RobustnessOptions read_robustness(Config& config, const nn::QuantOptions& quant) {
+RobustnessOptions read_robustness(Config& config, const nn::ModelOptions& model, bool given) {
   RobustnessOptions robustness;
   robustness.random_faults = read_random_faults(config);
   robustness.defects = config.get_string("defects.file", "");
   robustness.weights = read_weight_range(config);
   robustness.activation_noise = config.get_double("noise.activations", 0, kShare);
-  check_robustness(config, quant, robustness);
+  check_robustness(config, model, given, robustness);
   return robustness;
 }
 
@@ -281,7 +284,7 @@ TrainConfig read_train_config(Config& config, Structure structure) {
   train.sharpness_every = config.get_int("sharpness.every", train.sharpness_every, {.min = 1});
   train.ascent_share =
       config.get_double("sharpness.ascent_share", train.ascent_share, DoubleRange{1e-6, 1});
-  train.robustness = read_robustness(config, train.model.quant);
+  train.robustness = read_robustness(config, train.model, given);
   if (train.recipe.empty()) train.recipe = usual_name(train);
   train.schedule = read_schedule(config, train.optimizer.learning_rate);
   train.sparsity = read_sparsity(config);

@@ -207,6 +207,28 @@ TEST_F(Harden, RefusesWhatDoesNotFitInOneLine) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out" / "checkpoint.pt"));
 }
 
+TEST_F(Harden, DrawsNoRangesInThatStay) {
+  const auto network = trained("[model]\narchitecture = \"mlp\"\nhidden = [24]\n");
+  for (const char* key : {"weight_range.penalty=0.1", "weight_range.code_rms=0.5"}) {
+    EXPECT_THAT(error_of(request(network, "out"), {key}), HasSubstr("needs learned scales")) << key;
+    EXPECT_EQ(
+        error_of(request(network, std::string("fresh") + key), {key, "quant.scales=\"fresh\""}),
+        "");
+  }
+}
+
+/// Their words are not those of the values that training computes with.
+TEST_F(Harden, LearnsNoFaultsOfWeightsWithZeroPoints) {
+  net::Network network = *trained("[model]\narchitecture = \"mlp\"\nhidden = [24]\n");
+  const auto error_with = [&](int zero) {
+    network.layers[0].weights.zero_points.assign(1, zero);
+    const std::string out = "zero" + std::to_string(zero);
+    return error_of(request(std::make_shared<net::Network>(network), out), {"randbet.rate=0.01"});
+  };
+  EXPECT_EQ(error_with(0), "");
+  EXPECT_THAT(error_with(1), AllOf(HasSubstr("layer fc1"), HasSubstr("have zero points")));
+}
+
 TEST_F(Harden, KeepsTheLastGoodStateWhereTrainingDiverges) {
   const auto network = trained("[model]\narchitecture = \"mlp\"\nhidden = [24]\n");
   const std::string error =

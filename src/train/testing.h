@@ -3,9 +3,13 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <map>
 #include <string>
+#include <vector>
 
+#include "flatenn/fault/injector.h"
 #include "flatenn/nn/model.h"
+#include "flatenn/train/freeze.h"
 
 /// What tests of training share.
 namespace flatenn::train::testing {
@@ -42,6 +46,29 @@ inline nn::ModelOptions options_for(const std::string& architecture) {
 
 inline torch::Tensor loss_of(nn::Model& model, const Batch& batch) {
   return torch::cross_entropy_loss(model->forward(batch.images), batch.labels);
+}
+
+/// What a campaign's injector finds in the frozen network, as changes of the values v.
+inline std::vector<torch::Tensor> changes_in_campaign(const nn::Model& model,
+                                                      const fault::FaultModel& faults, double rate,
+                                                      uint64_t trial) {
+  const auto network = std::make_shared<net::Network>(freeze(*model).network);
+  const fault::Injector injector(network, faults);
+  std::vector<torch::Tensor> changes;
+  std::map<int32_t, size_t> at;
+  for (size_t i = 0; i < network->layers.size(); ++i) {
+    if (!network->layers[i].multiplies()) continue;
+    at[static_cast<int32_t>(i)] = changes.size();
+    changes.push_back(torch::zeros({network->layers[i].weights.elements()}));
+  }
+  for (const fault::WeightChange& change : injector.inject(rate, 3, trial).weights) {
+    const net::Weights& weights =
+        injector.network()->layers[static_cast<size_t>(change.layer)].weights;
+    const int8_t golden = weights.codes[static_cast<size_t>(change.element)];
+    changes[at.at(change.layer)].data_ptr<float>()[change.element] =
+        static_cast<float>(weights.value(change.code) - weights.value(golden));
+  }
+  return changes;
 }
 
 }  // namespace flatenn::train::testing

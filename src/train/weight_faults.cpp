@@ -2,6 +2,8 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
+
 #include "flatenn/base/error.h"
 
 namespace flatenn::train {
@@ -18,6 +20,17 @@ void check_sources(const fault::FaultModel& faults) {
         "faults in training: expected faults of weight bits");
   }
   FLATENN_CHECK(faults.protection.none(), "faults in training: a protected memory is not trained");
+}
+
+/// A word holds a code with its zero point; training computes without.
+void check_words(const nn::ModelImpl& model) {
+  if (!model.options().network) return;
+  for (const net::Layer& layer : model.options().network->layers) {
+    const std::vector<int>& zeros = layer.weights.zero_points;
+    FLATENN_CHECK(std::all_of(zeros.begin(), zeros.end(), [](int zero) { return zero == 0; }),
+                  "faults in training: the weights of layer ", layer.name,
+                  " have zero points, expected weights around 0");
+  }
 }
 
 /// The word of each code, lowest first. A code without a word is stored as the next one.
@@ -68,6 +81,7 @@ std::shared_ptr<const net::Network> empty_memory(const nn::ModelImpl& model) {
 WeightFaults::WeightFaults(nn::Model model, const fault::FaultModel& faults)
     : model_(std::move(model)), injector_(empty_memory(*model_), faults) {
   check_sources(faults);
+  check_words(*model_);
   for (const auto& layer : model_->layers()) {
     const int bits = static_cast<int>(layer->quantizer->options().bits);
     const torch::Device device = layer->weight.device();

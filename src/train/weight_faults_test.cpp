@@ -30,29 +30,6 @@ fault::FaultModel every_kind(fault::Encoding encoding) {
   return model;
 }
 
-/// What a campaign's injector finds in the frozen network, as changes of the values v.
-std::vector<torch::Tensor> changes_in_campaign(const nn::Model& model,
-                                               const fault::FaultModel& faults, double rate,
-                                               uint64_t trial) {
-  const auto network = std::make_shared<net::Network>(freeze(*model).network);
-  const fault::Injector injector(network, faults);
-  std::vector<torch::Tensor> changes;
-  std::map<int32_t, size_t> at;
-  for (size_t i = 0; i < network->layers.size(); ++i) {
-    if (!network->layers[i].multiplies()) continue;
-    at[static_cast<int32_t>(i)] = changes.size();
-    changes.push_back(torch::zeros({network->layers[i].weights.elements()}));
-  }
-  for (const fault::WeightChange& change : injector.inject(rate, 3, trial).weights) {
-    const net::Weights& weights =
-        injector.network()->layers[static_cast<size_t>(change.layer)].weights;
-    const int8_t golden = weights.codes[static_cast<size_t>(change.element)];
-    changes[at.at(change.layer)].data_ptr<float>()[change.element] =
-        static_cast<float>(weights.value(change.code) - weights.value(golden));
-  }
-  return changes;
-}
-
 TEST(WeightFaults, AreThoseThatACampaignInjectsIntoTheFrozenNetwork) {
   for (const WeightQuantizerKind quantizer :
        {WeightQuantizerKind::kLsq, WeightQuantizerKind::kTied, WeightQuantizerKind::kLiq}) {
@@ -63,7 +40,7 @@ TEST(WeightFaults, AreThoseThatACampaignInjectsIntoTheFrozenNetwork) {
       for (const uint64_t trial : {0U, 7U}) {  // the second map replaces the first
         EXPECT_GT(training.draw(0.02, 3, trial), 0);
         training.apply();
-        const auto expected = changes_in_campaign(model, faults, 0.02, trial);
+        const auto expected = testing::changes_in_campaign(model, faults, 0.02, trial);
         double landed = 0;
         for (size_t i = 0; i < expected.size(); ++i) {
           const torch::Tensor& got = model->layers()[i]->value_change;

@@ -10,9 +10,11 @@ namespace {
 /// Of code values: keeps the logarithm finite where a layer's codes are all 0.
 constexpr double kLeastRms = 1e-3;
 
-torch::Tensor squared_range(const nn::WeightQuantizerImpl& quantizer) {
-  torch::Tensor alpha =
-      quantizer.log_scale.exp() * static_cast<double>(quantizer.grid().max_value());
+torch::Tensor squared_range(const nn::QuantLayerImpl& layer) {
+  const nn::WeightQuantizerImpl& quantizer = *layer.quantizer;
+  const torch::Tensor& t = quantizer.log_scale;
+  const torch::Tensor scale = quantizer.step(layer.weight).detach() * (t - t.detach()).exp();
+  torch::Tensor alpha = scale * static_cast<double>(quantizer.grid().max_value());
   if (quantizer.gain.defined()) alpha = alpha * quantizer.gain;
   return alpha.square().mean();
 }
@@ -45,7 +47,7 @@ torch::Tensor range_penalty(const nn::ModelImpl& model, const WeightRangeOptions
   torch::Tensor sum;
   const auto add = [&](const torch::Tensor& term) { sum = sum.defined() ? sum + term : term; };
   for (const auto& layer : model.layers()) {
-    if (options.penalty > 0) add(options.penalty * squared_range(*layer->quantizer));
+    if (options.penalty > 0) add(options.penalty * squared_range(*layer));
     if (options.code_rms > 0)
       add(options.code_rms_strength * rms_distance(*layer, options.code_rms));
   }
