@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
 
+#include "base/temporary_folder.h"
 #include "corpus.h"
+#include "flatenn/base/file.h"
 #include "flatenn/interop/model.h"
+#include "flatenn/interop/onnx.h"
 #include "flatenn/net/content_hash.h"
 #include "flatenn/train/freeze.h"
 #include "flatenn/train/harden.h"
 #include "nn/network_model_testing.h"
+#include "train/run_data.h"
 #include "train/testing.h"
 #include "train/weight_faults.h"
 #include "train/weight_range.h"
@@ -84,6 +88,45 @@ TEST_P(HardenedCorpus, LearnsTheFaultsOfTheFilesWords) {
                                   layer.quantizer->quantize(layer.weight).scales, 1e-5, 0))
           << i;
     }
+  }
+}
+
+/// Pixels that are noise, and labels that follow nothing.
+train::RunData noise(const net::Network& network, int64_t count) {
+  data::ImageSet images;
+  const net::Shape shape = network.input().shape;
+  images.count = count;
+  images.channels = shape.channels;
+  images.height = shape.height;
+  images.width = shape.width;
+  std::vector<uint8_t> pixels(static_cast<size_t>(count * shape.elements()));
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * i * 31 + i / 7);
+  images.pixels = std::move(pixels);
+  images.mean.assign(static_cast<size_t>(shape.channels), 0.5F);
+  images.std.assign(static_cast<size_t>(shape.channels), 0.3F);
+  for (int64_t i = 0; i < count; ++i)
+    images.labels.push_back(static_cast<uint16_t>(i % network.classes()));
+  for (int64_t i = 0; i < network.classes(); ++i) images.class_names.push_back(std::to_string(i));
+  return {images, images};
+}
+
+/// Tables, zero points, fixed point and all else train, and stay what they are.
+TEST_P(HardenedCorpus, TrainsAndKeepsItsStructure) {
+  const auto network = this->network();
+  const TemporaryFolder folder;
+  for (const std::string scales : {"keep", "fresh"}) {
+    train::HardenRequest request{.trials = 2};
+    request.training = {.out = folder / scales, .quiet = true, .network = network};
+    request.training.data = std::make_shared<const train::RunData>(noise(*network, 40));
+    const std::string settings =
+        "[train]\nepochs = 1\nbatch_size = 20\nthreads = 1\n[optimizer]\nlearning_rate = 1e-4\n"
+        "[quant]\nscales = \"" +
+        scales + "\"\n";
+    const train::HardenOutcome outcome =
+        train::harden(Config::from_string(settings, "test.toml"), request);
+    EXPECT_EQ(outcome.status, train::RunStatus::kFinished);
+    train::testing::expect_same_structure(*network,
+                                          interop::read_onnx(request.training.out / "model.onnx"));
   }
 }
 

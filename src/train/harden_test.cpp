@@ -14,6 +14,7 @@
 #include "net/testing.h"
 #include "train/run_data.h"
 #include "train/run_testing.h"
+#include "train/testing.h"
 
 namespace flatenn::train {
 namespace {
@@ -68,29 +69,6 @@ class Harden : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-/// What must not change: names, kinds, bits, zero points, shapes.
-void expect_same_structure(const net::Network& before, const net::Network& after) {
-  EXPECT_EQ(before.name, after.name);
-  ASSERT_EQ(before.layers.size(), after.layers.size());
-  for (size_t i = 0; i < before.layers.size(); ++i) {
-    const net::Layer& a = before.layers[i];
-    const net::Layer& b = after.layers[i];
-    EXPECT_EQ(a.name, b.name);
-    EXPECT_EQ(a.kind, b.kind);
-    EXPECT_EQ(a.weights.bits, b.weights.bits);
-    EXPECT_EQ(a.weights.zero_points, b.weights.zero_points);
-    EXPECT_EQ(a.weights.scales.size(), b.weights.scales.size());
-    EXPECT_EQ(a.window, b.window);
-    EXPECT_EQ(a.table, b.table);
-    EXPECT_EQ(a.twin, b.twin);
-  }
-  for (size_t i = 0; i < before.activations.size(); ++i) {
-    EXPECT_EQ(before.activations[i].bits, after.activations[i].bits);
-    EXPECT_EQ(before.activations[i].zero_point, after.activations[i].zero_point);
-    EXPECT_EQ(before.activations[i].is_signed, after.activations[i].is_signed);
-  }
-}
-
 TEST_F(Harden, TrainsComparesAndKeepsTheStructure) {
   const auto network = trained("[model]\narchitecture = \"lenet5\"\n");
   const HardenOutcome outcome = run(request(network, "out"), {"sparsity.penalty=\"l1\""});
@@ -104,7 +82,7 @@ TEST_F(Harden, TrainsComparesAndKeepsTheStructure) {
     EXPECT_TRUE(cell.after_ci.contains(cell.after));
     EXPECT_NEAR(cell.change, cell.after - cell.before, 1e-12);
   }
-  expect_same_structure(*network, result("out"));
+  testing::expect_same_structure(*network, result("out"));
   EXPECT_NE(net::content_hash(*network), net::content_hash(result("out")));
   EXPECT_EQ(net::content_hash(*network),
             net::content_hash(interop::read_onnx(folder_ / "out" / "imported.onnx")));
@@ -126,35 +104,6 @@ TEST_F(Harden, KeepsScalesOrLearnsThem) {
   run(request(network, "fresh"), {"quant.scales=\"fresh\"", "optimizer.learning_rate=0.05"});
   EXPECT_EQ(scales(result("keep")), scales(*network));
   EXPECT_NE(scales(result("fresh")), scales(*network));
-}
-
-/// Networks with tables, zero points, fixed point and all else train, and freeze to themselves.
-TEST_F(Harden, TrainsNetworksOfEveryLayerKind) {
-  for (const uint64_t seed : {3, 4, 7, 8, 12}) {
-    net::Network any = net::testing::any_network(seed);
-    const auto network = std::make_shared<net::Network>(any);
-    if (!testing::error_of([&] { training_notes(*network, true); }).empty()) continue;
-    data::ImageSet images = testing::easy_images(80, 1);
-    const net::Shape shape = network->input().shape;
-    images.channels = shape.channels;
-    images.height = shape.height;
-    images.width = shape.width;
-    std::vector<uint8_t> pixels(static_cast<size_t>(80 * shape.elements()));
-    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * i * 31 + i / 7);
-    images.pixels = std::move(pixels);
-    images.mean.assign(static_cast<size_t>(shape.channels), 0.5F);
-    images.std.assign(static_cast<size_t>(shape.channels), 0.3F);
-    for (uint16_t& label : images.labels) label = static_cast<uint16_t>(label % network->classes());
-    HardenRequest wanted = request(network, "any" + std::to_string(seed));
-    wanted.training.data = std::make_shared<const RunData>(RunData{images, images});
-    for (const char* scales : {"keep", "fresh"}) {
-      wanted.training.out = folder_ / (std::string(scales) + std::to_string(seed));
-      const HardenOutcome outcome = run(wanted, {"optimizer.learning_rate=0.0001",
-                                                 std::string("quant.scales=\"") + scales + "\""});
-      EXPECT_EQ(outcome.status, RunStatus::kFinished) << seed;
-      expect_same_structure(*network, interop::read_onnx(wanted.training.out / "model.onnx"));
-    }
-  }
 }
 
 TEST_F(Harden, ResumesBitForBit) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -69,6 +70,29 @@ inline std::vector<torch::Tensor> changes_in_campaign(const nn::Model& model,
         static_cast<float>(weights.value(change.code) - weights.value(golden));
   }
   return changes;
+}
+
+/// What must not change: names, kinds, bits, zero points, shapes.
+inline void expect_same_structure(const net::Network& before, const net::Network& after) {
+  EXPECT_EQ(before.name, after.name);
+  ASSERT_EQ(before.layers.size(), after.layers.size());
+  for (size_t i = 0; i < before.layers.size(); ++i) {
+    const net::Layer& a = before.layers[i];
+    const net::Layer& b = after.layers[i];
+    EXPECT_EQ(a.name, b.name);
+    EXPECT_EQ(a.kind, b.kind);
+    EXPECT_EQ(a.weights.bits, b.weights.bits);
+    EXPECT_EQ(a.weights.zero_points, b.weights.zero_points);
+    EXPECT_EQ(a.weights.scales.size(), b.weights.scales.size());
+    EXPECT_EQ(a.window, b.window);
+    EXPECT_EQ(a.table, b.table);
+    EXPECT_EQ(a.twin, b.twin);
+  }
+  for (size_t i = 0; i < before.activations.size(); ++i) {
+    EXPECT_EQ(before.activations[i].bits, after.activations[i].bits);
+    EXPECT_EQ(before.activations[i].zero_point, after.activations[i].zero_point);
+    EXPECT_EQ(before.activations[i].is_signed, after.activations[i].is_signed);
+  }
 }
 
 }  // namespace flatenn::train::testing
