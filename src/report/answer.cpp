@@ -159,6 +159,14 @@ bool has_trials(const campaign::PlanResult& plan) {
                      [](const campaign::CellResult& cell) { return cell.accuracy.count > 0; });
 }
 
+/// What is missing where no cell has an interval.
+std::string single_map_sentence(const campaign::PlanResult& plan) {
+  const bool single =
+      std::all_of(plan.cells.begin(), plan.cells.end(),
+                  [](const campaign::CellResult& cell) { return cell.accuracy.count <= 1; });
+  return single ? " One fault map a cell tells no interval." : "";
+}
+
 std::string of_runs(const std::vector<Run>& runs) {
   const Run* best = nullptr;
   for (const Run& run : runs) {
@@ -179,7 +187,8 @@ std::string answer_of(const campaign::PlanResult& plan) {
   if (plan.single_fault) return of_single_faults(plan);
   if (!has_trials(plan)) return "No trial is finished yet.";
   const std::vector<Arm> arms = arms_of(plan);
-  return arms.size() == 1 ? of_one(plan, arms.front()) : of_several(plan, arms);
+  return (arms.size() == 1 ? of_one(plan, arms.front()) : of_several(plan, arms)) +
+         single_map_sentence(plan);
 }
 
 std::string verdicts_of(const std::vector<Claim>& claims) {

@@ -80,6 +80,13 @@ TEST(Answer, OfOneNetworkTellsWhatItTolerates) {
   EXPECT_THAT(answer_of(plan), HasSubstr("is at least 0.05, the highest measured"));
 }
 
+TEST(Answer, OfOneFaultMapSaysThatItHasNoInterval) {
+  campaign::PlanResult plan = plan_of_one();
+  EXPECT_THAT(answer_of(plan), Not(HasSubstr("no interval")));
+  for (campaign::CellResult& cell : plan.cells) cell.accuracy.count = 1;
+  EXPECT_THAT(answer_of(plan), HasSubstr("One fault map a cell tells no interval."));
+}
+
 TEST(TellingCell, OfOneNetworkIsTheHardestWithTrials) {
   campaign::PlanResult plan = plan_of_one();
   EXPECT_EQ(telling_cell(plan).level, 4U);
