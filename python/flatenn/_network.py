@@ -152,8 +152,8 @@ class Network:
             of a data set.
         :param mean, std: per channel, of pixel / 255: normalize uint8 pixels where the network's
             metadata name no data set that does.
-        :param engine: "cpu" (the faster of the next two), "lanes", "onednn", "reference", "cuda".
-            All give the same bits.
+        :param engine: "cpu" (the fastest of the next three), "lanes", "onednn", "general",
+            "reference", "cuda". All give the same bits.
         :param threads: 0 takes all cores.
         :raises TypeError, ValueError: naming the argument that does not fit.
         """
