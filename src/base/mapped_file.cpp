@@ -44,7 +44,8 @@ std::byte* map(const std::filesystem::path& path, const Descriptor& file, size_t
 int open_nameless(const std::filesystem::path& folder) {
   const int file = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file >= 0) return file;
-  std::string name = (folder / "scratch-XXXXXX").string();  // file systems without O_TMPFILE
+  // On file systems without O_TMPFILE; mkstemp fills in the last six letters.
+  std::string name = (folder / ("scratch-" + std::string(6, 'X'))).string();
   const int named = ::mkstemp(name.data());
   if (named >= 0) ::unlink(name.c_str());
   return named;
