@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/reading_options.h"
 #include "cli/text_table.h"
 #include "cli/validators.h"
 #include "flatenn/base/config.h"
@@ -172,16 +173,7 @@ void run(const Options& options, const GlobalOptions& global) {
 }
 
 void declare_reading(CLI::App& command, Options& options) {
-  command
-      .add_option("--pixels", options.read.pixels,
-                  "What the network takes for a pixel: normalized, 0..255, 0..1 or -1..1 [what the "
-                  "file says or shows]")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, interop::Pixels>{{"normalized", interop::Pixels::kNormalized},
-                                                 {"0..255", interop::Pixels::kBytes},
-                                                 {"0..1", interop::Pixels::kUnit},
-                                                 {"-1..1", interop::Pixels::kSymmetric}}))
-      ->type_name("RANGE");
+  add_pixels_option(command, options.read.pixels);
   command
       .add_option("--weight-bits", options.read.weight_bits,
                   "Bits of a stored weight, where codes use fewer than their type [what the file "

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/calibrated_import.h"
 #include "cli/command.h"
+#include "cli/reading_options.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/printable.h"
 #include "flatenn/interop/model.h"
@@ -122,17 +122,7 @@ void add_import_command(CLI::App& app, const GlobalOptions&) {
                    "Bits of a stored weight, where codes use fewer than their type [what the "
                    "file says]; with --calibrate, those to quantize to [8]")
       ->check(CLI::Range(1, 8));
-  CLI::Option* const pixels =
-      command
-          ->add_option("--pixels", options->read.pixels,
-                       "What the network takes for a pixel: normalized (as the data set's mean and "
-                       "deviation make it), 0..255, 0..1 or -1..1 [what the file says or shows]")
-          ->transform(CLI::CheckedTransformer(
-              std::map<std::string, interop::Pixels>{{"normalized", interop::Pixels::kNormalized},
-                                                     {"0..255", interop::Pixels::kBytes},
-                                                     {"0..1", interop::Pixels::kUnit},
-                                                     {"-1..1", interop::Pixels::kSymmetric}}))
-          ->type_name("RANGE");
+  CLI::Option* const pixels = add_pixels_option(*command, options->read.pixels);
   options->calibrated.declare(*command, *pixels);
   command->add_flag("--json", options->json, "What each node became, as JSON");
   command->callback([options] { run(*options); });
