@@ -24,10 +24,11 @@ constexpr int64_t kChunkBytes = int64_t{6} << 20;
 constexpr int64_t kFewestImages = 2;
 constexpr int64_t kMostImages = 64;
 
-using Buffer = AlignedVector<int16_t>;
-
 /// Scratch memory of one thread.
+template <class Store>
 struct Workspace {
+  using Code = typename Store::Code;
+  using Buffer = AlignedVector<Code>;
   std::vector<Buffer> golden;  ///< [activations], empty for float logits.
   std::vector<Buffer> faulty;
   std::vector<float> logits;
@@ -35,32 +36,34 @@ struct Workspace {
   Workspace(const net::Network& network, const std::vector<Plane>& planes, int64_t images)
       : logits(static_cast<size_t>(images * network.classes())) {
     for (size_t a = 0; a < planes.size(); ++a) {
-      const int64_t words = network.activations[a].is_float ? 0 : images * planes[a].image();
+      const Plane& plane = planes[a];
+      const int64_t codes = network.activations[a].is_float ? 0 : images * plane.image();
       for (auto* buffers : {&golden, &faulty}) {
-        buffers->emplace_back(static_cast<size_t>(words + kSlack), int16_t{0});
+        buffers->emplace_back(static_cast<size_t>(codes + plane.channels + kSlack),
+                              static_cast<Code>(plane.zero()));
       }
     }
   }
 };
 
 int64_t choose_chunk(const net::Network& network, const std::vector<Plane>& planes, int64_t images,
-                     int64_t threads) {
-  int64_t words = 1;
+                     int64_t threads, int64_t code_bytes) {
+  int64_t codes = 1;
   for (const Layer& layer : network.layers) {
-    words = std::max(words, planes[static_cast<size_t>(layer.src)].image() +
+    codes = std::max(codes, planes[static_cast<size_t>(layer.src)].image() +
                                 planes[static_cast<size_t>(layer.dst)].image());
   }
-  const auto bytes = words * static_cast<int64_t>(sizeof(int16_t));
-  const int64_t fit = std::clamp(kChunkBytes / bytes, kFewestImages, kMostImages);
+  const int64_t fit = std::clamp(kChunkBytes / (codes * code_bytes), kFewestImages, kMostImages);
   return std::clamp<int64_t>((images + threads - 1) / threads, 1, fit);
 }
 
+template <class Store>
 Layout make_layout(const net::Network& network, const std::vector<Plane>& planes, int64_t images) {
   Layout layout{.planes = planes, .products = {}, .users = {}};
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
-    layout.products.push_back(layer.multiplies() ? make_product(network, layer, planes, images)
-                                                 : Product{});
+    layout.products.push_back(
+        layer.multiplies() ? make_product<Store>(network, layer, planes, images) : Product{});
     layout.users.push_back({static_cast<int64_t>(i)});
     if (layer.twin >= 0) {
       layout.users[static_cast<size_t>(layer.twin)].push_back(static_cast<int64_t>(i));
@@ -69,11 +72,13 @@ Layout make_layout(const net::Network& network, const std::vector<Plane>& planes
   return layout;
 }
 
+template <class Store>
 class GeneralEngine final : public ChunkedEngine {
  public:
   GeneralEngine(std::shared_ptr<const net::Network> network,
-                std::shared_ptr<const ImageCodes> images, const GeneralOptions& options)
-      : GeneralEngine(std::move(network), std::move(images), options,
+                std::shared_ptr<const ImageCodes> images, const GeneralOptions& options,
+                const Kernels<Store>& kernels)
+      : GeneralEngine(std::move(network), std::move(images), options, kernels,
                       resolve_threads(options.threads)) {}
 
   std::string name() const override { return std::string("general/") + isa_name(kernels_.isa); }
@@ -92,32 +97,38 @@ class GeneralEngine final : public ChunkedEngine {
   }
 
  private:
+  using Code = typename Store::Code;
+  using Buffer = AlignedVector<Code>;
+  using Weights = GeneralWeights<Store>;
+  using Space = Workspace<Store>;
+
   GeneralEngine(std::shared_ptr<const net::Network> network,
                 std::shared_ptr<const ImageCodes> images, const GeneralOptions& options,
-                int64_t threads)
+                const Kernels<Store>& kernels, int64_t threads)
       : ChunkedEngine(std::move(network), std::move(images)),
-        kernels_(kernels_for(options.isa)),
-        planes_(planes_of(this->network())),
+        kernels_(kernels),
+        planes_(planes_of<Store>(this->network())),
         chunk_images_(options.chunk_images > 0
                           ? options.chunk_images
-                          : choose_chunk(this->network(), planes_, this->images().count, threads)),
-        layout_(make_layout(this->network(), planes_, chunk_images_)),
+                          : choose_chunk(this->network(), planes_, this->images().count, threads,
+                                         sizeof(Code))),
+        layout_(make_layout<Store>(this->network(), planes_, chunk_images_)),
         golden_(this->network(), layout_) {
     const int64_t trials = options.trials_a_chunk > 0
                                ? options.trials_a_chunk
                                : std::clamp<int64_t>(kTrialBytes / golden_.bytes(), 1, kMostTrials);
     set_limits({.threads = threads, .chunk_images = chunk_images_, .trials = trials});
     for (int64_t i = 0; i < threads; ++i) {
-      workspaces_.push_back(std::make_unique<Workspace>(this->network(), planes_, chunk_images_));
+      workspaces_.push_back(std::make_unique<Space>(this->network(), planes_, chunk_images_));
     }
   }
 
   std::unique_ptr<TrialWeights> make_weights() const override {
-    return std::make_unique<GeneralWeights>(golden_);
+    return std::make_unique<Weights>(golden_);
   }
 
   void load(int64_t worker, const Chunk& chunk) override {
-    int16_t* words = workspace(worker).golden[0].data();
+    Code* stored = workspace(worker).golden[0].data();
     const Plane& plane = planes_[0];
     const Activation& a = network().input();
     const int64_t size = a.shape.elements();
@@ -126,11 +137,11 @@ class GeneralEngine final : public ChunkedEngine {
       const int8_t* codes = images().codes.data() + chunk.image(i) * size;
       for (int64_t y = 0; y < a.shape.height; ++y) {
         for (int64_t x = 0; x < a.shape.width; ++x, ++codes) {
-          int16_t* pixel = words + plane.pixel(i, y, x);
+          Code* pixel = stored + plane.pixel(i, y, x);
           for (int64_t c = 0; c < a.shape.channels; ++c) {
             const int8_t byte = codes[c * area];
             const int code = a.is_signed ? byte : static_cast<uint8_t>(byte);
-            pixel[c] = static_cast<int16_t>(code - a.zero_point);
+            pixel[c] = static_cast<Code>(code - plane.base);
           }
         }
       }
@@ -142,26 +153,26 @@ class GeneralEngine final : public ChunkedEngine {
   }
 
   void run_golden_layer(int64_t layer, int64_t worker, const Chunk& chunk) {
-    Workspace& space = workspace(worker);
-    const auto source = [&](int64_t activation) -> const int16_t* {
+    Space& space = workspace(worker);
+    const auto source = [&](int64_t activation) -> const Code* {
       return space.golden[static_cast<size_t>(activation)].data();
     };
     run_layer(layer, golden_, chunk.count, source, space.golden, space.logits);
   }
 
   void run_trial(int64_t worker, const Chunk& chunk, const Trial& trial, int64_t last) override {
-    Workspace& space = workspace(worker);
+    Space& space = workspace(worker);
     const fault::ActivationFaults* faults = trial.job->activations;
     if (trial.plain) {
       space.faulty[0] = space.golden[0];
       if (faults != nullptr) damage(*faults, 0, chunk, space.faulty[0].data());
     }
-    const auto source = [&](int64_t activation) -> const int16_t* {
+    const auto source = [&](int64_t activation) -> const Code* {
       const bool from_golden =
           activation == 0 ? !trial.plain : writer(activation) < trial.first_layer;
       return (from_golden ? space.golden : space.faulty)[static_cast<size_t>(activation)].data();
     };
-    const auto& weights = static_cast<const GeneralWeights&>(*trial.weights);
+    const auto& weights = static_cast<const Weights&>(*trial.weights);
     for (int64_t layer = trial.first_layer; layer <= last; ++layer) {
       run_layer(layer, weights, chunk.count, source, space.faulty, space.logits);
       const int64_t dst = network().layers[static_cast<size_t>(layer)].dst;
@@ -174,37 +185,38 @@ class GeneralEngine final : public ChunkedEngine {
   }
 
   template <typename Source>
-  void run_layer(int64_t index, const GeneralWeights& weights, int64_t images, const Source& source,
+  void run_layer(int64_t index, const Weights& weights, int64_t images, const Source& source,
                  std::vector<Buffer>& target, std::vector<float>& logits) const {
     const Layer& layer = network().layers[static_cast<size_t>(index)];
     const bool is_float = activation(layer.dst).is_float;
-    int16_t* dst = target[static_cast<size_t>(layer.dst)].data();
+    Code* dst = target[static_cast<size_t>(layer.dst)].data();
     float* out = is_float ? logits.data() : nullptr;
     if (layer.multiplies()) {
-      run_product(kernels_, layout_.products[static_cast<size_t>(index)], images,
-                  {.src = source(layer.src),
-                   .skip = layer.skip >= 0 ? source(layer.skip) : nullptr,
-                   .dst = dst,
-                   .logits = out,
-                   .words = weights.words(index),
-                   .bias = weights.bias(index),
-                   .whole_bias = weights.whole_bias(index)});
+      const ProductOperands<Store> operands{.src = source(layer.src),
+                                            .skip = layer.skip >= 0 ? source(layer.skip) : nullptr,
+                                            .dst = dst,
+                                            .logits = out,
+                                            .words = weights.words(index),
+                                            .start = weights.start(index),
+                                            .bias = weights.bias(index),
+                                            .whole_bias = weights.whole_bias(index)};
+      run_product(kernels_, layout_.products[static_cast<size_t>(index)], images, operands);
       return;
     }
-    Operands operands{.sources = {}, .dst = dst, .logits = out};
+    Operands<Store> operands{.sources = {}, .dst = dst, .logits = out};
     for (const int64_t input : layer.inputs()) operands.sources.push_back(source(input));
     run_step(kernels_, network(), layer, planes_, images, operands);
   }
 
   /// Logits that are codes, as what they stand for.
-  void set_logits(int64_t images, const int16_t* words, std::vector<float>& logits) const {
+  void set_logits(int64_t images, const Code* codes, std::vector<float>& logits) const {
     const Activation& last = network().logits();
     const Plane& plane = planes_[static_cast<size_t>(network().layers.back().dst)];
     const int64_t classes = network().classes();
     for (int64_t i = 0; i < images; ++i) {
       for (int64_t c = 0; c < classes; ++c) {
         logits[static_cast<size_t>(i * classes + c)] =
-            last.scale * static_cast<float>(words[plane.place(i, c)]);
+            last.scale * static_cast<float>(codes[plane.place(i, c)] + plane.least);
       }
     }
   }
@@ -214,19 +226,19 @@ class GeneralEngine final : public ChunkedEngine {
   }
 
   void read_codes(int64_t worker, const Chunk& chunk, int64_t index, int16_t* out) const override {
-    const int16_t* words =
+    const Code* codes =
         workspaces_[static_cast<size_t>(worker)]->faulty[static_cast<size_t>(index)].data();
     const Activation& a = activation(index);
     const Plane& plane = planes_[static_cast<size_t>(index)];
     for (int64_t i = 0; i < chunk.count; ++i) {
       for (int64_t e = 0; e < a.shape.elements(); ++e) {
-        *out++ = static_cast<int16_t>(words[plane.place(i, e)] + a.zero_point);
+        *out++ = static_cast<int16_t>(codes[plane.place(i, e)] + plane.base);
       }
     }
   }
 
   void damage(const fault::ActivationFaults& faults, int64_t index, const Chunk& chunk,
-              int16_t* words) const {
+              Code* codes) const {
     if (!faults.touches(index)) return;
     const Activation& a = activation(index);
     const Plane& plane = planes_[static_cast<size_t>(index)];
@@ -234,24 +246,24 @@ class GeneralEngine final : public ChunkedEngine {
     for (int64_t i = 0; i < chunk.count; ++i) {
       faults.masks(index, chunk.image(i), masks);
       for (const fault::CodeMask& mask : masks) {
-        int16_t& word = words[plane.place(i, mask.element)];
-        const auto code = static_cast<int16_t>(word + a.zero_point);
-        word = static_cast<int16_t>(faulty(code, mask, a) - a.zero_point);
+        Code& stored = codes[plane.place(i, mask.element)];
+        const auto code = static_cast<int16_t>(stored + plane.base);
+        stored = static_cast<Code>(faulty(code, mask, a) - plane.base);
       }
     }
   }
 
-  Workspace& workspace(int64_t worker) { return *workspaces_[static_cast<size_t>(worker)]; }
+  Space& workspace(int64_t worker) { return *workspaces_[static_cast<size_t>(worker)]; }
   const Activation& activation(int64_t index) const {
     return network().activations[static_cast<size_t>(index)];
   }
 
-  const Kernels& kernels_;
+  const Kernels<Store>& kernels_;
   std::vector<Plane> planes_;
   int64_t chunk_images_;
   Layout layout_;
-  GeneralWeights golden_;
-  std::vector<std::unique_ptr<Workspace>> workspaces_;  ///< [threads]
+  Weights golden_;
+  std::vector<std::unique_ptr<Space>> workspaces_;  ///< [threads]
 };
 
 }  // namespace
@@ -260,7 +272,13 @@ class GeneralEngine final : public ChunkedEngine {
 std::unique_ptr<Engine> make_general_engine(std::shared_ptr<const net::Network> network,
                                             std::shared_ptr<const ImageCodes> images,
                                             const GeneralOptions& options) {
-  return std::make_unique<general::GeneralEngine>(std::move(network), std::move(images), options);
+  using namespace general;
+  if (const Kernels<Bytes>* kernels = byte_kernels(options.isa)) {
+    return std::make_unique<GeneralEngine<Bytes>>(std::move(network), std::move(images), options,
+                                                  *kernels);
+  }
+  return std::make_unique<GeneralEngine<Words>>(std::move(network), std::move(images), options,
+                                                word_kernels(options.isa));
 }
 
 }  // namespace flatenn::engine

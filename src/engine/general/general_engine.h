@@ -16,7 +16,7 @@ struct GeneralOptions {
 };
 
 /// Own kernels for any layer kind: zero points, grouped and dilated convolutions, sums, products,
-/// tables. Every product is exact in 16-bit words.
+/// tables. Every product is exact, in 16-bit words or, with VNNI, in bytes.
 std::unique_ptr<Engine> make_general_engine(std::shared_ptr<const net::Network> network,
                                             std::shared_ptr<const ImageCodes> images,
                                             const GeneralOptions& options);

@@ -81,11 +81,12 @@ TEST(General, EqualsReferenceOnTheLargestSums) {
 TEST(AnyNetworks, HoldEveryKindOfLayer) {
   std::set<net::LayerKind> kinds;
   int64_t twins = 0, skips = 0, spreads = 0, coded = 0, depthwise = 0, groups = 0, zeros = 0,
-          tiles = 0;
+          tiles = 0, parts = 0, neighbours = 0, saturated = 0;
   for (uint64_t seed = 1; seed <= kNetworks; ++seed) {
     const net::Network network = net::testing::any_network(seed);
     EXPECT_FALSE(network.is_plain()) << seed;
     coded += network.logits().is_float ? 0 : 1;
+    const auto planes = general::planes_of<general::Bytes>(network);
     for (const net::Layer& layer : network.layers) {
       kinds.insert(layer.kind);
       twins += layer.twin >= 0;
@@ -94,6 +95,12 @@ TEST(AnyNetworks, HoldEveryKindOfLayer) {
       depthwise += layer.groups > 1 && layer.weights.in_channels == 1;
       tiles += general::suits_winograd(network, layer);
       groups += layer.groups > 1 && layer.weights.in_channels > 1;
+      if (layer.multiplies()) {
+        const auto product = general::make_product<general::Bytes>(network, layer, planes, 1);
+        parts += product.parts > 1;
+        neighbours += product.neighbour > 0;
+        saturated += product.saturates;
+      }
       if (layer.kind == net::LayerKind::kAdd || layer.kind == net::LayerKind::kMul) {
         const auto& shape = [&](int64_t a) -> const net::Shape& {
           return network.activations[static_cast<size_t>(a)].shape;
@@ -103,7 +110,8 @@ TEST(AnyNetworks, HoldEveryKindOfLayer) {
     }
   }
   EXPECT_EQ(kinds.size(), 9U);
-  for (const int64_t count : {twins, skips, spreads, coded, depthwise, groups, zeros, tiles}) {
+  for (const int64_t count : {twins, skips, spreads, coded, depthwise, groups, zeros, tiles, parts,
+                              neighbours, saturated}) {
     EXPECT_GE(count, 3);
   }
 }

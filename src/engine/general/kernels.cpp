@@ -5,7 +5,7 @@
 namespace flatenn::engine::general {
 namespace {
 
-constexpr Kernels kKernels[] = {
+constexpr Kernels<Words> kWordKernels[] = {
 #define FLATENN_GENERAL_KERNEL(isa, name) \
   {isa,                                   \
    dot_s16_##name,                        \
@@ -17,13 +17,25 @@ constexpr Kernels kKernels[] = {
 #undef FLATENN_GENERAL_KERNEL
 };
 
+#if defined(__x86_64__)
+constexpr Kernels<Bytes> kByteKernels{Isa::kAvx512Vnni, dot_u8s8_avx512vnni,
+                                      depthwise_u8s8_avx512vnni, combine_u8_avx512vnni};
+#endif
+
 }  // namespace
 
-const Kernels& kernels_for(Isa isa) {
-  for (const Kernels& kernels : kKernels) {
+const Kernels<Words>& word_kernels(Isa isa) {
+  for (const Kernels<Words>& kernels : kWordKernels) {
     if (kernels.isa <= isa) return kernels;
   }
-  return kKernels[std::size(kKernels) - 1];
+  return kWordKernels[std::size(kWordKernels) - 1];
+}
+
+const Kernels<Bytes>* byte_kernels([[maybe_unused]] Isa isa) {
+#if defined(__x86_64__)
+  if (isa >= kByteKernels.isa) return &kByteKernels;
+#endif
+  return nullptr;
 }
 
 }  // namespace flatenn::engine::general

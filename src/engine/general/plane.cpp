@@ -35,20 +35,27 @@ void widen(Plane& plane, const net::Layer& layer, net::Shape out, bool tiled) {
 
 }  // namespace
 
+template <class Store>
 std::vector<Plane> planes_of(const net::Network& network) {
   std::vector<Plane> planes;
   for (const net::Activation& activation : network.activations) {
-    const int64_t multiple = planes.empty() ? 2 : kBlock;
+    const int64_t multiple = planes.empty() ? Store::kPack : kBlock;
+    const int base = Store::kOffset ? activation.min_code() : activation.zero_point;
     planes.push_back({.shape = activation.shape,
+                      .base = base,
+                      .least = base - activation.zero_point,
                       .channels = up_to_multiple(activation.shape.channels, multiple)});
   }
   for (const net::Layer& layer : network.layers) {
     if (layer.kind != net::LayerKind::kConv) continue;
     widen(planes[static_cast<size_t>(layer.src)], layer,
           network.activations[static_cast<size_t>(layer.dst)].shape,
-          suits_winograd(network, layer));
+          !Store::kOffset && suits_winograd(network, layer));
   }
   return planes;
 }
+
+template std::vector<Plane> planes_of<Words>(const net::Network& network);
+template std::vector<Plane> planes_of<Bytes>(const net::Network& network);
 
 }  // namespace flatenn::engine::general

@@ -11,6 +11,8 @@ namespace flatenn::engine::general {
 /// last, each pixel's channels filled up, zeros around the image as wide as its readers' padding.
 struct Plane {
   net::Shape shape;
+  int base = 0;          ///< Code that is held as 0.
+  int least = 0;         ///< Its word.
   int64_t channels = 0;  ///< Words of a pixel, fill included.
   int64_t top = 0;       ///< Pixels of the border.
   int64_t left = 0;
@@ -18,6 +20,8 @@ struct Plane {
   int64_t right = 0;
 
   int64_t row() const { return (left + shape.width + right) * channels; }
+  /// How word 0 is held.
+  int zero() const { return -least; }
   int64_t image() const { return (top + shape.height + bottom) * row(); }
   /// Of word 0 of a pixel, which may be in the border.
   int64_t pixel(int64_t image_index, int64_t y, int64_t x) const {
@@ -31,11 +35,13 @@ struct Plane {
   }
 };
 
-/// Kernels may read and write this many words from any pixel on; buffers end with as many.
-inline constexpr int64_t kSlack = 32;
+/// Kernels may read and write this many elements from any pixel on, those that share a row's pixels
+/// from its right neighbour on; buffers end with as many.
+inline constexpr int64_t kSlack = 64;
 
-/// One for each activation. The image's channels are filled up to an even number, all others to
-/// whole blocks.
+/// One for each activation. The image's channels are filled up to whole packs, all others to whole
+/// blocks.
+template <class Store>
 std::vector<Plane> planes_of(const net::Network& network);
 
 }  // namespace flatenn::engine::general

@@ -15,10 +15,13 @@ using net::LayerKind;
 using net::Network;
 
 /// One layer at work; the same for all images of a chunk.
+template <class Store>
 class Step {
  public:
-  Step(const Kernels& kernels, const Network& network, const Layer& layer,
-       const std::vector<Plane>& planes, const Operands& operands)
+  using Code = typename Store::Code;
+
+  Step(const Kernels<Store>& kernels, const Network& network, const Layer& layer,
+       const std::vector<Plane>& planes, const Operands<Store>& operands)
       : kernels_(kernels),
         network_(network),
         layer_(layer),
@@ -93,21 +96,25 @@ class Step {
   }
 
   void take_largest(int64_t image, int64_t y, int64_t x, const Span& rows, const Span& columns) {
-    int16_t* out = operands_.dst + dst_.pixel(image, y, x);
+    Code* out = operands_.dst + dst_.pixel(image, y, x);
     const int64_t channels = src_.shape.channels;
-    std::fill_n(out, channels, static_cast<int16_t>(from().min_code() - from().zero_point));
-    over(image, rows, columns, [&](const int16_t* words) {
-      for (int64_t c = 0; c < channels; ++c) out[c] = std::max(out[c], words[c]);
+    std::fill_n(out, channels, static_cast<Code>(from().min_code() - src_.base));
+    over(image, rows, columns, [&](const Code* codes) {
+      for (int64_t c = 0; c < channels; ++c) out[c] = std::max(out[c], codes[c]);
     });
   }
 
   void take_mean(int64_t image, int64_t y, int64_t x, const Span& rows, const Span& columns) {
     const int64_t channels = src_.shape.channels;
     sums_.assign(static_cast<size_t>(channels), 0);
-    over(image, rows, columns, [&](const int16_t* words) {
+    over(image, rows, columns, [&](const Code* codes) {
       int32_t* sums = sums_.data();
-      for (int64_t c = 0; c < channels; ++c) sums[c] += words[c];
+      for (int64_t c = 0; c < channels; ++c) sums[c] += codes[c];
     });
+    if (src_.least != 0) {
+      const auto rest = static_cast<int32_t>(rows.count() * columns.count() * src_.least);
+      for (int32_t& sum : sums_) sum += rest;
+    }
     if (fixed_) return take_fixed_point_mean(image, y, x, rows.count() * columns.count());
     const int64_t count = layer_.count_padding ? 0 : rows.count() * columns.count();
     const float multiplier = net::pool_multiplier(network_, layer_, count);
@@ -133,31 +140,30 @@ class Step {
     const Activation& a = from();
     const auto levels = static_cast<size_t>(a.max_code() - a.min_code() + 1);
     const bool by_channel = layer_.table.size() > levels;
-    const int first = a.zero_point - a.min_code();
-    const int zero = to().zero_point;
+    const int first = src_.base - a.min_code();
     for_pixels([&](int64_t y, int64_t x) {
-      const int16_t* words = operands_.sources[0] + src_.pixel(image, y, x);
-      int16_t* out = operands_.dst + dst_.pixel(image, y, x);
+      const Code* codes = operands_.sources[0] + src_.pixel(image, y, x);
+      Code* out = operands_.dst + dst_.pixel(image, y, x);
       const int16_t* table = layer_.table.data();
       for (int64_t c = 0; c < src_.shape.channels; ++c) {
-        out[c] = static_cast<int16_t>(table[words[c] + first] - zero);
+        out[c] = static_cast<Code>(table[codes[c] + first] - dst_.base);
         if (by_channel) table += levels;
       }
     });
   }
 
   void move(int64_t image) {
-    const int16_t* words = operands_.sources[0];
+    const Code* codes = operands_.sources[0];
     for (int64_t i = 0; i < std::ssize(layer_.order); ++i) {
       operands_.dst[dst_.place(image, i)] =
-          words[src_.place(image, layer_.order[static_cast<size_t>(i)])];
+          codes[src_.place(image, layer_.order[static_cast<size_t>(i)])];
     }
   }
 
   void concatenate(int64_t image) {
     const std::vector<int64_t> inputs = layer_.inputs();
     for_pixels([&](int64_t y, int64_t x) {
-      int16_t* out = operands_.dst + dst_.pixel(image, y, x);
+      Code* out = operands_.dst + dst_.pixel(image, y, x);
       for (size_t i = 0; i < inputs.size(); ++i) {
         const Plane& plane = planes_[static_cast<size_t>(inputs[i])];
         out =
@@ -174,12 +180,15 @@ class Step {
     if (to().is_float) return combine_logits(image, other, spread);
     const Activation& a = from();
     const Activation& b = network_.activations[static_cast<size_t>(layer_.others.front())];
-    CombineArgs args{.multiply = layer_.kind == LayerKind::kMul,
-                     .a_scale = a.scale,
-                     .b_scale = b.scale,
-                     .scale = to().scale,
-                     .low = low_,
-                     .high = high_};
+    CombineArgs<Store> args{.a_least = src_.least,
+                            .b_least = other.least,
+                            .dst_least = dst_.least,
+                            .multiply = layer_.kind == LayerKind::kMul,
+                            .a_scale = a.scale,
+                            .b_scale = b.scale,
+                            .scale = to().scale,
+                            .low = low_,
+                            .high = high_};
     const bool rows = !spread && src_.channels == dst_.channels && other.channels == dst_.channels;
     args.count = rows ? dst_.shape.width * dst_.channels : dst_.shape.channels;
     for (int64_t y = 0; y < dst_.shape.height; ++y) {
@@ -195,13 +204,16 @@ class Step {
 
   void combine_fixed_point(int64_t image, const Plane& other, bool spread) {
     for_pixels([&](int64_t y, int64_t x) {
-      const int16_t* a = operands_.sources[0] + src_.pixel(image, y, x);
-      const int16_t* b =
+      const Code* a = operands_.sources[0] + src_.pixel(image, y, x);
+      const Code* b =
           operands_.sources[1] + (spread ? other.pixel(image, 0, 0) : other.pixel(image, y, x));
       for (int64_t c = 0; c < dst_.shape.channels; ++c) {
+        const int left = a[c] + src_.least;
+        const int right = b[c] + other.least;
         write_whole(image, y, x, c,
-                    layer_.kind == LayerKind::kAdd ? fixed_point_sum(layer_, a[c], b[c])
-                                                   : net::multiply(a[c] * b[c], layer_.factors[0]));
+                    layer_.kind == LayerKind::kAdd
+                        ? fixed_point_sum(layer_, left, right)
+                        : net::multiply(left * right, layer_.factors[0]));
       }
     });
   }
@@ -210,12 +222,12 @@ class Step {
     const float a_scale = from().scale;
     const float b_scale = network_.activations[static_cast<size_t>(layer_.others.front())].scale;
     for_pixels([&](int64_t y, int64_t x) {
-      const int16_t* a = operands_.sources[0] + src_.pixel(image, y, x);
-      const int16_t* b =
+      const Code* a = operands_.sources[0] + src_.pixel(image, y, x);
+      const Code* b =
           operands_.sources[1] + (spread ? other.pixel(image, 0, 0) : other.pixel(image, y, x));
       for (int64_t c = 0; c < dst_.shape.channels; ++c) {
-        const float left = a_scale * static_cast<float>(a[c]);
-        const float right = b_scale * static_cast<float>(b[c]);
+        const float left = a_scale * static_cast<float>(a[c] + src_.least);
+        const float right = b_scale * static_cast<float>(b[c] + other.least);
         write(image, y, x, c, layer_.kind == LayerKind::kMul ? left * right : left + right);
       }
     });
@@ -237,7 +249,7 @@ class Step {
           value;
     } else {
       operands_.dst[dst_.pixel(image, y, x) + channel] =
-          static_cast<int16_t>(std::nearbyint(value));
+          static_cast<Code>(static_cast<int>(std::nearbyint(value)) - dst_.least);
     }
   }
 
@@ -246,14 +258,14 @@ class Step {
     const auto low = static_cast<int32_t>(low_);
     const auto high = static_cast<int32_t>(high_);
     operands_.dst[dst_.pixel(image, y, x) + channel] =
-        static_cast<int16_t>(std::clamp(value, low, high));
+        static_cast<Code>(std::clamp(value, low, high) - dst_.least);
   }
 
-  const Kernels& kernels_;
+  const Kernels<Store>& kernels_;
   const Network& network_;
   const Layer& layer_;
   const std::vector<Plane>& planes_;
-  const Operands& operands_;
+  const Operands<Store>& operands_;
   const Plane& src_;
   const Plane& dst_;
   bool fixed_ = layer_.in_fixed_point();
@@ -264,9 +276,18 @@ class Step {
 
 }  // namespace
 
-void run_step(const Kernels& kernels, const Network& network, const Layer& layer,
-              const std::vector<Plane>& planes, int64_t images, const Operands& operands) {
-  Step(kernels, network, layer, planes, operands).run(images);
+template <class Store>
+void run_step(const Kernels<Store>& kernels, const Network& network, const Layer& layer,
+              const std::vector<Plane>& planes, int64_t images, const Operands<Store>& operands) {
+  Step<Store>(kernels, network, layer, planes, operands).run(images);
 }
+
+#define FLATENN_STEPS_OF(Store)                                                                \
+  template void run_step(const Kernels<Store>& kernels, const Network& network,                \
+                         const Layer& layer, const std::vector<Plane>& planes, int64_t images, \
+                         const Operands<Store>& operands);
+FLATENN_STEPS_OF(Words)
+FLATENN_STEPS_OF(Bytes)
+#undef FLATENN_STEPS_OF
 
 }  // namespace flatenn::engine::general

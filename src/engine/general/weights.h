@@ -18,13 +18,20 @@ struct Layout {
 };
 
 /// The packed weights and biases of all layers, with changes that can be taken back.
+template <class Store>
 class GeneralWeights final : public TrialWeights {
  public:
   /// Both must outlive this object.
   GeneralWeights(const net::Network& network, const Layout& layout);
 
-  const int16_t* words(int64_t layer) const {
+  using Weight = typename Store::Weight;
+
+  const Weight* words(int64_t layer) const {
     return layers_[static_cast<size_t>(layer)].words.data();
+  }
+  /// What sums start with.
+  const int32_t* start(int64_t layer) const {
+    return layers_[static_cast<size_t>(layer)].start.data();
   }
   const float* bias(int64_t layer) const { return layers_[static_cast<size_t>(layer)].bias.data(); }
   /// The same as integers, for layers that requantize in fixed point.
@@ -38,9 +45,10 @@ class GeneralWeights final : public TrialWeights {
 
  private:
   struct LayerWeights {
-    AlignedVector<int16_t> words;
-    std::vector<int16_t> values;  ///< As OIHW, where tiles hold sums of them; else empty.
-    AlignedVector<float> bias;    ///< [groups, blocks, kBlock]
+    AlignedVector<Weight> words;
+    std::vector<int16_t> values;   ///< As OIHW, where tiles hold sums of them; else empty.
+    AlignedVector<int32_t> start;  ///< [groups, blocks, kBlock], as both biases.
+    AlignedVector<float> bias;
     std::vector<int32_t> whole_bias;
   };
   struct OldValue {
@@ -54,6 +62,8 @@ class GeneralWeights final : public TrialWeights {
     int32_t value;
   };
 
+  /// In parts.
+  int16_t exchange(const Product& product, int64_t place, int value, LayerWeights& weights);
   /// Both return the one before.
   int16_t set_value(int64_t layer, int64_t element, int16_t value);
   int32_t set_bias(int64_t layer, int64_t channel, int32_t value);

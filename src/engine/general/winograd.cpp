@@ -88,14 +88,14 @@ void add_to_places(const Product& product, int64_t element, int growth, std::spa
   const int64_t out = element / (kKernel * kKernel * product.group_in);
   const int64_t block = out / kBlock;
   for (int64_t place = 0; place < kPlaces; ++place) {
-    const int64_t pair = (block * kPlaces + place) * product.pairs + in / 2;
-    int16_t& word = words[static_cast<size_t>((pair * kBlock + out % kBlock) * 2 + in % 2)];
+    const int64_t pack = (block * kPlaces + place) * product.packs + in / 2;
+    int16_t& word = words[static_cast<size_t>((pack * kBlock + out % kBlock) * 2 + in % 2)];
     word = static_cast<int16_t>(word + growth * kGrowth[place / 4][y] * kGrowth[place % 4][x]);
   }
 }
 
-void run_tiles(const Kernels& kernels, const Product& product, int64_t images,
-               const ProductOperands& operands) {
+void run_tiles(const Kernels<Words>& kernels, const Product& product, int64_t images,
+               const ProductOperands<Words>& operands) {
   constexpr int32_t kOneTap[] = {0};
   thread_local AlignedVector<int16_t> words;
   thread_local AlignedVector<int32_t> sums;
@@ -119,8 +119,8 @@ void run_tiles(const Kernels& kernels, const Product& product, int64_t images,
              .pixels = some,
              .taps = kOneTap,
              .tap_count = 1,
-             .pairs = product.pairs,
-             .weights = operands.words + (block * kPlaces + place) * product.pairs * 2 * kBlock,
+             .packs = product.packs,
+             .weights = operands.words + (block * kPlaces + place) * product.packs * 2 * kBlock,
              .output = {.sums = sums.data() + place * some * kBlock}});
       }
       kernels.from_tiles({.sums = sums.data(),

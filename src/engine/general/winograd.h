@@ -20,7 +20,7 @@ Tiles make_tiles(const net::Layer& layer, const Plane& src, const net::Shape& ou
 /// Adds what a weight (OIHW row-major) that grows by `growth` changes among the packed words.
 void add_to_places(const Product& product, int64_t element, int growth, std::span<int16_t> words);
 
-void run_tiles(const Kernels& kernels, const Product& product, int64_t images,
-               const ProductOperands& operands);
+void run_tiles(const Kernels<Words>& kernels, const Product& product, int64_t images,
+               const ProductOperands<Words>& operands);
 
 }  // namespace flatenn::engine::general

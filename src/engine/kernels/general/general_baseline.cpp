@@ -5,19 +5,23 @@ namespace {
 
 /// Plain arrays, for the compiler to make vectors of.
 struct Baseline {
+  using Store = general::Words;
   struct Sums {
     int32_t at[kBlock];
   };
   struct Floats {
     float at[kBlock];
   };
-  struct Words {
+  struct Packs {
     int16_t at[2 * kBlock];
   };
   struct Row {
     int16_t at[kBlock];
   };
   static constexpr int kPixels = 3;
+  static constexpr int kFewPixels = 3;
+  static constexpr int kTogether = 1;
+  static constexpr bool kShares = false;
 
   template <class Body>
   static Floats each(const Body& body) {
@@ -27,26 +31,27 @@ struct Baseline {
   }
 
   static Sums zero() { return {}; }
-  static Words load_pairs(const int16_t* from) {
-    Words result;
+  static Packs load_packs(const int16_t* from) {
+    Packs result;
     std::memcpy(result.at, from, sizeof result.at);
     return result;
   }
-  static Words broadcast_pair(const int16_t* from) {
-    Words result;
+  static Packs broadcast_pack(const int16_t* from) {
+    Packs result;
     for (int i = 0; i < 2 * kBlock; ++i) result.at[i] = from[i % 2];
     return result;
   }
-  static Words interleave(const int16_t* first, const int16_t* second) {
-    Words result;
+  static Packs gather_packs(const int16_t* from, const int32_t* taps) {
+    Packs result;
     for (int i = 0; i < kBlock; ++i) {
-      result.at[2 * i] = first[i];
-      result.at[2 * i + 1] = second[i];
+      result.at[2 * i] = from[taps[0] + i];
+      result.at[2 * i + 1] = from[taps[1] + i];
     }
     return result;
   }
+  static const Packs& out_of_order(const Packs& weights) { return weights; }
   static Sums in_order(const Sums& sums) { return sums; }
-  static Sums add_products(Sums acc, const Words& a, const Words& b) {
+  static Sums add_products(Sums acc, const Packs& a, const Packs& b) {
     for (int i = 0; i < kBlock; ++i) {
       acc.at[i] += a.at[2 * i] * b.at[2 * i] + a.at[2 * i + 1] * b.at[2 * i + 1];
     }
@@ -76,10 +81,10 @@ struct Baseline {
   static Floats clamp(const Floats& value, const Floats& low, const Floats& high) {
     return each([&](int i) { return std::min(std::max(value.at[i], low.at[i]), high.at[i]); });
   }
-  static Floats load_words(const int16_t* from) {
+  static Floats load_words(const int16_t* from, int32_t) {
     return each([&](int i) { return static_cast<float>(from[i]); });
   }
-  static void store_words(int16_t* to, const Floats& value) {
+  static void store_words(int16_t* to, const Floats& value, int32_t) {
     for (int i = 0; i < kBlock; ++i) to[i] = static_cast<int16_t>(std::nearbyint(value.at[i]));
   }
   static Row load_row(const int16_t* from) {
@@ -127,9 +132,9 @@ struct Baseline {
 
 }  // namespace
 
-void dot_s16_baseline(const DotArgs& args) { dot_any<Baseline>(args); }
-void depthwise_s16_baseline(const DepthwiseArgs& args) { depthwise_any<Baseline>(args); }
-void combine_s16_baseline(const CombineArgs& args) { combine_any<Baseline>(args); }
+void dot_s16_baseline(const DotArgs<Words>& args) { dot_any<Baseline>(args); }
+void depthwise_s16_baseline(const DepthwiseArgs<Words>& args) { depthwise_any<Baseline>(args); }
+void combine_s16_baseline(const CombineArgs<Words>& args) { combine_any<Baseline>(args); }
 void to_tiles_s16_baseline(const ToTilesArgs& args) { to_tiles_any<Baseline>(args); }
 void from_tiles_s16_baseline(const FromTilesArgs& args) { from_tiles_any<Baseline>(args); }
 
