@@ -142,7 +142,7 @@ TEST(Stratified, AgreesWithALargePlainCampaign) {
 
 TEST(Stratified, IsTheSameInPiecesOnMoreThreadsAndVerified) {
   SmallCampaign small;
-  const Plan plan = small.plan(kRare + "trials = 80\n");
+  const Plan plan = small.plan(kRare + "trials = 400\n");
   const CampaignReport report = small.run(plan, "whole.db");
   const PlanResult result = load_results(small.folder() / "whole.db").at(0);
   for (size_t i = 0; i < report.cells.size(); ++i) {
@@ -150,7 +150,7 @@ TEST(Stratified, IsTheSameInPiecesOnMoreThreadsAndVerified) {
     EXPECT_EQ(report.cells[i].ci, result.cells[i].ci);
   }
   int asked = 0;
-  small.options().stop_requested = [&] { return ++asked == 3; };
+  small.options().stop_requested = [&] { return ++asked == 2; };
   EXPECT_EQ(small.run(plan, "pieces.db").ending, Ending::kInterrupted);
   EXPECT_EQ(load_results(small.folder() / "pieces.db").at(0).cells.front().stop,
             StopReason::kRunning);
