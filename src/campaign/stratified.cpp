@@ -180,18 +180,19 @@ StratifiedMean stratified_mean(std::span<const StratumValues> strata, double unt
 
 StratifiedShare stratified_share(std::span<const StratumValues> strata, double untouched,
                                  double golden, double wanted) {
-  StratifiedShare result{.share = golden >= wanted - kRounding ? untouched : 0};
+  double missing = golden >= wanted - kRounding ? 0 : untouched;
+  StratifiedShare result;
   double below = 0, above = 0;
   for (const StratumValues& stratum : strata) {
     const int64_t good = count_good(stratum, wanted);
     const auto count = std::ssize(stratum.values);
     const double share = static_cast<double>(good) / static_cast<double>(count);
     const Interval own = clopper_pearson(good, count);
-    result.share += stratum.weight * share;
+    missing += stratum.weight * (1 - share);
     below += std::pow(stratum.weight * (share - own.low), 2);
     above += std::pow(stratum.weight * (own.high - share), 2);
   }
-  result.share = std::min(result.share, 1.0);
+  result.share = std::max(1 - missing, 0.0);  // so that no bad map gives exactly 1
   result.ci = cut_to_shares({result.share - std::sqrt(below), result.share + std::sqrt(above)});
   return result;
 }

@@ -43,6 +43,8 @@ TEST(StratifiedMean, EqualTrialsAreNoCertainty) {
   EXPECT_GT(stratified_mean(strata, 0.9, 0.9, 1e-4).ci.half_width(), 0);
   EXPECT_LT(stratified_share(strata, 0.9, 0.9, 0.89).ci.low, 0.97);
   EXPECT_EQ(stratified_share(strata, 0.9, 0.9, 0.89).share, 1);
+  const std::vector<StratumValues> thirds{{1.0 / 7, {0.9, 0.9}}, {0.1, {0.9, 0.9}}};
+  EXPECT_EQ(stratified_share(thirds, 1 - 1.0 / 7 - 0.1, 0.9, 0.89).share, 1);
 }
 
 /// Losses of single maps in strata as networks have them: many harmless maps, few that cost much.
