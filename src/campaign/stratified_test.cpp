@@ -1,6 +1,7 @@
 #include "campaign/stratified.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <cmath>
@@ -185,6 +186,27 @@ TEST(Stratified, RefusesWhatItCannotKeep) {
   const std::string few =
       error_of([&] { small.run(small.plan_of_one(kRare + "trials = 5\n"), "few.db"); });
   EXPECT_NE(few.find("needs at least"), std::string::npos) << few;
+}
+
+TEST(Stratified, ADamagedDivisionIsRefused) {
+  SmallCampaign small;
+  small.run(small.plan_of_one(kRare + "trials = 80\n"), "a.db");
+  const std::filesystem::path file = small.folder() / "a.db";
+  const std::pair<const char*, const char*> damages[] = {
+      {"'$.cells[0].strata[0].trials', 79", "trials to strata, a cell has 80"},
+      {"'$.cells[1].strata[0].weight', 1.5", "weight is 1.5"},
+      {"'$.cells[0].untouched', -1", "untouched is -1"}};
+  for (const auto& [change, said] : damages) {
+    const std::filesystem::path copy = small.folder() / "b.db";
+    std::filesystem::copy_file(file, copy, std::filesystem::copy_options::overwrite_existing);
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(copy.c_str(), &database), SQLITE_OK);
+    const std::string sql = std::string("UPDATE plans SET pilot = json_set(pilot, ") + change + ")";
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+    const std::string got = error_of([&] { load_results(copy); });
+    EXPECT_NE(got.find(said), std::string::npos) << change << ": " << got;
+  }
 }
 
 }  // namespace
