@@ -6,6 +6,7 @@
 
 #include "campaign/pilot_run.h"
 #include "campaign/settings.h"
+#include "campaign/stratified.h"
 #include "campaign/tolerance_search.h"
 #include "campaign/workload.h"
 #include "flatenn/base/error.h"
@@ -76,6 +77,11 @@ class Run {
   bool work();
   void verify(const std::vector<store::TrialRow>& rows);
   CellProgress progress(int64_t cell) const;
+  struct MeanSoFar {
+    double mean = 0;
+    Interval ci;
+  };
+  MeanSoFar mean_of(int64_t cell, std::span<const double> values) const;
   void check_half_width() const;
   void join_work();
   Ending loop();
@@ -86,6 +92,7 @@ class Run {
   const CampaignOptions& options_;
   Observer& observer_;
   Clock::time_point start_ = Clock::now();
+  std::optional<Pilot> pilot_;
   std::vector<CellState> cells_;
   std::vector<bool> wanted_;  ///< Of each cell: has trials now or is to have some.
   int64_t last_row_ = 0;
@@ -116,11 +123,10 @@ Run::Run(Workload& workload, store::Store& store, const PreparedPlan& prepared,
       observer_(observer),
       batch_(logits_of_trial(workload), prepared.seconds_a_trial) {
   const nlohmann::json settings = nlohmann::json::parse(plan_.settings);
-  std::optional<Pilot> pilot;
-  if (!plan_.pilot.empty()) pilot.emplace(Pilot::from_json(plan_.pilot));
+  if (!plan_.pilot.empty()) pilot_.emplace(Pilot::from_json(plan_.pilot));
   for (const store::CellRow& cell : workload.cells()) {
     const Estimator estimator{
-        .control = pilot ? pilot->cells[static_cast<size_t>(cell.cell)].control : 0,
+        .control = pilot_ ? pilot_->cells[static_cast<size_t>(cell.cell)].control : 0,
         .golden_accuracy = golden_accuracy(store, plan_, workload, cell)};
     cells_.emplace_back(stop_rule_of(settings, workload.images_per_trial(),
                                      workload.trials_of(cell), estimator.golden_accuracy),
@@ -169,16 +175,30 @@ bool Run::time_is_up() const {
   return limit > 0 && seconds_since(start_) >= limit;
 }
 
+Run::MeanSoFar Run::mean_of(int64_t cell, std::span<const double> values) const {
+  const CellState& state = cells_[static_cast<size_t>(cell)];
+  const Summary summary = summarize(values);
+  if (!workload_.plan().stratified)
+    return {summary.mean, student_interval(summary.mean, summary.sd, summary.count)};
+  const PilotCell& pilot = pilot_->cells[static_cast<size_t>(cell)];
+  const double golden = state.estimator().golden_accuracy;
+  const std::vector<StratumValues> strata = by_stratum(pilot, values);
+  if (strata.empty()) return {golden, student_interval(golden, 0, 0)};
+  const StratifiedMean mean =
+      stratified_mean(strata, pilot.untouched, golden, state.rule().sd_floor);
+  return {mean.mean, mean.ci};
+}
+
 CellProgress Run::progress(int64_t cell) const {
   const CellState& state = cells_[static_cast<size_t>(cell)];
   const auto used = state.prefix().first(static_cast<size_t>(state.decision().trials));
-  const Summary summary = summarize(used);
+  const MeanSoFar so_far = mean_of(cell, used);
   return {.cell = cell,
           .label = workload_.label_of(workload_.cells()[static_cast<size_t>(cell)]),
           .trials = state.decision().trials,
           .wanted = state.expected_trials(),
-          .mean = summary.mean,
-          .ci = student_interval(summary.mean, summary.sd, summary.count),
+          .mean = so_far.mean,
+          .ci = so_far.ci,
           .stop = state.decision().reason};
 }
 
@@ -392,7 +412,7 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
   if (!stored) {
     workload.run_goldens();
     std::string text;
-    if (choice.mode != ImageChoice::Mode::kAll || pilot_in_any_case) {
+    if (choice.mode != ImageChoice::Mode::kAll || workload.plan().stratified || pilot_in_any_case) {
       const auto start = Clock::now();
       const Pilot pilot = run_pilot(workload);
       prepared.seconds_a_trial = seconds_a_trial(pilot, seconds_since(start));
@@ -402,7 +422,9 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
   }
   update_layout(store, workload, options.plan_file, *stored);
   if (!stored->pilot.empty()) {
-    workload.set_images_per_trial(Pilot::from_json(stored->pilot).images_per_trial);
+    const Pilot pilot = Pilot::from_json(stored->pilot);
+    workload.set_images_per_trial(pilot.images_per_trial);
+    use_strata(workload, pilot);
   }
   prepared.row = std::move(*stored);
   return prepared;
@@ -445,6 +467,9 @@ CampaignReport run_campaign(const Plan& plan, store::Store& store, const Campaig
 Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
   FLATENN_CHECK(plan.single_fault == SingleFault::kOff,
                 "campaign plan: the size of a single-fault campaign is fixed by its strata");
+  FLATENN_CHECK(!plan.stratified,
+                "campaign plan: a stratified campaign runs a pilot of its own and takes the trials "
+                "it is given");
   FLATENN_CHECK(!plan.search_within,
                 "campaign plan: a search chooses its rates as it goes (find_tolerable)");
   Workload workload(plan, workload_options(options));

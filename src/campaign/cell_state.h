@@ -33,6 +33,7 @@ class CellState {
   /// Trials in all as far as can be told: a half-width's need is extrapolated from the spread.
   int64_t expected_trials() const;
   const StopRule& rule() const { return rule_; }
+  const Estimator& estimator() const { return estimator_; }
   int64_t done() const { return done_; }
 
  private:

@@ -17,6 +17,10 @@ constexpr double kConfidence = 0.95;
 void compare_unpaired(const CellResult& a, const CellResult& b, CellComparison& out) {
   const auto variance = [](const CellResult& cell) {
     const double floor = cell.images > 0 ? 1 / static_cast<double>(cell.images) : 0;
+    if (cell.stratified()) {  // whose spread over maps is not that of its estimate
+      const double error = cell.ci.half_width() / normal_quantile(1 - (1 - kConfidence) / 2);
+      return error * error;
+    }
     const double sd = std::max(cell.accuracy.sd, floor);
     return sd * sd / static_cast<double>(cell.accuracy.count);
   };
@@ -125,7 +129,7 @@ class Comparer {
       }
       const bool paired =
           meet_same_maps(a_, b_, a_.models[i], b_.models[j], kind_a, static_cast<size_t>(kind_b)) &&
-          before->images == after->images;
+          before->images == after->images && !before->stratified() && !after->stratified();
       add_cell(i, kind_a, level, *before, *after, paired);
     }
   }

@@ -49,37 +49,57 @@ double told_by(int64_t count, double value, int64_t least = 1) {
   return count >= least ? value : std::numeric_limits<double>::quiet_NaN();
 }
 
+json map_strata_json(const CellResult& cell) {
+  json list = json::array();
+  for (const MapStratumResult& stratum : cell.map_strata) {
+    list.push_back({{"class", stratum.name},
+                    {"bits", stratum.bits},
+                    {"weight", stratum.weight},
+                    {"trials", stratum.trials},
+                    {"mean", told_by(stratum.trials, stratum.mean)},
+                    {"sd", told_by(stratum.trials, stratum.sd, 2)},
+                    {"yield", told_by(stratum.trials, stratum.yield)}});
+  }
+  return list;
+}
+
 json cell_json(const PlanResult& plan, const CellResult& cell) {
   const int64_t n = cell.accuracy.count;
-  return {{"model", plan.models[static_cast<size_t>(cell.model)].name},
-          {"kind", plan.kinds[static_cast<size_t>(cell.kind)]},
-          {"level", level_json(plan.levels[static_cast<size_t>(cell.level)])},
-          {"stop", to_string(cell.stop)},
-          {"trials", cell.accuracy.count},
-          {"surplus", cell.surplus},
-          {"images", cell.images},
-          {"mean", told_by(n, cell.accuracy.mean)},
-          {"sd", told_by(n, cell.accuracy.sd, 2)},
-          {"median", told_by(n, cell.accuracy.median)},
-          {"min", told_by(n, cell.accuracy.min)},
-          {"p5", told_by(n, cell.accuracy.p5)},
-          {"skew", told_by(n, cell.accuracy.skew)},
-          {"ci", interval_json(cell.ci)},
-          {"skew_ci", cell.skew_ci ? interval_json(*cell.skew_ci) : json(nullptr)},
-          {"bootstrap_ci", cell.bootstrap_ci ? interval_json(*cell.bootstrap_ci) : json(nullptr)},
-          {"yield_accuracy", plan.yield_accuracy(cell.model)},
-          {"yield", told_by(n, cell.yield)},
-          {"yield_ci", interval_json(cell.yield_ci)},
-          {"mean_loss", told_by(n, cell.mean_loss)},
-          {"identical", told_by(n, cell.identical)},
-          {"masked", told_by(n, cell.masked)},
-          {"sdc1", told_by(n, cell.sdc1())},
-          {"sdc1_right", told_by(n, cell.sdc1_right)},
-          {"sdc1_wrong", told_by(n, cell.sdc1_wrong)},
-          {"drawn", told_by(n, cell.drawn)},
-          {"landed", told_by(n, cell.landed)},
-          {"accuracies", cell.accuracies},
-          {"reproduce", plan.reproduce_command(cell)}};
+  json entry = {
+      {"model", plan.models[static_cast<size_t>(cell.model)].name},
+      {"kind", plan.kinds[static_cast<size_t>(cell.kind)]},
+      {"level", level_json(plan.levels[static_cast<size_t>(cell.level)])},
+      {"stop", to_string(cell.stop)},
+      {"trials", cell.accuracy.count},
+      {"surplus", cell.surplus},
+      {"images", cell.images},
+      {"mean", told_by(n, cell.accuracy.mean)},
+      {"sd", told_by(n, cell.accuracy.sd, 2)},
+      {"median", told_by(n, cell.accuracy.median)},
+      {"min", told_by(n, cell.accuracy.min)},
+      {"p5", told_by(n, cell.accuracy.p5)},
+      {"skew", told_by(n, cell.accuracy.skew)},
+      {"ci", interval_json(cell.ci)},
+      {"skew_ci", cell.skew_ci ? interval_json(*cell.skew_ci) : json(nullptr)},
+      {"bootstrap_ci", cell.bootstrap_ci ? interval_json(*cell.bootstrap_ci) : json(nullptr)},
+      {"yield_accuracy", plan.yield_accuracy(cell.model)},
+      {"yield", told_by(n, cell.yield)},
+      {"yield_ci", interval_json(cell.yield_ci)},
+      {"mean_loss", told_by(n, cell.mean_loss)},
+      {"identical", told_by(n, cell.identical)},
+      {"masked", told_by(n, cell.masked)},
+      {"sdc1", told_by(n, cell.sdc1())},
+      {"sdc1_right", told_by(n, cell.sdc1_right)},
+      {"sdc1_wrong", told_by(n, cell.sdc1_wrong)},
+      {"drawn", told_by(n, cell.drawn)},
+      {"landed", told_by(n, cell.landed)},
+      {"accuracies", cell.accuracies},
+      {"reproduce", plan.reproduce_command(cell)}};
+  if (cell.stratified()) {
+    entry["untouched"] = cell.untouched;
+    entry["map_strata"] = map_strata_json(cell);
+  }
+  return entry;
 }
 
 json pair_json(const PlanResult& plan, const PairResult& pair) {

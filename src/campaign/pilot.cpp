@@ -55,6 +55,31 @@ std::vector<int64_t> image_grid(int64_t dataset_images) {
   return grid;
 }
 
+nlohmann::json strata_json(const std::vector<PilotStratum>& strata) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const PilotStratum& stratum : strata) {
+    list.push_back({{"name", stratum.name},
+                    {"bits", stratum.bits},
+                    {"weight", stratum.weight},
+                    {"sd", stratum.sd},
+                    {"trials", stratum.trials}});
+  }
+  return list;
+}
+
+std::vector<PilotStratum> strata_from(const nlohmann::json& cell) {
+  std::vector<PilotStratum> strata;
+  if (!cell.contains("strata")) return strata;
+  for (const nlohmann::json& entry : cell.at("strata")) {
+    strata.push_back({.name = entry.at("name"),
+                      .bits = entry.at("bits"),
+                      .weight = entry.at("weight"),
+                      .sd = entry.at("sd"),
+                      .trials = entry.at("trials")});
+  }
+  return strata;
+}
+
 }  // namespace
 
 double PilotCell::variance(int64_t images, int64_t dataset_images) const {
@@ -118,10 +143,16 @@ int64_t choose_images(const std::vector<PilotCell>& cells, int64_t dataset_image
 std::string Pilot::to_json() const {
   nlohmann::json list = nlohmann::json::array();
   for (const PilotCell& cell : cells) {
-    list.push_back({{"mean", cell.mean},
-                    {"between_sd", cell.between_sd},
-                    {"within_sd", cell.within_sd},
-                    {"control", cell.control}});
+    nlohmann::json entry = {{"mean", cell.mean},
+                            {"between_sd", cell.between_sd},
+                            {"within_sd", cell.within_sd},
+                            {"control", cell.control}};
+    if (!cell.strata.empty()) {
+      entry["untouched"] = cell.untouched;
+      entry["untouched_faults"] = cell.untouched_faults;
+      entry["strata"] = strata_json(cell.strata);
+    }
+    list.push_back(std::move(entry));
   }
   return nlohmann::json{{"trials", trials},
                         {"images", images},
@@ -140,7 +171,10 @@ Pilot Pilot::from_json(const std::string& text) {
     pilot.cells.push_back({.mean = cell.at("mean"),
                            .between_sd = cell.at("between_sd"),
                            .within_sd = cell.at("within_sd"),
-                           .control = cell.at("control")});
+                           .control = cell.at("control"),
+                           .strata = strata_from(cell),
+                           .untouched = cell.value("untouched", 0.0),
+                           .untouched_faults = cell.value("untouched_faults", 0.0)});
   }
   return pilot;
 }

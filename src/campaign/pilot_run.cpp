@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "flatenn/base/error.h"
 #include "flatenn/base/random.h"
+#include "flatenn/campaign/statistics.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -30,7 +32,56 @@ int64_t images_of(const Plan& plan, const std::vector<PilotCell>& cells, int64_t
   return all;
 }
 
+/// Of a map, and of a golden pass on the same images: what the faults cost.
+double loss_of(const store::TrialRow& row) {
+  return static_cast<double>(row.golden_correct - row.correct) / static_cast<double>(row.images);
+}
+
+/// As many maps of each stratum, and the trials that their losses ask for.
+PilotCell run_strata(Workload& workload, const store::CellRow& cell, uint64_t seed) {
+  const MapStrata& maps = workload.map_strata()[static_cast<size_t>(cell.cell)];
+  const std::vector<int64_t> each(static_cast<size_t>(maps.count()), kMaps);
+  const std::vector<int32_t> order = stratum_order(each);
+  workload.set_stratum_order(cell.cell, order);
+  std::vector<store::TrialKey> keys;
+  for (int64_t trial = 0; trial < std::ssize(order); ++trial) keys.push_back({cell.cell, trial});
+  std::vector<std::vector<double>> losses(each.size());
+  double floor = 1;
+  for (const store::TrialRow& row : workload.run(keys, seed)) {
+    losses[static_cast<size_t>(order[static_cast<size_t>(row.trial)])].push_back(loss_of(row));
+    floor = 1 / static_cast<double>(row.images);
+  }
+  PilotCell learned{
+      .control = 0, .untouched = maps.untouched(), .untouched_faults = maps.untouched_faults()};
+  const double golden = workload.subject_of(cell).golden->accuracy();
+  learned.mean = golden;
+  std::vector<double> weights, sds;
+  for (int64_t i = 0; i < maps.count(); ++i) {
+    const Summary summary = summarize(losses[static_cast<size_t>(i)]);
+    weights.push_back(maps.weight(i));
+    sds.push_back(std::max(summary.sd, floor));
+    learned.mean -= weights.back() * summary.mean;
+    learned.strata.push_back(
+        {.name = maps.name(i), .bits = maps.bits(i), .weight = weights.back(), .sd = sds.back()});
+  }
+  const auto trials = allocate_trials(weights, sds, workload.plan().trials);
+  for (size_t i = 0; i < trials.size(); ++i) learned.strata[i].trials = trials[i];
+  return learned;
+}
+
 }  // namespace
+
+void use_strata(Workload& workload, const Pilot& pilot) {
+  if (!workload.plan().stratified) return;
+  for (size_t cell = 0; cell < pilot.cells.size(); ++cell) {
+    std::vector<int64_t> trials;
+    for (const PilotStratum& stratum : pilot.cells[cell].strata) trials.push_back(stratum.trials);
+    FLATENN_CHECK(std::ssize(trials) == workload.map_strata()[cell].count(),
+                  "the stored pilot has ", trials.size(), " strata, this flatenn makes ",
+                  workload.map_strata()[cell].count(), "; start the plan anew under another name");
+    workload.set_stratum_order(static_cast<int64_t>(cell), stratum_order(trials));
+  }
+}
 
 Pilot run_pilot(Workload& workload) {
   const uint64_t seed = RandomStream(workload.plan().seed, 0, RandomPurpose::kPilot).next_u64();
@@ -40,6 +91,10 @@ Pilot run_pilot(Workload& workload) {
   const int64_t before = workload.images_per_trial();
   workload.set_images_per_trial(pilot.images);
   for (const store::CellRow& cell : workload.cells()) {
+    if (workload.plan().stratified) {
+      pilot.cells.push_back(run_strata(workload, cell, seed));
+      continue;
+    }
     std::vector<store::TrialKey> keys;
     for (int64_t trial = 0; trial < kMaps; ++trial) keys.push_back({cell.cell, trial});
     std::vector<PilotTrial> trials;

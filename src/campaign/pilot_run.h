@@ -9,4 +9,7 @@ namespace flatenn::campaign {
 /// they say about the plan. A function of the plan alone.
 Pilot run_pilot(Workload& workload);
 
+/// Divides the trials of a stratified plan as its stored pilot says; nothing to do in other plans.
+void use_strata(Workload& workload, const Pilot& pilot);
+
 }  // namespace flatenn::campaign

@@ -189,6 +189,24 @@ void read_search(Config& config, Plan& plan) {
   }
 }
 
+/// A stratified cell has a fixed number of trials at a rate, each on all images.
+void read_estimator(Config& config, Plan& plan) {
+  plan.stratified =
+      config.get_choice("estimator", "plain", {"plain", "stratified"}) == "stratified";
+  if (!plan.stratified) return;
+  const auto refuse = [&](const char* key, const char* reason) {
+    if (config.has(key))
+      config.fail(key, std::string("contradicts estimator = \"stratified\", ") + reason);
+  };
+  refuse("single_fault", "which draws whole maps");
+  refuse("counts", "which draws the number of faults");
+  refuse("find_tolerable", "which divides its trials among strata beforehand");
+  refuse("half_width", "which divides its trials among strata beforehand; give trials");
+  refuse("images_per_trial", "whose trials look at all images");
+  if (config.has("images") && config.get_choice("images", "all", {"all", "auto"}) != "all")
+    refuse("images", "whose trials look at all images");
+}
+
 std::optional<double> read_optional(Config& config, const std::string& key, DoubleRange range) {
   if (!config.has(key)) return std::nullopt;
   return config.get_double(key, 0, range);
@@ -233,6 +251,7 @@ Plan read_plan(Config& config, const std::filesystem::path& folder) {
   check_single_fault_keys(config, plan.single_fault);
   const fault::FaultModel base = fault::read_fault_model(config, folder);
   plan.kinds = cases_of(config, base);
+  read_estimator(config, plan);
   read_search(config, plan);
   plan.levels = read_levels(config, base, plan, folder);
   plan.seed = static_cast<uint64_t>(config.get_int("seed", 0, {.min = 0}));

@@ -117,9 +117,11 @@ std::string PlanResult::reproduce_command(const CellResult& cell) const {
     command.add("--rates", json(level.rate).dump());
   }
   command.add("--seed", std::to_string(seed));
-  command.add("--trials", cell.stop == StopReason::kRunning
+  // How a stratified cell divides its trials depends on their number in all.
+  command.add("--trials", cell.stop == StopReason::kRunning || cell.stratified()
                               ? json::parse(settings_json).at("trials").dump()
                               : std::to_string(cell.accuracy.count));
+  if (cell.stratified()) command.add("--estimator", "stratified");
   if (cell.images > 0 && cell.images < dataset_images) {
     command.add("--images", std::to_string(cell.images));
   }

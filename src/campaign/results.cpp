@@ -8,6 +8,7 @@
 #include "campaign/analysis.h"
 #include "campaign/cell_state.h"
 #include "campaign/settings.h"
+#include "campaign/stratified.h"
 #include "flatenn/base/error.h"
 
 namespace flatenn::campaign {
@@ -57,10 +58,13 @@ struct Reader {
   json layout;
   std::optional<Pilot> pilot;
 
-  Estimator estimator(const store::CellRow& cell) const {
+  store::GoldenRow golden(const store::CellRow& cell) const {
     const json& goldens = layout.at("models").at(static_cast<size_t>(cell.model)).at("goldens");
-    const auto golden = stored_golden(store, plan.name, plan.dataset_hash,
-                                      goldens.at(static_cast<size_t>(cell.kind)));
+    return stored_golden(store, plan.name, plan.dataset_hash,
+                         goldens.at(static_cast<size_t>(cell.kind)));
+  }
+
+  Estimator estimator(const store::CellRow& cell, const store::GoldenRow& golden) const {
     return {.control = pilot ? pilot->cells.at(static_cast<size_t>(cell.cell)).control : 0,
             .golden_accuracy =
                 static_cast<double>(golden.correct) / static_cast<double>(plan.dataset_images)};
@@ -72,9 +76,16 @@ struct Reader {
   }
 
   CellResult cell(const store::CellRow& row) const {
-    const Estimator values = estimator(row);
-    CellResult result = analyse_cell(store.trials(plan.id, row.cell), rule(values.golden_accuracy),
-                                     values, plan.yield_accuracy(row.model), plan.seed);
+    const store::GoldenRow pass = golden(row);
+    const Estimator values = estimator(row, pass);
+    const auto trials = store.trials(plan.id, row.cell);
+    const StopRule stop = rule(values.golden_accuracy);
+    const double wanted = plan.yield_accuracy(row.model);
+    CellResult result =
+        plan.stratified ? analyse_stratified(trials, stop,
+                                             pilot.value().cells.at(static_cast<size_t>(row.cell)),
+                                             {values.golden_accuracy, pass.loss}, wanted)
+                        : analyse_cell(trials, stop, values, wanted, plan.seed);
     result.model = row.model;
     result.kind = row.kind;
     result.level = row.level;
@@ -113,6 +124,7 @@ void read_settings(const json& settings, const json& layout, PlanResult& plan) {
   plan.dataset_images = settings.at("dataset").at("images");
   plan.single_fault = !settings.at("single_fault").is_null();
   for (const json& kind : settings.at("kinds")) plan.kinds.push_back(kind.at("name"));
+  plan.stratified = settings.contains("estimator");
   plan.levels = read_levels(settings, layout);
   plan.tolerated_drop = layout.at("tolerated_drop");
   if (settings.contains("search"))

@@ -97,6 +97,7 @@ json plan_settings(const Workload& workload) {
                    {"half_width", plan.half_width ? json(*plan.half_width) : json(nullptr)},
                    {"images", images_json(plan.images)},
                    {"single_fault", single_fault_json(plan)}};
+  if (plan.stratified) settings["estimator"] = "stratified";
   if (plan.search_within)
     settings["search"] = {{"within", *plan.search_within}, {"drop", plan.tolerated_drop}};
   return settings;

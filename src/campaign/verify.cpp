@@ -56,7 +56,7 @@ Workload::Prepared Workload::prepare_again(const store::TrialRow& row) const {
   const PlanModel& model = models_[static_cast<size_t>(cell.model)];
   Prepared again;
   inject(cell, row.trial, plan_.seed, again.injection);
-  if (plan_.single_fault == SingleFault::kOff) {
+  if (plan_.single_fault == SingleFault::kOff && !plan_.stratified) {
     const auto& injectors = model.injectors[static_cast<size_t>(cell.kind)];
     const auto level = static_cast<size_t>(cell.level);
     const fault::Injector& injector = injectors[std::min(level, injectors.size() - 1)];

@@ -86,6 +86,7 @@ Workload::Workload(Plan plan, WorkloadOptions options)
     make_injectors(model);
   }
   make_cells();
+  if (plan_.stratified) make_map_strata();
 }
 
 void Workload::read_models() {
@@ -198,6 +199,15 @@ void Workload::make_cells() {
   }
 }
 
+void Workload::make_map_strata() {
+  for (const store::CellRow& cell : cells_) {
+    const auto& injectors = models_[static_cast<size_t>(cell.model)].injectors;
+    map_strata_.emplace_back(injectors[static_cast<size_t>(cell.kind)].front(),
+                             plan_.levels[static_cast<size_t>(cell.level)].rate, label_of(cell));
+  }
+  stratum_orders_.resize(cells_.size());
+}
+
 const Subject& Workload::subject_of(const store::CellRow& cell) const {
   const PlanModel& model = models_[static_cast<size_t>(cell.model)];
   return subjects_[static_cast<size_t>(model.subjects[static_cast<size_t>(cell.kind)])];
@@ -240,6 +250,12 @@ void Workload::inject(const store::CellRow& cell, int64_t trial, uint64_t seed,
                       fault::Injection& injection) const {
   const PlanModel& model = models_[static_cast<size_t>(cell.model)];
   const auto& injectors = model.injectors[static_cast<size_t>(cell.kind)];
+  if (plan_.stratified) {
+    const auto index = static_cast<size_t>(cell.cell);
+    injection = injectors.front().apply(map_strata_[index].draw(
+        stratum_orders_[index].at(static_cast<size_t>(trial)), seed, static_cast<uint64_t>(trial)));
+    return;
+  }
   if (plan_.single_fault == SingleFault::kOff) {
     const auto level = static_cast<size_t>(cell.level);
     injectors[std::min(level, injectors.size() - 1)].inject(

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "campaign/map_strata.h"
 #include "campaign/score.h"
 #include "campaign/single_fault.h"
 #include "flatenn/campaign/plan.h"
@@ -75,6 +76,13 @@ class Workload {
   int64_t images_per_trial() const { return images_per_trial_.value_or(images().count); }
   void set_images_per_trial(int64_t count) { images_per_trial_ = count; }
 
+  /// Of a stratified plan, by cell; empty in others.
+  const std::vector<MapStrata>& map_strata() const { return map_strata_; }
+  /// The stratum of each trial of a cell.
+  void set_stratum_order(int64_t cell, std::vector<int32_t> order) {
+    stratum_orders_[static_cast<size_t>(cell)] = std::move(order);
+  }
+
   /// Runs trials of one model's cells and gives their rows in the same order. `seed` stands for the
   /// plan's (a pilot has its own).
   std::vector<store::TrialRow> run(std::span<const store::TrialKey> keys, uint64_t seed);
@@ -110,6 +118,7 @@ class Workload {
   std::shared_future<data::ImageSet> load_images() const;
   void make_injectors(PlanModel& model);
   void make_cells();
+  void make_map_strata();
   int64_t find_subject(const std::shared_ptr<const net::Network>& network, const PlanModel& model);
   engine::Engine& engine_of(Subject& subject);
   engine::Engine& second_engine_of(Subject& subject);
@@ -136,8 +145,10 @@ class Workload {
   std::vector<Subject> subjects_;
   std::vector<store::CellRow> cells_;
   std::map<std::pair<int64_t, int64_t>, std::vector<int64_t>> fault_orders_;
-  std::vector<Prepared> now_;   ///< Trials at the engine.
-  std::vector<Prepared> next_;  ///< Trials drawn meanwhile.
+  std::vector<MapStrata> map_strata_;
+  std::vector<std::vector<int32_t>> stratum_orders_;  ///< By cell.
+  std::vector<Prepared> now_;                         ///< Trials at the engine.
+  std::vector<Prepared> next_;                        ///< Trials drawn meanwhile.
   bool prepares_ahead_ = false;
   std::vector<float> logits_;
   std::string engine_name_;

@@ -182,7 +182,7 @@ void group_options(CLI::App& command) {
        {"--kinds", "--rates", "--counts", "--encoding", "--layers", "--spare", "--bits", "--biases",
         "--single-fault", "--seed"}},
       {"When to stop",
-       {"--trials", "--half-width", "--time-limit", "--find-tolerable", "--within"}},
+       {"--trials", "--half-width", "--time-limit", "--find-tolerable", "--within", "--estimator"}},
       {"Machine", {"--engine", "--threads"}}};
   for (const auto& [heading, names] : groups) {
     for (const char* const name : names) {
@@ -212,6 +212,9 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
              "Stop a cell when its 95 % interval is +- this (0.005: half a point)");
   add_number(command, options, "--time-limit", "time_limit", "Stop after so many seconds");
   add_search(command, options);
+  add_text(command, options, "--estimator", "estimator",
+           "plain, or stratified: for rates at which most maps do little, draws those that can do "
+           "harm more often");
   add_images(command, options);
   add_number(command, options, "--seed", "seed", "Decides every random choice");
   add_number(command, options, "--wanted-accuracy", "wanted_accuracy",

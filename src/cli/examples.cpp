@@ -27,6 +27,8 @@ constexpr Example kExamples[] = {
      "  flatenn campaign --db results.db --model m.onnx --rates 0.001,0.01\n"
      "  flatenn campaign --db results.db --name tolerable --model m.onnx --find-tolerable 0.01\n"
      "  flatenn campaign plan.toml --db results.db --half-width 0.005\n"
+     "  flatenn campaign --db results.db --name rare --model m.onnx --rates 1e-7,1e-6 --estimator "
+     "stratified --trials 500\n"
      "A second campaign into one file takes a --name of its own."},
     {"results",
      "  flatenn results results.db\n"

@@ -69,6 +69,50 @@ void print_cells(const PlanResult& plan) {
   std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
+/// What a stratified cell is put together from.
+void print_map_strata(const PlanResult& plan) {
+  if (!plan.stratified) return;
+  std::printf(
+      "\nloss of mean accuracy, in points, and share of maps that miss the wanted accuracy\n");
+  for (const CellResult& cell : plan.cells) {
+    const ModelResult& model = plan.models[static_cast<size_t>(cell.model)];
+    if (cell.accuracy.count == 0) continue;
+    const double golden = model.golden_accuracy;
+    std::printf("%s  %s  %s: %.3g  [%.3g, %.3g]  %.3g  [%.3g, %.3g]\n", model.name.c_str(),
+                plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
+                plan.levels[static_cast<size_t>(cell.level)].label.c_str(),
+                100 * (golden - cell.accuracy.mean), 100 * (golden - cell.ci.high),
+                100 * (golden - cell.ci.low), 1 - cell.yield, 1 - cell.yield_ci.high,
+                1 - cell.yield_ci.low);
+  }
+  std::printf("\nstratified: maps by the most harmful class of bits that they hit\n");
+  const std::vector<TextColumn> columns = {
+      {"model", false, 1}, {"kind", false, 2}, {"rate", true},      {"class"},
+      {"bits", true, 5},   {"of maps", true},  {"trials", true, 3}, {"mean %", true},
+      {"sd", true, 4},     {"yield", true, 6}};
+  std::vector<std::vector<std::string>> rows;
+  for (const CellResult& cell : plan.cells) {
+    const std::string& model = plan.models[static_cast<size_t>(cell.model)].name;
+    const std::string& kind = plan.kinds[static_cast<size_t>(cell.kind)];
+    const std::string& level = plan.levels[static_cast<size_t>(cell.level)].label;
+    const auto weight = [](double share) {
+      char text[32];
+      std::snprintf(text, sizeof text, "%.4g", share);
+      return std::string(text);
+    };
+    rows.push_back(
+        {model, kind, level, "none: nothing changes", "", weight(cell.untouched), "0", "", "", ""});
+    for (const campaign::MapStratumResult& stratum : cell.map_strata) {
+      rows.push_back({model, kind, level, stratum.name, std::to_string(stratum.bits),
+                      weight(stratum.weight), std::to_string(stratum.trials),
+                      value_text(100 * stratum.mean, stratum.trials),
+                      value_text(100 * stratum.sd, stratum.trials, 2),
+                      value_text(stratum.yield, stratum.trials)});
+    }
+  }
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+}
+
 void print_image_share(const PlanResult& plan) {
   int64_t images = plan.dataset_images;
   for (const CellResult& cell : plan.cells) {
@@ -171,6 +215,7 @@ void print_results(const PlanResult& plan) {
   }
   print_cells(plan);
   print_image_share(plan);
+  print_map_strata(plan);
   print_skewed(plan);
   print_tolerances(plan);
   print_pairs(plan);

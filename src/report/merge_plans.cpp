@@ -47,7 +47,7 @@ void add_pairs_across(PlanResult& plan, int64_t first_new) {
     if (cell.model >= first_new) continue;
     for (int64_t other = first_new; other < models; ++other) {
       const campaign::CellResult* second = plan.cell(other, cell.kind, cell.level);
-      if (seed(cell.model) == seed(other) && second != nullptr)
+      if (seed(cell.model) == seed(other) && second != nullptr && !cell.stratified())
         plan.pairs.push_back(campaign::compare_cells(cell, *second));
     }
   }

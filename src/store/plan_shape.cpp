@@ -54,7 +54,22 @@ void check_layout(const json& layout, const json& settings) {
   if (!layout.at("wanted_accuracy").is_null()) check_number(layout, "wanted_accuracy", 0, 1);
 }
 
-void check_pilot(const json& pilot, int64_t dataset_images, int64_t cells) {
+void check_map_strata(const json& cell, double trials) {
+  check_number(cell, "untouched", 0, 1);
+  check_number(cell, "untouched_faults", 0, 1e15);
+  double sum = 0;
+  for (const json& stratum : cell.at("strata")) {
+    check_number(stratum, "bits", 1, 1e15);
+    check_number(stratum, "weight", 0, 1);
+    check_number(stratum, "sd", 0, 2);
+    check_number(stratum, "trials", 2, trials);
+    FLATENN_CHECK(stratum.at("name").is_string(), "a stratum has no name");
+    sum += stratum.at("trials").get<double>();
+  }
+  FLATENN_CHECK(sum == trials, "gives ", sum, " trials to strata, a cell has ", trials);
+}
+
+void check_pilot(const json& pilot, const json& settings, int64_t dataset_images, int64_t cells) {
   const auto images = static_cast<double>(dataset_images);
   check_number(pilot, "trials", 1, 1e9);
   check_number(pilot, "images", 1, images);
@@ -66,6 +81,9 @@ void check_pilot(const json& pilot, int64_t dataset_images, int64_t cells) {
     check_number(cell, "between_sd", 0, 2);
     check_number(cell, "within_sd", 0, 2);
     check_number(cell, "control", 0, 1);
+    FLATENN_CHECK(cell.contains("strata") == settings.contains("estimator"),
+                  "and settings disagree on whether cells are stratified");
+    if (cell.contains("strata")) check_map_strata(cell, settings.at("trials").get<double>());
   }
 }
 
@@ -115,9 +133,11 @@ PlanShape plan_shape(const PlanRow& plan, int64_t dataset_images, int64_t models
     check_layout(layout, settings);
     shape.cells = cells_of(settings, layout);
   });
+  FLATENN_CHECK(!plan.pilot.empty() || !settings.contains("estimator"),
+                "pilot is empty, but the plan is stratified");
   if (plan.pilot.empty()) return shape;
   read_column("pilot", plan.pilot, [&](const json& pilot) {
-    check_pilot(pilot, dataset_images, std::ssize(shape.cells));
+    check_pilot(pilot, settings, dataset_images, std::ssize(shape.cells));
     shape.images_per_trial = pilot.at("images_per_trial").get<int64_t>();
   });
   return shape;

@@ -7,6 +7,16 @@
 
 namespace flatenn::campaign {
 
+/// A stratum of a stratified cell: constants of the plan once its pilot is stored.
+struct PilotStratum {
+  std::string name;    ///< Of its class of bits.
+  int64_t bits = 0;    ///< In that class.
+  double weight = 0;   ///< Share of all maps.
+  double sd = 0;       ///< Of a map's loss, as the pilot saw it.
+  int64_t trials = 0;  ///< Of the campaign.
+  bool operator==(const PilotStratum&) const = default;
+};
+
 /// What a short pilot learns about a cell. With f(t, i) = 1 where map t leaves image i right and
 /// g(i) the same of the golden pass, a trial of m images estimates
 ///   Y(t) = mean_i f(t, i) - control * (mean_i g(i) - golden accuracy)
@@ -16,6 +26,9 @@ struct PilotCell {
   double between_sd = 0;  ///< Of the maps' accuracies over the whole set.
   double within_sd = 0;   ///< Of f - control * g over images.
   double control = 1;     ///< Weight of the control variate that makes `within_sd` smallest.
+  std::vector<PilotStratum> strata;  ///< Of a stratified cell.
+  double untouched = 0;              ///< Share of maps that change nothing: no stratum has them.
+  double untouched_faults = 0;       ///< Mean number of faults of such a map.
 
   double variance(int64_t images, int64_t dataset_images) const;
   /// Trials for a half-width of the 95 % interval: the first checkpoint of the stop rule that is

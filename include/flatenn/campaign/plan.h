@@ -57,6 +57,8 @@ struct Plan {
   int64_t trials = 100;              ///< A cell; an upper bound where there is a half-width.
   std::optional<double> half_width;  ///< Of the 95 % interval of the mean accuracy.
   ImageChoice images;
+  /// Trials are drawn stratum by stratum, those that can do harm more often (docs/rare-events.md).
+  bool stratified = false;
   SingleFault single_fault = SingleFault::kOff;
   double single_fault_error = 0.05;       ///< Of kSampled: half-width of the share, worst case.
   double single_fault_confidence = 0.95;  ///< Of kSampled.

@@ -33,6 +33,17 @@ struct ModelResult {
   std::string path;  ///< Of its file when the plan was first run.
 };
 
+/// Maps of a stratified cell that have the same most harmful class of bits hit.
+struct MapStratumResult {
+  std::string name;    ///< Of the class: "fc3 bit 7 and 4 more".
+  int64_t bits = 0;    ///< In the class.
+  double weight = 0;   ///< Share of all maps.
+  int64_t trials = 0;  ///< Used.
+  double mean = 0;     ///< Accuracy.
+  double sd = 0;
+  double yield = 0;
+};
+
 /// Model x kind x level.
 struct CellResult {
   int64_t model = 0;  ///< Index into PlanResult::models.
@@ -51,16 +62,23 @@ struct CellResult {
   /// Share of maps with at least PlanResult::yield_accuracy(model); NaN, as its interval, where
   /// trials look at a part of the images: their estimates scatter more than the maps do.
   double yield = 0;
-  Interval yield_ci;               ///< Clopper-Pearson, 95 %.
-  double mean_loss = 0;            ///< Mean cross-entropy.
-  double identical = 0;            ///< Mean share of images whose logits did not change.
-  double masked = 0;               ///< Logits changed, top-1 the same.
-  double sdc1_right = 0;           ///< Top-1 changed where golden was right.
-  double sdc1_wrong = 0;           ///< Top-1 changed where golden was wrong.
-  double drawn = 0;                ///< Mean number of faults a map.
-  double landed = 0;               ///< Mean number of faults that changed a stored bit.
-  int64_t images = 0;              ///< Images a trial.
-  std::vector<double> accuracies;  ///< Used trials, in order (control variate applied).
+  Interval yield_ci;      ///< Clopper-Pearson, 95 %.
+  double mean_loss = 0;   ///< Mean cross-entropy.
+  double identical = 0;   ///< Mean share of images whose logits did not change.
+  double masked = 0;      ///< Logits changed, top-1 the same.
+  double sdc1_right = 0;  ///< Top-1 changed where golden was right.
+  double sdc1_wrong = 0;  ///< Top-1 changed where golden was wrong.
+  double drawn = 0;       ///< Mean number of faults a map.
+  double landed = 0;      ///< Mean number of faults that changed a stored bit.
+  int64_t images = 0;     ///< Images a trial.
+  /// Used trials, in order (control variate applied); empty in stratified cells, where no list of
+  /// equals stands for all maps.
+  std::vector<double> accuracies;
+  /// Of a stratified cell, whose numbers are all weighted sums over strata and the untouched maps:
+  /// `accuracy` describes all maps, `ci` is the interval to read.
+  std::vector<MapStratumResult> map_strata;
+  double untouched = 0;  ///< Share of maps that change nothing.
+  bool stratified() const { return !map_strata.empty(); }
   double sdc1() const { return sdc1_right + sdc1_wrong; }
   const Interval& interval() const { return skew_ci ? *skew_ci : ci; }  ///< The one to read.
 };
@@ -137,6 +155,7 @@ struct PlanResult {
   std::optional<double> search_within;  ///< A search for the tolerable rate: see Plan.
   /// Wanted accuracy for the yield: the plan's, or a model's golden accuracy - tolerated_drop.
   std::optional<double> wanted_accuracy;
+  bool stratified = false;  ///< Cells are stratified: see CellResult::map_strata.
   bool single_fault = false;
   bool time_limited = false;  ///< The last run ended at its time limit: not reproducible.
   std::string plan_file;      ///< The plan's file when it was first run; "" without one.
