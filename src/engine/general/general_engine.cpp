@@ -128,22 +128,30 @@ class GeneralEngine final : public ChunkedEngine {
   }
 
   void load(int64_t worker, const Chunk& chunk) override {
-    Code* stored = workspace(worker).golden[0].data();
+    Code* const stored = workspace(worker).golden[0].data();
     const Plane& plane = planes_[0];
-    const Activation& a = network().input();
-    const int64_t size = a.shape.elements();
-    const int64_t area = a.shape.height * a.shape.width;
+    const net::Shape& shape = plane.shape;
     for (int64_t i = 0; i < chunk.count; ++i) {
-      const int8_t* codes = images().codes.data() + chunk.image(i) * size;
-      for (int64_t y = 0; y < a.shape.height; ++y) {
-        for (int64_t x = 0; x < a.shape.width; ++x, ++codes) {
-          Code* pixel = stored + plane.pixel(i, y, x);
-          for (int64_t c = 0; c < a.shape.channels; ++c) {
-            const int8_t byte = codes[c * area];
-            const int code = a.is_signed ? byte : static_cast<uint8_t>(byte);
-            pixel[c] = static_cast<Code>(code - plane.base);
-          }
+      const int8_t* codes = images().codes.data() + chunk.image(i) * shape.elements();
+      for (int64_t c = 0; c < shape.channels; ++c) {
+        for (int64_t y = 0; y < shape.height; ++y, codes += shape.width) {
+          load_row(codes, stored + plane.pixel(i, y, 0) + c);
         }
+      }
+    }
+  }
+
+  /// A row of one channel of the image.
+  void load_row(const int8_t* codes, Code* __restrict to) const {
+    const Plane& plane = planes_[0];
+    const int64_t step = plane.channels;
+    const int64_t width = plane.shape.width;
+    const int base = plane.base;
+    if (network().input().is_signed) {
+      for (int64_t x = 0; x < width; ++x) to[x * step] = static_cast<Code>(codes[x] - base);
+    } else {
+      for (int64_t x = 0; x < width; ++x) {
+        to[x * step] = static_cast<Code>(static_cast<uint8_t>(codes[x]) - base);
       }
     }
   }

@@ -14,7 +14,7 @@ using net::Network;
 
 /// What a panel reads and writes: it stays in the second cache while all blocks pass over it,
 /// beside a block's weights.
-constexpr int64_t kPanelBytes = int64_t{96} << 10;
+constexpr int64_t kPanelBytes = int64_t{160} << 10;
 /// What a panel of a depthwise convolution reads in some rows: it stays in the first cache.
 constexpr int64_t kRowsBytes = int64_t{24} << 10;
 constexpr int64_t kRows = 3;

@@ -99,9 +99,12 @@ class Step {
     Code* out = operands_.dst + dst_.pixel(image, y, x);
     const int64_t channels = src_.shape.channels;
     std::fill_n(out, channels, static_cast<Code>(from().min_code() - src_.base));
-    over(image, rows, columns, [&](const Code* codes) {
-      for (int64_t c = 0; c < channels; ++c) out[c] = std::max(out[c], codes[c]);
-    });
+    over(image, rows, columns, [=](const Code* codes) { keep_largest(out, codes, channels); });
+  }
+
+  /// Bytes may alias anything, what captures hold too: vectors come of restricted arguments alone.
+  static void keep_largest(Code* __restrict out, const Code* __restrict codes, int64_t count) {
+    for (int64_t c = 0; c < count; ++c) out[c] = std::max(out[c], codes[c]);
   }
 
   void take_mean(int64_t image, int64_t y, int64_t x, const Span& rows, const Span& columns) {
