@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -5,9 +6,12 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/validators.h"
+#include "flatenn/base/config.h"
+#include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
 #include "flatenn/report/answer.h"
 #include "flatenn/study/claims.h"
+#include "flatenn/study/regimes.h"
 #include "flatenn/study/study.h"
 
 namespace flatenn::cli {
@@ -20,14 +24,16 @@ struct Arguments {
   double minutes = 0;
   bool json = false;
   study::StudyOptions options;
+  std::vector<std::string> regimes;
 };
 
-study::Definition definition_for(const Arguments& arguments) {
-  Config config = arguments.config.empty()
-                      ? Config::from_string(study::definition_toml(arguments.name),
-                                            "study-" + arguments.name + ".toml")
-                      : Config::from_file(arguments.config);
-  return study::read_definition(config, arguments.name);
+Config config_for(const Arguments& arguments) {
+  if (!arguments.config.empty()) return Config::from_file(arguments.config);
+  const std::vector<std::string> grids = study::grid_names();
+  if (std::find(grids.begin(), grids.end(), arguments.name) != grids.end())
+    return Config::from_string(study::grid_toml(arguments.name), arguments.name + ".toml");
+  return Config::from_string(study::definition_toml(arguments.name),
+                             "study-" + arguments.name + ".toml");
 }
 
 /// Closes with the sentences that open the report.
@@ -37,13 +43,40 @@ void print_answers(const Arguments& arguments, const study::StudyOutcome& outcom
     std::printf("%s\n", answer.c_str());
 }
 
+/// A study that was ended before its end says so.
+void tell_ending(study::StudyEnding ending, const InterruptGuard& guard) {
+  if (ending == study::StudyEnding::kTimeLimit)
+    log::warn("the time limit ended the study; the same command goes on from here");
+  if (ending == study::StudyEnding::kInterrupted) {
+    log::warn("stopped; the same command goes on from here");
+    throw CLI::RuntimeError(guard.exit_code());
+  }
+}
+
+void run_grid(const Arguments& arguments, Config config, const InterruptGuard& guard) {
+  const study::Grid grid = study::read_grid(config, arguments.name);
+  FLATENN_CHECK(arguments.options.analysis.empty() || arguments.options.analysis == "off",
+                "--analysis: a study over regimes has none; give --config of a regime's study");
+  const study::RegimesOutcome outcome =
+      study::run_regimes(grid, {.study = arguments.options, .only = arguments.regimes});
+  if (arguments.json) {
+    std::printf("%s\n", study::regimes_json(grid, outcome).dump(2).c_str());
+  } else {
+    std::printf("%s\n%s\n", study::regimes_text(outcome).c_str(), outcome.report.c_str());
+  }
+  tell_ending(outcome.ending, guard);
+}
+
 void run(Arguments& arguments) {
   say_what_is_kept("finished trainings, checkpoints and trials are kept; the same command goes on");
-  const study::Definition definition = definition_for(arguments);
   arguments.options.out = arguments.out;
   arguments.options.time_limit_s = 60 * arguments.minutes;
   const InterruptGuard guard;
   arguments.options.stop_requested = [&] { return guard.requested(); };
+  Config config = config_for(arguments);
+  if (study::has_grid(config)) return run_grid(arguments, std::move(config), guard);
+  FLATENN_CHECK(arguments.regimes.empty(), "--regimes: ", arguments.name, " has no [grid]");
+  const study::Definition definition = study::read_definition(config, arguments.name);
   const study::StudyOutcome outcome = study::run_study(definition, arguments.options);
   if (arguments.json) {
     std::printf("%s\n", study::outcome_json(outcome).dump(2).c_str());
@@ -51,12 +84,7 @@ void run(Arguments& arguments) {
     std::printf("%s\n%s\n", study::outcome_text(outcome).c_str(), outcome.report.c_str());
     print_answers(arguments, outcome);
   }
-  if (outcome.ending == study::StudyEnding::kTimeLimit)
-    log::warn("the time limit ended the study; the same command goes on from here");
-  if (outcome.ending == study::StudyEnding::kInterrupted) {
-    log::warn("stopped; the same command goes on from here");
-    throw CLI::RuntimeError(guard.exit_code());
-  }
+  tell_ending(outcome.ending, guard);
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -67,8 +95,9 @@ std::string joined(const std::vector<std::string>& words) {
 
 void add_options(CLI::App& command, Arguments& arguments) {
   study::StudyOptions& options = arguments.options;
-  command.add_option("name", arguments.name, "Which: " + joined(study::definition_names()))
-      ->required();
+  std::vector<std::string> names = study::definition_names();
+  for (const std::string& name : study::grid_names()) names.push_back(name);
+  command.add_option("name", arguments.name, "Which: " + joined(names))->required();
   command.add_option("--out", arguments.out, "Study folder; what is finished there is kept")
       ->required();
   command.add_option("--data", options.data, "Data set in place of the study's");
@@ -87,6 +116,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
                   "Leave the seeds before it to another call on the same folder")
       ->check(at_least(1));
   command.add_option("--arms", options.arms, "Networks, as RECIPE-ACTIVATION: sgd-standard,...")
+      ->delimiter(',');
+  command
+      .add_option("--regimes", arguments.regimes,
+                  "Of a grid: those to work on, by name with * and ?; the rest for other calls")
       ->delimiter(',');
   command.add_option("--rho", options.rho, "Radius of sam and saq")->check(at_least(0));
   command.add_option("--analysis", options.analysis,

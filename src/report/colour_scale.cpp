@@ -6,12 +6,12 @@
 
 namespace flatenn::report {
 
-std::string scale_colour(double position) {
+std::string scale_colour(double position, const ColourStops& stops) {
   const double at = std::clamp(position, 0.0, 1.0);
   size_t upper = 1;
-  while (upper + 1 < kColourStops.size() && kColourStops[upper].position < at) ++upper;
-  const ColourStop& from = kColourStops[upper - 1];
-  const ColourStop& to = kColourStops[upper];
+  while (upper + 1 < stops.size() && stops[upper].position < at) ++upper;
+  const ColourStop& from = stops[upper - 1];
+  const ColourStop& to = stops[upper];
   const double share = (at - from.position) / (to.position - from.position);
   std::array<unsigned, 3> mixed{};
   for (size_t i = 0; i < mixed.size(); ++i) {
@@ -22,7 +22,14 @@ std::string scale_colour(double position) {
   return text.data();
 }
 
-bool wants_white_text(double position) { return position > 0.55; }
+bool wants_white_text(double position, const ColourStops& stops) {
+  if (&stops == &kColourStops) return position > 0.55;
+  return position < 0.12 || position > 0.85;
+}
+
+const ColourStops& colour_stops(const HeatMap& map) {
+  return map.differences ? kDifferenceStops : kColourStops;
+}
 
 std::pair<double, double> value_range(const HeatMap& map) {
   double low = INFINITY, high = -INFINITY;
@@ -32,6 +39,10 @@ std::pair<double, double> value_range(const HeatMap& map) {
       low = std::min(low, value);
       high = std::max(high, value);
     }
+  }
+  if (map.differences) {
+    const double most = low > high ? 1 : std::max({-low, high, 1e-9});
+    return {-most, most};
   }
   if (low > high) return {0, 1};
   return {low, high > low ? high : low + 1};

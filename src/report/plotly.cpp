@@ -205,10 +205,10 @@ json common_layout() {
           {"hoverlabel", {{"bgcolor", "#ffffff"}, {"font", {{"color", "#1b1f24"}}}}}};
 }
 
-json plotly_colour_scale() {
+json plotly_colour_scale(const ColourStops& stops) {
   json scale = json::array();
-  for (const ColourStop& stop : kColourStops)
-    scale.push_back({stop.position, scale_colour(stop.position)});
+  for (const ColourStop& stop : stops)
+    scale.push_back({stop.position, scale_colour(stop.position, stops)});
   return scale;
 }
 
@@ -236,6 +236,15 @@ json to_plotly(const Figure& figure) {
   return {{"data", data}, {"layout", layout}};
 }
 
+json escaped(const std::vector<std::vector<std::string>>& texts) {
+  json all = json::array();
+  for (const std::vector<std::string>& row : texts) {
+    all.push_back(json::array());
+    for (const std::string& text : row) all.back().push_back(escape_html(text));
+  }
+  return all;
+}
+
 json to_plotly(const HeatMap& map) {
   const auto [low, high] = value_range(map);
   json trace = {
@@ -245,16 +254,19 @@ json to_plotly(const HeatMap& map) {
       {"z", map.values},
       {"zmin", low},
       {"zmax", high},
-      {"colorscale", plotly_colour_scale()},
+      {"colorscale", plotly_colour_scale(colour_stops(map))},
       {"xgap", map.columns.size() > 40 ? 0 : 1},
       {"ygap", map.rows.size() > 40 ? 0 : 1},
       {"colorbar",
        {{"title", {{"text", escape_html(map.value_title)}, {"side", "right"}}}, {"thickness", 12}}},
       {"hovertemplate", escape_html(map.y_title) + ": %{y}<br>" + escape_html(map.x_title) +
-                            ": %{x}<br>" + escape_html(map.value_title) +
-                            ": %{z:.4~g}<extra></extra>"}};
+                            ": %{x}<br>" + escape_html(map.value_title) + ": %{z:.4~g}" +
+                            (map.notes.empty() ? "" : "<br>%{customdata}") + "<extra></extra>"}};
+  if (!map.notes.empty()) trace["customdata"] = escaped(map.notes);
+  if (!map.marks.empty()) trace["text"] = escaped(map.marks);
   if (map.rows.size() * map.columns.size() <= 400) {
-    trace["texttemplate"] = "%{z:." + std::to_string(map.decimals) + "f}";
+    trace["texttemplate"] =
+        "%{z:." + std::to_string(map.decimals) + "f}" + (map.marks.empty() ? "" : "%{text}");
   }
   json layout = common_layout();
   layout["xaxis"] = {{"title", {{"text", escape_html(map.x_title)}}}, {"type", "category"}};

@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "flatenn/report/figure.h"
+#include "report/colour_scale.h"
 
 namespace flatenn::report {
 
@@ -14,6 +15,6 @@ nlohmann::json to_plotly(const Contour& contour);
 /// What all figures' layouts share.
 nlohmann::json common_layout();
 /// kColourStops as Plotly takes them.
-nlohmann::json plotly_colour_scale();
+nlohmann::json plotly_colour_scale(const ColourStops& stops = kColourStops);
 
 }  // namespace flatenn::report

@@ -14,8 +14,11 @@ constexpr double kWidth = 720;
 constexpr double kRight = 14;
 constexpr double kText = 12;
 constexpr double kRowHeight = 30;
-constexpr double kMaxHeight = 400;   ///< Of the cells together.
-constexpr size_t kMaxNumbers = 400;  ///< Cells; in more, numbers would not be readable.
+constexpr double kMaxHeight = 400;  ///< Of the cells together.
+constexpr double kNarrow = 30;      ///< Cells with small numbers.
+constexpr double kSmallText = 9;
+constexpr double kMostColumnText = 30;  ///< Shorter names are left out, not turned.
+constexpr size_t kMaxNumbers = 400;     ///< Cells; in more, numbers would not be readable.
 
 /// Lines up a heat map's parts in one picture.
 class HeatMapDrawing {
@@ -30,6 +33,9 @@ class HeatMapDrawing {
     row_height_ = std::min(kRowHeight, kMaxHeight / rows);
     bottom_ = top_ + row_height_ * rows;
     std::tie(low_, high_) = value_range(map);
+    for (const std::string& column : map.columns)
+      column_text_ = std::max(column_text_, text_width(column, kText));
+    turned_ = column_text_ > kMostColumnText && column_text_ > cell_width_;
     if (heading == SvgHeading::kShown)
       canvas_.text({left_, 20}, map.title, 15, Anchor::kStart, " font-weight=\"bold\"");
   }
@@ -39,11 +45,12 @@ class HeatMapDrawing {
       for (size_t c = 0; c < map_.columns.size(); ++c) cell(r, c);
     }
     names();
-    canvas_.text({left_, bottom_ + 60},
-                 map_.value_title + ": " + fixed(low_, map_.decimals) + " (light) to " +
-                     fixed(high_, map_.decimals) + " (dark)",
+    canvas_.text({left_, below() + 60},
+                 map_.value_title + ": " + fixed(low_, map_.decimals) +
+                     (map_.differences ? " (orange) to " : " (light) to ") +
+                     fixed(high_, map_.decimals) + (map_.differences ? " (blue)" : " (dark)"),
                  kText, Anchor::kStart);
-    return canvas_.finish(kWidth, bottom_ + 72, map_.title);
+    return canvas_.finish(kWidth, below() + 72, map_.title);
   }
 
  private:
@@ -54,13 +61,14 @@ class HeatMapDrawing {
                        top_ + row_height_ * static_cast<double>(r)};
     const double position = (value - low_) / (high_ - low_);
     const bool numbers = map_.rows.size() * map_.columns.size() <= kMaxNumbers;
-    canvas_.rectangle(
-        corner, cell_width_, row_height_,
-        " fill=\"" + scale_colour(position) + "\"" + (numbers ? " stroke=\"#ffffff\"" : ""));
+    canvas_.rectangle(corner, cell_width_, row_height_,
+                      " fill=\"" + scale_colour(position, colour_stops(map_)) + "\"" +
+                          (numbers ? " stroke=\"#ffffff\"" : ""));
     if (!numbers) return;
     canvas_.text({corner.x + cell_width_ / 2, corner.y + row_height_ / 2 + 4},
-                 fixed(value, map_.decimals), kText, Anchor::kMiddle,
-                 wants_white_text(position) ? " fill=\"#ffffff\"" : "");
+                 fixed(value, map_.decimals) + (map_.marks.empty() ? "" : map_.marks[r][c]),
+                 cell_width_ < kNarrow ? kSmallText : kText, Anchor::kMiddle,
+                 wants_white_text(position, colour_stops(map_)) ? " fill=\"#ffffff\"" : "");
   }
 
   void names() {
@@ -69,23 +77,35 @@ class HeatMapDrawing {
       const double y = top_ + row_height_ * (static_cast<double>(r) + 0.5);
       canvas_.text({left_ - 7, y + 4}, short_name(map_.rows[r]), kText, Anchor::kEnd);
     }
-    const size_t every_column = 1 + map_.columns.size() / 16;
+    const size_t every_column = 1 + map_.columns.size() / (turned_ ? 32 : 16);
     for (size_t c = 0; c < map_.columns.size(); c += every_column) {
       const double x = left_ + cell_width_ * (static_cast<double>(c) + 0.5);
-      canvas_.text({x, bottom_ + 17}, map_.columns[c], kText, Anchor::kMiddle);
+      column_name({x, bottom_ + (turned_ ? 8 : 17)}, map_.columns[c]);
     }
-    canvas_.text({(left_ + kWidth - kRight) / 2, bottom_ + 38}, map_.x_title, kText + 1,
+    canvas_.text({(left_ + kWidth - kRight) / 2, below() + 38}, map_.x_title, kText + 1,
                  Anchor::kMiddle);
     const double middle = (top_ + bottom_) / 2;
     canvas_.text({16, middle}, map_.y_title, kText + 1, Anchor::kMiddle,
                  " transform=\"rotate(-90 16 " + fixed(middle, 0) + ")\"");
   }
 
+  void column_name(Point at, const std::string& name) {
+    if (!turned_) return canvas_.text(at, name, kText, Anchor::kMiddle);
+    const std::string place = fixed(at.x + 4, 0) + " " + fixed(at.y, 0);
+    canvas_.text({at.x + 4, at.y}, name, kText, Anchor::kEnd,
+                 " transform=\"rotate(-90 " + place + ")\"");
+  }
+
+  /// Where what stands under the columns' names begins.
+  double below() const { return bottom_ + (turned_ ? column_text_ - 8 : 0); }
+
   const HeatMap& map_;
   double top_;  ///< Of the cells.
   double left_ = 40;
   double cell_width_ = 0, row_height_ = 0, bottom_ = 0;
   double low_ = 0, high_ = 1;
+  double column_text_ = 0;  ///< Width of the widest column's name.
+  bool turned_ = false;     ///< Columns' names stand upright, for want of width.
   SvgCanvas canvas_;
 };
 

@@ -8,6 +8,7 @@
 #include "flatenn/fault/encoding.h"
 #include "study/configs.h"
 #include "study/plan_arms.h"
+#include "study/read_definition.h"
 
 namespace flatenn::study {
 namespace {
@@ -22,6 +23,9 @@ struct NamedFile {
 /// One line a study: a name and its file in configs/ (src/study/CMakeLists.txt embeds it).
 constexpr NamedFile kStudies[] = {{"lenet5", &study_lenet5_toml},
                                   {"resnet18", &study_resnet18_toml}};
+/// The same of those with a grid of regimes.
+constexpr NamedFile kGrids[] = {{"regimes-lenet5", &regimes_lenet5_toml},
+                                {"regimes-resnet18", &regimes_resnet18_toml}};
 /// Training configurations that studies build on.
 constexpr NamedFile kTrainings[] = {
     {"lenet5-fashion-mnist-sgd-standard", &lenet5_fashion_mnist_sgd_standard_toml},
@@ -54,7 +58,9 @@ CampaignCells read_cells(Config& config, const std::string& table, bool with_tri
   CampaignCells cells;
   cells.kinds = config.get_strings(table + ".kinds", {});
   cells.rates = config.get_doubles(table + ".rates", {}, kRate);
-  if (with_trials) cells.trials = config.get_int(table + ".trials", 0, {.min = 0});
+  if (!with_trials) return cells;
+  cells.trials = config.get_int(table + ".trials", 0, {.min = 0});
+  cells.images = config.get_int(table + ".images", 0, {.min = 0});
   return cells;
 }
 
@@ -149,32 +155,40 @@ Arm Definition::arm(const std::string& arm_name) const {
                              ", activations ", names_of(activations)));
 }
 
+void read_shared_keys(Config& config, Definition& definition) {
+  definition.title = config.get_string("title", definition.name);
+  definition.seeds = config.get_int("seeds", 1, {.min = 1, .max = 1000});
+  definition.recipes = read_recipes(config, "recipes");
+  definition.campaign.trials = config.get_int("campaign.trials", 0, {.min = 0});
+  definition.campaign.images = config.get_int("campaign.images", 0, {.min = 0});
+  definition.campaign_seed = static_cast<uint64_t>(config.get_int("campaign.seed", 1, {.min = 0}));
+  definition.min_seeds = config.get_int("claims.min_seeds", 3, {.min = 3});
+  read_tuning(config, definition);
+  if (definition.campaign.trials < 2)
+    config.fail("campaign.trials", "an interval needs at least 2");
+}
+
 Definition read_definition(Config& config, const std::string& name) {
   Definition definition;
   definition.name = name;
-  definition.title = config.get_string("title", name);
+  read_shared_keys(config, definition);
   definition.base = config.get_string("base", "");
-  definition.seeds = config.get_int("seeds", 1, {.min = 1, .max = 1000});
+  definition.settings = config.get_strings("set", {});
   definition.arms = config.get_strings("arms", {});
-  definition.recipes = read_recipes(config, "recipes");
   definition.activations = read_recipes(config, "activations");
-  definition.campaign = read_cells(config, "campaign", true);
-  definition.campaign_seed = static_cast<uint64_t>(config.get_int("campaign.seed", 1, {.min = 0}));
+  definition.campaign.kinds = config.get_strings("campaign.kinds", {});
+  definition.campaign.rates = config.get_doubles("campaign.rates", {}, kRate);
   definition.spared = read_cells(config, "spared", true);
   definition.spared_layer = config.get_string("spared.layer", "");
   read_encodings(config, definition);
   read_warm_start(config, definition);
   definition.claims = read_cells(config, "claims", false);
-  definition.min_seeds = config.get_int("claims.min_seeds", 3, {.min = 3});
   definition.flatness_kind = config.get_string("claims.flatness_kind", "bit_flip");
   definition.flatness_rate = config.get_double("claims.flatness_rate", 0.01, kRate);
   definition.cost_margin = config.get_double("claims.cost_margin", 0.05, kRate);
   definition.analysis = read_analysis_levels(config);
-  read_tuning(config, definition);
   config.check_all_read();
   check_claims(config, definition);
-  if (definition.campaign.trials < 2)
-    config.fail("campaign.trials", "an interval needs at least 2");
   for (const std::string& arm : definition.arms) definition.arm(arm);
   return definition;
 }
@@ -185,6 +199,13 @@ std::vector<std::string> definition_names() {
   return names;
 }
 
+std::vector<std::string> grid_names() {
+  std::vector<std::string> names;
+  for (const NamedFile& file : kGrids) names.emplace_back(file.name);
+  return names;
+}
+
+std::string grid_toml(const std::string& name) { return find(kGrids, name, "grid"); }
 std::string definition_toml(const std::string& name) { return find(kStudies, name, "study"); }
 std::string training_toml(const std::string& name) {
   if (is_file(name)) return read_file(name);

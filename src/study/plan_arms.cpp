@@ -41,6 +41,7 @@ std::vector<std::string> settings_for(const Definition& definition, const StudyO
   std::vector<std::string> settings = {"recipe=\"" + arm.recipe + "\"",
                                        "train.epochs=" + std::to_string(arm_epochs)};
   if (!options.data.empty()) settings.push_back("data.name=\"" + options.data + "\"");
+  append(settings, definition.settings);
   append(settings, recipe.settings);
   append(settings, definition.activations.at(arm.activation).settings);
   return settings;
@@ -90,7 +91,7 @@ std::vector<Training> plan_trainings(const Definition& definition, const StudyOp
       if (options.epochs > 0) scale_warm_up(training, options.epochs);
       append(training.settings, options.settings);
       if (!definition.warm_start.config.empty())
-        start_from(training, plan_warm_start(definition, options, seed), options.out / "runs");
+        start_from(training, plan_warm_start(definition, options, seed), warm_runs(options));
       trainings.push_back(std::move(training));
     }
   }
@@ -113,12 +114,17 @@ Training plan_warm_start(const Definition& definition, const StudyOptions& optio
   return training;
 }
 
+std::filesystem::path warm_runs(const StudyOptions& options) {
+  return options.warm_runs.empty() ? options.out / "runs" : options.warm_runs;
+}
+
 void start_from(Training& training, const Training& warm_start,
                 const std::filesystem::path& folder) {
   training.warm_start = std::make_shared<const Training>(warm_start);
+  training.warm_folder = folder / warm_start.name;
   // A JSON string is a TOML string, too.
   training.settings.push_back("warm_start.run=" +
-                              nlohmann::json((folder / warm_start.name).string()).dump());
+                              nlohmann::json(training.warm_folder.string()).dump());
 }
 
 Config training_config(const Training& training) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ struct Training {
   std::string base;                            ///< Training configuration, see training_toml().
   std::vector<std::string> settings;           ///< On top of the base, in order.
   std::shared_ptr<const Training> warm_start;  ///< What it starts from; null: a random start.
+  std::filesystem::path warm_folder;           ///< Run folder of that.
 };
 
 /// All arms for seed 1, then for seed 2, ...: a study that is cut short has whole seeds.
@@ -32,7 +34,9 @@ std::vector<Training> plan_trainings(const Definition& definition, const StudyOp
                                      const TunedSettings& tuned);
 /// The network that the arms of a seed start from. Its arm has no name.
 Training plan_warm_start(const Definition& definition, const StudyOptions& options, int64_t seed);
-/// Makes `training` start from `warm_start`, whose run folder stands beside its own in `folder`.
+/// Where the study keeps the networks that seeds start from.
+std::filesystem::path warm_runs(const StudyOptions& options);
+/// Makes `training` start from `warm_start`, whose run folder stands in `folder`.
 void start_from(Training& training, const Training& warm_start,
                 const std::filesystem::path& folder);
 

@@ -21,7 +21,8 @@ struct CampaignQuestion {
 
 std::vector<CampaignQuestion> questions_of(const Definition& definition,
                                            const StudyOptions& options) {
-  std::vector<CampaignQuestion> questions = {{.name = kAllLayers, .cells = definition.campaign}};
+  std::vector<CampaignQuestion> questions = {
+      {.name = kAllLayers, .cells = definition.campaign, .encoding = definition.campaign_encoding}};
   if (!definition.spared.rates.empty() && !definition.spared_layer.empty()) {
     questions.push_back({.name = definition.spared_layer + " spared",
                          .cells = definition.spared,
@@ -56,6 +57,8 @@ campaign::Plan plan_for(const Definition& definition, const CampaignQuestion& qu
   config.set("rates=[" + joined(question.cells.rates, "", ",") + "]");
   config.set("trials=" + std::to_string(question.cells.trials));
   config.set("seed=" + std::to_string(definition.campaign_seed));
+  if (question.cells.images > 0)
+    config.set("first_images=" + std::to_string(question.cells.images));
   if (!question.spared_layer.empty()) config.set("spare=[\"" + question.spared_layer + "\"]");
   if (!question.encoding.empty()) config.set("memory.encoding=\"" + question.encoding + "\"");
   return campaign::read_plan(config);
@@ -148,6 +151,8 @@ std::vector<std::string> campaign_commands(const Definition& definition,
                           joined(question.cells.rates, "", ",") + " --trials " +
                           std::to_string(question.cells.trials) + " --seed " +
                           std::to_string(definition.campaign_seed);
+    if (question.cells.images > 0)
+      command += " --first-images " + std::to_string(question.cells.images);
     if (!question.spared_layer.empty()) command += " --spare " + question.spared_layer;
     if (!question.encoding.empty()) command += " --encoding " + question.encoding;
     if (options.device == "cuda") command += " --engine cuda";

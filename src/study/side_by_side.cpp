@@ -26,7 +26,7 @@ std::vector<ArmStatus> train_side_by_side(ArmTrainer& trainer, std::span<const T
   for (const Training& training : trainings) {
     const int64_t left = trainer.images_left(training, runs / training.name);
     if (left == 0) continue;
-    const ArmStatus status = trainer.prepare(training, runs / training.name);
+    const ArmStatus status = trainer.prepare(training);
     if (status != ArmStatus::kFinished) return statuses;
     images += left;
   }

@@ -41,7 +41,7 @@ class StudyRun {
     StudyOutcome outcome;
     if (!work())
       outcome.ending = time_is_up() ? StudyEnding::kTimeLimit : StudyEnding::kInterrupted;
-    conclude(outcome);
+    if (options_.conclude) conclude(outcome);
     return outcome;
   }
 
@@ -163,8 +163,7 @@ class StudyRun {
     for (const Training& training : trainings_) {
       if (training.warm_start && training.warm_start->name != started) {
         started = training.warm_start->name;
-        commands.push_back(
-            training_command(*training.warm_start, options_, folder_of(*training.warm_start)));
+        commands.push_back(training_command(*training.warm_start, options_, training.warm_folder));
       }
       commands.push_back(training_command(training, options_, folder_of(training)));
       for (std::string& command :

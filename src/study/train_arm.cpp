@@ -89,7 +89,7 @@ ArmStatus ArmTrainer::train(const Training& training, const fs::path& folder) {
   const std::string before = status_in(training, folder);
   if (before == "diverged") return ArmStatus::kDiverged;
   if (before != "finished" || !fs::exists(folder / "model.onnx")) {
-    ArmStatus status = prepare(training, folder);
+    ArmStatus status = prepare(training);
     if (status == ArmStatus::kFinished) status = run(training, folder);
     if (status != ArmStatus::kFinished) return status;
   }
@@ -97,9 +97,9 @@ ArmStatus ArmTrainer::train(const Training& training, const fs::path& folder) {
   return ArmStatus::kFinished;
 }
 
-ArmStatus ArmTrainer::prepare(const Training& training, const fs::path& folder) {
+ArmStatus ArmTrainer::prepare(const Training& training) {
   if (!training.warm_start) return ArmStatus::kFinished;
-  return prepare_warm_start(*training.warm_start, folder.parent_path() / training.warm_start->name);
+  return prepare_warm_start(*training.warm_start, training.warm_folder);
 }
 
 int64_t ArmTrainer::images_left(const Training& training, const fs::path& folder) {

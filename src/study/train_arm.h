@@ -26,12 +26,12 @@ class ArmTrainer {
   void tell_images(std::function<void(int64_t)> on_images) { on_images_ = std::move(on_images); }
 
   /// What `folder` holds finished under these settings is not done again; else the network that it
-  /// starts from is trained first, beside `folder`. Waits while another process trains it. Throws
+  /// starts from is trained first. Waits while another process trains it. Throws
   /// Error where `folder` holds another training.
   ArmStatus train(const Training& training, const std::filesystem::path& folder);
 
-  /// Trains what `training` starts from, if anything, beside `folder`.
-  ArmStatus prepare(const Training& training, const std::filesystem::path& folder);
+  /// Trains what `training` starts from, if anything.
+  ArmStatus prepare(const Training& training);
 
   /// Images that the training has still to learn from; 0 where `folder` holds it finished.
   int64_t images_left(const Training& training, const std::filesystem::path& folder);

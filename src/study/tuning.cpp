@@ -114,7 +114,8 @@ class Tuning {
     if (training.warm_start) {
       Training warm_start = *training.warm_start;
       warm_start.settings.push_back(hold_out);
-      start_from(training, warm_start, folder());
+      start_from(training, warm_start,
+                 options_.warm_runs.empty() ? folder() : options_.warm_runs / "held-out");
     }
     return training;
   }

@@ -65,6 +65,10 @@ struct HeatMap {
   std::vector<std::string> columns, rows;
   std::vector<std::vector<double>> values;  ///< [rows][columns]; NaN: no value.
   int decimals = 1;
+  /// Colours tell the sign, white is 0: for differences.
+  bool differences = false;
+  std::vector<std::vector<std::string>> marks;  ///< Behind the numbers of the cells, or empty.
+  std::vector<std::vector<std::string>> notes;  ///< More about each cell on the screen, or empty.
 };
 
 /// A positive number over a plane, such as a loss: bands between levels at equal ratios.

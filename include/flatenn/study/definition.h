@@ -29,6 +29,7 @@ struct CampaignCells {
   std::vector<std::string> kinds;
   std::vector<double> rates;
   int64_t trials = 0;
+  int64_t images = 0;  ///< The first test images; 0: all.
 };
 
 /// The network that all arms of a seed start from: trained once for each seed, by the same tool.
@@ -40,14 +41,16 @@ struct WarmStart {
 struct Definition {
   std::string name;  ///< "lenet5".
   std::string title;
-  std::string base;   ///< Training configuration that the arms share, see training_toml().
-  int64_t seeds = 1;  ///< Training seeds 1 to this.
+  std::string base;  ///< Training configuration that the arms share, see training_toml().
+  std::vector<std::string> settings;  ///< "key=value" of all arms, before their recipes' own.
+  int64_t seeds = 1;                  ///< Training seeds 1 to this.
   std::vector<std::string> arms;
   std::map<std::string, Recipe> recipes;
   std::map<std::string, Recipe> activations;
   WarmStart warm_start;
 
   CampaignCells campaign;
+  std::string campaign_encoding;  ///< How weights are stored in it; empty: two's complement.
   uint64_t campaign_seed = 0;
   CampaignCells spared;                     ///< The confound campaign; no rates: none.
   std::string spared_layer;                 ///< Left without faults in it.

@@ -36,7 +36,11 @@ struct StudyOptions {
   int64_t jobs = 0;
   double time_limit_s = 0;  ///< Ends the study as stop_requested does; 0: none.
   bool quiet = false;
-  std::string command;  ///< As typed, for the report.
+  /// Folder of the networks that seeds start from, where several studies share them; empty:
+  /// `out`/runs.
+  std::filesystem::path warm_runs;
+  bool conclude = true;  ///< Judge the claims and write study.json and the page.
+  std::string command;   ///< As typed, for the report.
   /// Asked after every step of a training and every batch of trials; true ends the study there, to
   /// be gone on with later.
   std::function<bool()> stop_requested;
