@@ -28,6 +28,11 @@ constexpr Example kExamples[] = {
      "  flatenn campaign --db results.db --name tolerable --model m.onnx --find-tolerable 0.01\n"
      "  flatenn campaign plan.toml --db results.db --half-width 0.005\n"
      "A second campaign into one file takes a --name of its own."},
+    {"merge",
+     "  flatenn campaign plan.toml --db part-3.db --share 3/16   # on any machine, for 1/16 to "
+     "16/16\n"
+     "  flatenn merge part-*.db -o results.db"},
+    {"status", "  flatenn status results.db\n  flatenn status part-*.db"},
     {"results",
      "  flatenn results results.db\n"
      "  flatenn results results.db --format latex > table.tex\n"

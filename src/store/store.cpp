@@ -7,6 +7,7 @@
 #include "store/check.h"
 #include "store/database.h"
 #include "store/schema.h"
+#include "store/trial_table.h"
 
 namespace flatenn::store {
 namespace {
@@ -28,14 +29,13 @@ PlanRow read_plan(Query& query) {
   return row;
 }
 
-TrialRow read_trial(Query& query) {
-  TrialRow row;
-  for (int64_t* field :
-       {&row.cell, &row.trial, &row.images, &row.correct, &row.golden_correct, &row.identical,
-        &row.masked, &row.sdc1_right, &row.sdc1_wrong, &row.drawn, &row.landed}) {
-    *field = query.integer();
-  }
+GoldenRow read_golden(Query& query) {
+  GoldenRow row;
+  row.model = query.text();
+  row.dataset = query.text();
+  row.correct = query.integer();
   row.loss = query.real();
+  row.predictions = query.blob();
   return row;
 }
 
@@ -189,13 +189,16 @@ std::optional<GoldenRow> Store::golden(const std::string& model, const std::stri
       "= ?");
   query.bind_all(model, dataset);
   if (!query.next()) return std::nullopt;
-  GoldenRow row;
-  row.model = query.text();
-  row.dataset = query.text();
-  row.correct = query.integer();
-  row.loss = query.real();
-  row.predictions = query.blob();
-  return row;
+  return read_golden(query);
+}
+
+std::vector<GoldenRow> Store::goldens(const std::string& dataset) const {
+  std::vector<GoldenRow> rows;
+  Query query = database_->query(
+      "SELECT model, dataset, correct, loss, predictions FROM goldens WHERE dataset = ?");
+  query.bind(dataset);
+  while (query.next()) rows.push_back(read_golden(query));
+  return rows;
 }
 
 }  // namespace flatenn::store

@@ -118,6 +118,7 @@ class Store {
   std::optional<DatasetRow> dataset(const std::string& hash) const;
   std::optional<ModelRow> model(const std::string& hash) const;
   std::optional<GoldenRow> golden(const std::string& model, const std::string& dataset) const;
+  std::vector<GoldenRow> goldens(const std::string& dataset) const;  ///< Of all models.
 
   /// Trials that were stored after row `after` by anyone, and the last row's number. Costs time in
   /// proportion to what is new.
