@@ -33,6 +33,9 @@ constexpr Example kExamples[] = {
      "16/16\n"
      "  flatenn merge part-*.db -o results.db"},
     {"status", "  flatenn status results.db\n  flatenn status part-*.db"},
+    {"slurm",
+     "  flatenn slurm plan.toml --nodes 8 --gpus 4 > campaign.sbatch\n"
+     "  flatenn slurm plan.toml --nodes 8 --cpus 32 --time 4:00:00 --submit"},
     {"results",
      "  flatenn results results.db\n"
      "  flatenn results results.db --format latex > table.tex\n"

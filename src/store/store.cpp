@@ -6,6 +6,7 @@
 #include "flatenn/base/log.h"
 #include "store/check.h"
 #include "store/database.h"
+#include "store/network_file.h"
 #include "store/schema.h"
 #include "store/trial_table.h"
 
@@ -41,13 +42,20 @@ GoldenRow read_golden(Query& query) {
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+Store::Store(std::unique_ptr<OwnerMark> owner, std::unique_ptr<Database> database)
+    : owner_(std::move(owner)), database_(std::move(database)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Store Store::open(const std::filesystem::path& path, Access access, int busy_timeout_ms) {
-  Store store(std::make_unique<Database>(path, access, busy_timeout_ms));
+  std::unique_ptr<OwnerMark> owner;
+  if (access == Access::kWrite) {
+    check_openable(path, access);
+    const auto file_system = network_file_system(path);
+    if (file_system) owner = std::make_unique<OwnerMark>(path, *file_system);
+  }
+  Store store(std::move(owner), std::make_unique<Database>(path, access, busy_timeout_ms));
   prepare_schema(*store.database_);
   check_contents(*store.database_);
   return store;
