@@ -6,6 +6,7 @@
 
 #include "campaign/pilot_run.h"
 #include "campaign/settings.h"
+#include "campaign/share_cell.h"
 #include "campaign/stratified.h"
 #include "campaign/tolerance_search.h"
 #include "campaign/workload.h"
@@ -61,7 +62,11 @@ class Run {
   CampaignReport go();
 
  private:
-  bool finished(int64_t cell) const { return cells_[static_cast<size_t>(cell)].finished(); }
+  bool finished(int64_t cell) const {
+    const auto at = static_cast<size_t>(cell);
+    return options_.share ? shares_[at].finished() : cells_[at].finished();
+  }
+  std::vector<int64_t> missing(int64_t cell) const;
   void choose_cells();
   bool is_wanted(int64_t cell) const {
     return wanted_[static_cast<size_t>(cell)] && !finished(cell);
@@ -82,6 +87,7 @@ class Run {
     Interval ci;
   };
   MeanSoFar mean_of(int64_t cell, std::span<const double> values) const;
+  CellProgress share_progress(int64_t cell) const;
   void check_half_width() const;
   void join_work();
   Ending loop();
@@ -94,7 +100,8 @@ class Run {
   Clock::time_point start_ = Clock::now();
   std::optional<Pilot> pilot_;
   std::vector<CellState> cells_;
-  std::vector<bool> wanted_;  ///< Of each cell: has trials now or is to have some.
+  std::vector<ShareCell> shares_;  ///< Of each cell, where this run is a share.
+  std::vector<bool> wanted_;       ///< Of each cell: has trials now or is to have some.
   int64_t last_row_ = 0;
   int64_t model_ = 0;
   BatchSize batch_;
@@ -131,6 +138,10 @@ Run::Run(Workload& workload, store::Store& store, const PreparedPlan& prepared,
     cells_.emplace_back(stop_rule_of(settings, workload.images_per_trial(),
                                      workload.trials_of(cell), estimator.golden_accuracy),
                         estimator);
+    if (options.share) {
+      shares_.emplace_back(*options.share, cell.cell, cells_.back().rule(), estimator,
+                           options.share_until);
+    }
   }
   choose_cells();
 }
@@ -189,7 +200,21 @@ Run::MeanSoFar Run::mean_of(int64_t cell, std::span<const double> values) const 
   return {mean.mean, mean.ci};
 }
 
+/// What a share has of a cell: its own trials, whose gaps the other shares fill.
+CellProgress Run::share_progress(int64_t cell) const {
+  const ShareCell& share = shares_[static_cast<size_t>(cell)];
+  const Summary summary = share.summary();
+  return {.cell = cell,
+          .label = workload_.label_of(workload_.cells()[static_cast<size_t>(cell)]),
+          .trials = share.done(),
+          .wanted = std::max(share.wanted(), share.done()),
+          .mean = summary.mean,
+          .ci = student_interval(summary.mean, summary.sd, summary.count),
+          .stop = share.finished() ? StopReason::kTrials : StopReason::kRunning};
+}
+
 CellProgress Run::progress(int64_t cell) const {
+  if (options_.share) return share_progress(cell);
   const CellState& state = cells_[static_cast<size_t>(cell)];
   const auto used = state.prefix().first(static_cast<size_t>(state.decision().trials));
   const MeanSoFar so_far = mean_of(cell, used);
@@ -204,6 +229,8 @@ CellProgress Run::progress(int64_t cell) const {
 
 int64_t Run::expected_trials() const {
   int64_t sum = 0;
+  for (const ShareCell& share : shares_) sum += std::max(share.wanted(), share.done());
+  if (options_.share) return sum;
   for (size_t i = 0; i < cells_.size(); ++i) {
     const CellState& cell = cells_[i];
     sum += wanted_[i] ? std::max(cell.expected_trials(), cell.done()) : cell.done();
@@ -221,10 +248,10 @@ int64_t Run::refresh() {
     FLATENN_CHECK(row.cell >= 0 && row.cell < std::ssize(cells_), store_.path().string(),
                   ": is damaged: holds a trial of cell ", row.cell, ", the plan has ",
                   cells_.size());
-    CellState& cell = cells_[static_cast<size_t>(row.cell)];
-    const bool before = cell.finished();
-    cell.add(row);
-    if (!before && cell.finished()) finished_now.push_back(row.cell);
+    const bool before = finished(row.cell);
+    cells_[static_cast<size_t>(row.cell)].add(row);
+    if (options_.share) shares_[static_cast<size_t>(row.cell)].add(row);
+    if (!before && finished(row.cell)) finished_now.push_back(row.cell);
   }
   if (!finished_now.empty()) choose_cells();
   observer_.advanced(static_cast<int64_t>(news.trials.size()), expected_trials(),
@@ -268,13 +295,18 @@ int64_t Run::choose_model() {
   return model_;
 }
 
+std::vector<int64_t> Run::missing(int64_t cell) const {
+  constexpr int64_t kEnough = 4096;  // more than all workers together have in flight
+  const auto at = static_cast<size_t>(cell);
+  return options_.share ? shares_[at].missing(kEnough) : cells_[at].missing(kEnough);
+}
+
 /// Trials the model's cells still need, lowest numbers first.
 std::vector<store::TrialKey> Run::candidates(int64_t model) const {
-  constexpr int64_t kEnough = 4096;  // more than all workers together have in flight
   std::vector<store::TrialKey> keys;
   for (const store::CellRow& cell : workload_.cells()) {
     if (cell.model != model || !is_wanted(cell.cell)) continue;
-    for (const int64_t trial : cells_[static_cast<size_t>(cell.cell)].missing(kEnough)) {
+    for (const int64_t trial : missing(cell.cell)) {
       keys.push_back({.cell = cell.cell, .trial = trial});
     }
   }
@@ -346,7 +378,7 @@ void Run::check_half_width() const {
   int64_t open = 0;
   CellProgress worst;
   for (size_t i = 0; i < cells_.size(); ++i) {
-    if (cells_[i].finished()) continue;
+    if (finished(static_cast<int64_t>(i))) continue;
     ++open;
     const CellProgress cell = progress(static_cast<int64_t>(i));
     if (open == 1 || cell.ci.half_width() > worst.ci.half_width()) worst = cell;
@@ -403,12 +435,17 @@ double seconds_a_trial(const Pilot& pilot, double pilot_seconds) {
 PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
                      bool pilot_in_any_case) {
   const ImageChoice& choice = workload.plan().images;
+  FLATENN_CHECK(
+      !options.share || !workload.plan().search_within,
+      "share: a search chooses its rates by what all trials say, so it has no shares; give "
+      "the rates instead, or run it on one file");
   workload.check_images();
   FLATENN_CHECK(choice.mode != ImageChoice::Mode::kCount || choice.count <= workload.images().count,
                 "images_per_trial: ", choice.count, " is more than the ", workload.images().count,
                 " images there are");
   PreparedPlan prepared;
   auto stored = find_stored_plan(store, workload);
+  if (stored) check_share(store, *stored, options.share);
   if (!stored) {
     workload.run_goldens();
     std::string text;
@@ -418,9 +455,9 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
       prepared.seconds_a_trial = seconds_a_trial(pilot, seconds_since(start));
       text = pilot.to_json();
     }
-    stored = store_plan(store, workload, text, options.plan_file);
+    stored = store_plan(store, workload, text, {options.plan_file, options.share});
   }
-  update_layout(store, workload, options.plan_file, *stored);
+  update_layout(store, workload, {options.plan_file, options.share}, *stored);
   if (!stored->pilot.empty()) {
     const Pilot pilot = Pilot::from_json(stored->pilot);
     workload.set_images_per_trial(pilot.images_per_trial);

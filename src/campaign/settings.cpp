@@ -103,7 +103,7 @@ json plan_settings(const Workload& workload) {
   return settings;
 }
 
-json plan_layout(const Workload& workload, const std::string& plan_file) {
+json plan_layout(const Workload& workload, const Origin& origin) {
   const Plan& plan = workload.plan();
   json models = json::array();
   for (const PlanModel& model : workload.models()) {
@@ -115,13 +115,30 @@ json plan_layout(const Workload& workload, const std::string& plan_file) {
   }
   json levels = json::array();
   for (const Level& level : plan.levels) levels.push_back(level.label);
-  return {{"plan_file", plan_file},
-          {"models", models},
-          {"levels", levels},
-          {"data", plan.dataset},
-          {"split", plan.split == data::Split::kTest ? "test" : "train"},
-          {"wanted_accuracy", plan.wanted_accuracy ? json(*plan.wanted_accuracy) : json(nullptr)},
-          {"tolerated_drop", plan.tolerated_drop}};
+  json layout = {
+      {"plan_file", origin.plan_file},
+      {"models", models},
+      {"levels", levels},
+      {"data", plan.dataset},
+      {"split", plan.split == data::Split::kTest ? "test" : "train"},
+      {"wanted_accuracy", plan.wanted_accuracy ? json(*plan.wanted_accuracy) : json(nullptr)},
+      {"tolerated_drop", plan.tolerated_drop}};
+  if (origin.share) layout["share"] = origin.share->text();
+  return layout;
+}
+
+std::optional<Share> stored_share(const store::PlanRow& row) {
+  const json layout = json::parse(row.layout);
+  if (!layout.contains("share")) return std::nullopt;
+  return parse_share(layout.at("share").get<std::string>());
+}
+
+void check_share(const store::Store& store, const store::PlanRow& row,
+                 const std::optional<Share>& share) {
+  const std::optional<Share> stored = stored_share(row);
+  FLATENN_CHECK(!share || !stored || *share == *stored, store.path().string(), ": holds share ",
+                stored->text(), " of plan '", row.name, "'; share ", share->text(),
+                " goes into a file of its own");
 }
 
 std::optional<store::PlanRow> find_stored_plan(const store::Store& store,
@@ -137,7 +154,7 @@ std::optional<store::PlanRow> find_stored_plan(const store::Store& store,
 }
 
 store::PlanRow store_plan(store::Store& store, const Workload& workload, const std::string& pilot,
-                          const std::string& plan_file) {
+                          const Origin& origin) {
   const data::ImageSet& images = workload.images();
   store.add_dataset({.hash = images.content_hash,
                      .name = images.name,
@@ -163,7 +180,7 @@ store::PlanRow store_plan(store::Store& store, const Workload& workload, const s
   row.name = workload.plan().name;
   row.settings = plan_settings(workload).dump();
   row.fingerprint = sha256_hex(row.settings);
-  row.layout = plan_layout(workload, plan_file).dump();
+  row.layout = plan_layout(workload, origin).dump();
   row.pilot = pilot;
   row.version = version();
   row.created = store::utc_now();
@@ -172,9 +189,9 @@ store::PlanRow store_plan(store::Store& store, const Workload& workload, const s
   return find_stored_plan(store, workload).value();
 }
 
-void update_layout(store::Store& store, const Workload& workload, const std::string& plan_file,
+void update_layout(store::Store& store, const Workload& workload, const Origin& origin,
                    store::PlanRow& row) {
-  const std::string layout = plan_layout(workload, plan_file).dump();
+  const std::string layout = plan_layout(workload, origin).dump();
   if (layout == row.layout) return;
   store.set_layout(row.id, layout);
   row.layout = layout;

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/results_table.h"
+#include "cli/validators.h"
 #include "flatenn/base/log.h"
 #include "flatenn/report/answer.h"
 
@@ -49,6 +50,22 @@ class StoppableView final : public campaign::Observer {
   std::optional<InterruptGuard>& interrupt_;
 };
 
+/// A share's file alone says nothing of the campaign.
+void print_share(const PlanOptions& options, const campaign::CampaignReport& report) {
+  int64_t trials = 0;
+  for (const campaign::CellProgress& cell : report.cells) trials += cell.trials;
+  std::printf("share %s: %ld trials in %s; join the shares with flatenn merge\n",
+              options.share->text().c_str(), trials, options.db.c_str());
+}
+
+void print_outcome(const store::Store& store, int64_t plan) {
+  for (const campaign::PlanResult& result : campaign::load_results(store)) {
+    if (result.id != plan) continue;
+    print_results(result);
+    std::printf("\n%s\n", report::answer_of(result).c_str());
+  }
+}
+
 void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
   const campaign::Plan plan = read_plan(options);
   campaign::CampaignOptions settings = campaign_options(options);
@@ -62,15 +79,34 @@ void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
     report = campaign.run(store, view);
   }
   report_ending(plan, report);
-  if (json) print_json_end(report);
-  for (const campaign::PlanResult& result : campaign::load_results(store)) {
-    if (json || result.id != report.plan) continue;
-    print_results(result);
-    std::printf("\n%s\n", report::answer_of(result).c_str());
+  if (json) {
+    print_json_end(report);
+  } else if (options.share) {
+    print_share(options, report);
+  } else {
+    print_outcome(store, report.plan);
   }
   if (report.ending == campaign::Ending::kInterrupted) {
     throw CLI::RuntimeError(interrupt->exit_code());
   }
+}
+
+void add_share_options(CLI::App& command, const std::shared_ptr<PlanOptions>& options) {
+  auto* const share =
+      command
+          .add_option_function<std::string>(
+              "--share",
+              [options](const std::string& text) { options->share = campaign::parse_share(text); },
+              "Run only this fixed part of the trials, into a file that flatenn merge joins")
+          ->type_name("K/N");
+  command
+      .add_option_function<int64_t>(
+          "--until", [options](int64_t trials) { options->share_until = trials; },
+          "With --share and a half-width: run trials below this number (default: as many as the "
+          "share's own spread asks for)")
+      ->check(at_least(1))
+      ->needs(share);
+  for (const char* const name : {"--share", "--until"}) command.get_option(name)->group("Machine");
 }
 
 void print_forecast(const campaign::Forecast& forecast) {
@@ -122,6 +158,7 @@ void add_campaign_command(CLI::App& app, const GlobalOptions& global) {
   const auto json = std::make_shared<bool>(false);
   const auto options = add_plan_options(*command);
   command->add_flag("--json", *json, "Events on stdout, one JSON object a line");
+  add_share_options(*command, options);
   const CLI::App* const plan =
       command
           ->add_subcommand("plan",

@@ -268,7 +268,9 @@ campaign::CampaignOptions campaign_options(const PlanOptions& options) {
   return {.engine = {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads},
           .data_root = data::resolve_data_root(options.data_root),
           .plan_file = options.file,
-          .verify_share = options.verify_share};
+          .verify_share = options.verify_share,
+          .share = options.share,
+          .share_until = options.share_until};
 }
 
 }  // namespace flatenn::cli

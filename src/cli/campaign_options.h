@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct PlanOptions {
   std::string engine = "cpu";
   int64_t threads = 0;
   double verify_share = 0;
+  std::optional<campaign::Share> share;
+  std::optional<int64_t> share_until;
 };
 
 std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command);

@@ -30,6 +30,14 @@ constexpr Example kExamples[] = {
      "  flatenn campaign --db results.db --name rare --model m.onnx --rates 1e-7,1e-6 --estimator "
      "stratified --trials 500\n"
      "A second campaign into one file takes a --name of its own."},
+    {"merge",
+     "  flatenn campaign plan.toml --db part-3.db --share 3/16   # on any machine, for 1/16 to "
+     "16/16\n"
+     "  flatenn merge part-*.db -o results.db"},
+    {"status", "  flatenn status results.db\n  flatenn status part-*.db"},
+    {"slurm",
+     "  flatenn slurm plan.toml --nodes 8 --gpus 4 > campaign.sbatch\n"
+     "  flatenn slurm plan.toml --nodes 8 --cpus 32 --time 4:00:00 --submit"},
     {"results",
      "  flatenn results results.db\n"
      "  flatenn results results.db --format latex > table.tex\n"

@@ -7,8 +7,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "flatenn/base/error.h"
+#include "store/network_file.h"
 
 namespace flatenn::store {
 namespace {
@@ -70,7 +72,34 @@ bool may_write(const std::filesystem::path& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0;
 }
 
-/// SQLite would wait for ever for what a pipe says.
+std::filesystem::path log_of(const std::filesystem::path& path) { return path.string() + "-wal"; }
+
+/// Whether the file's header says that it is written by way of a log (WAL).
+bool has_log_mode(const std::filesystem::path& path) {
+  constexpr std::streamoff kReadVersion = 19;
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(kReadVersion);
+  return file.get() == 2;
+}
+
+bool has_no_bytes(const std::filesystem::path& path) {
+  std::error_code none;
+  return std::filesystem::file_size(path, none) == 0;
+}
+
+/// Readers leave the empty files beside a database that SQLite makes for them; a writer that is the
+/// last to close takes them away. Where that is not allowed they stay, and harm nothing.
+void take_away_empty_log(const std::filesystem::path& path) {
+  const std::filesystem::path log = log_of(path);
+  if (!is_there(log) || !has_no_bytes(log) || !may_write(path)) return;
+  sqlite3* writer = nullptr;
+  if (sqlite3_open_v2(path.c_str(), &writer, SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK)
+    sqlite3_exec(writer, "PRAGMA schema_version", nullptr, nullptr, nullptr);
+  sqlite3_close(writer);
+}
+
+}  // namespace
+
 void check_openable(const std::filesystem::path& path, Store::Access access) {
   FLATENN_CHECK(!path.empty(), "the path of a result file is empty");
   std::error_code none;
@@ -92,26 +121,6 @@ void check_openable(const std::filesystem::path& path, Store::Access access) {
   FLATENN_CHECK(fresh || may_write(path), path.string(), ": is read-only");
   FLATENN_CHECK(may_write(folder), path.string(), ": is in a read-only folder, ", folder.string());
 }
-
-std::filesystem::path log_of(const std::filesystem::path& path) { return path.string() + "-wal"; }
-
-bool has_no_bytes(const std::filesystem::path& path) {
-  std::error_code none;
-  return std::filesystem::file_size(path, none) == 0;
-}
-
-/// Readers leave the empty files beside a database that SQLite makes for them; a writer that is the
-/// last to close takes them away. Where that is not allowed they stay, and harm nothing.
-void take_away_empty_log(const std::filesystem::path& path) {
-  const std::filesystem::path log = log_of(path);
-  if (!is_there(log) || !has_no_bytes(log) || !may_write(path)) return;
-  sqlite3* writer = nullptr;
-  if (sqlite3_open_v2(path.c_str(), &writer, SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK)
-    sqlite3_exec(writer, "PRAGMA schema_version", nullptr, nullptr, nullptr);
-  sqlite3_close(writer);
-}
-
-}  // namespace
 
 Database::Database(std::filesystem::path path, Store::Access access, int busy_timeout_ms)
     : path_(std::move(path)), access_(access), busy_timeout_ms_(busy_timeout_ms) {
@@ -144,6 +153,10 @@ Database::~Database() {
   if (access_ == Store::Access::kRead) take_away_empty_log(path_);
 }
 
+bool Database::is_on_network() const {
+  return access_ == Store::Access::kWrite && network_file_system(path_).has_value();
+}
+
 void Database::connect(bool immutable) {
   const int flags = SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX |
                     (access_ == Store::Access::kRead ? SQLITE_OPEN_READONLY
@@ -151,6 +164,9 @@ void Database::connect(bool immutable) {
   const int code = sqlite3_open_v2(file_uri(path_, immutable).c_str(), &handle_, flags, nullptr);
   if (code != SQLITE_OK) fail(code, "open");
   sqlite3_busy_timeout(handle_, busy_timeout_ms_);
+  // Taking the log off a file asks for shared memory, which is not there, unless nobody else may
+  // look meanwhile.
+  if (is_on_network() && has_log_mode(path_)) execute("PRAGMA locking_mode = EXCLUSIVE");
   execute("PRAGMA foreign_keys = ON");
 }
 

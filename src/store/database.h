@@ -49,6 +49,10 @@ class Query {
   int column_ = 0;
 };
 
+/// Throws Error where a path cannot be a result file. SQLite would wait for ever for what a pipe
+/// says.
+void check_openable(const std::filesystem::path& path, Store::Access access);
+
 /// A connection. Failures are Errors of one line that starts with the file's path.
 class Database {
  public:
@@ -69,6 +73,9 @@ class Database {
   int64_t changes() const;
   int64_t last_insert_id() const;
   bool is_busy() const;  ///< Whether the last failure was another connection's lock.
+
+  /// Whether this writes to a file on a network file system.
+  bool is_on_network() const;
 
   /// Throws Error where the file at path() is no longer the one that was opened.
   void check_same_file() const;

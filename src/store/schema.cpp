@@ -69,6 +69,13 @@ void turn_on_wal(const Database& database) {
   }
 }
 
+/// A log needs memory that all processes share, which a network file system has not.
+void turn_off_wal(const Database& database) {
+  database.execute("PRAGMA journal_mode = DELETE");
+  database.execute("PRAGMA locking_mode = NORMAL");
+  database.pragma("schema_version");  // the first read after it gives up the lock
+}
+
 /// A file in WAL mode that holds nothing was copied without the "-wal" that held it all.
 std::string lost_log_hint(const Database& database) {
   constexpr std::streamoff kReadVersion = 19;  // of SQLite's file header: 2 is WAL
@@ -105,7 +112,11 @@ void prepare_schema(const Database& database, std::span<const char* const> steps
   }
   // WAL lets readers look on while a campaign writes. Each commit survives a crash of the process;
   // those of finished trials one of the machine too (Durable).
-  turn_on_wal(database);
+  if (database.is_on_network()) {
+    turn_off_wal(database);
+  } else {
+    turn_on_wal(database);
+  }
   database.execute("PRAGMA synchronous = NORMAL");
   if (!fresh && database.pragma("user_version") == newest) return;
   Transaction transaction(database);

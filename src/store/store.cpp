@@ -6,7 +6,9 @@
 #include "flatenn/base/log.h"
 #include "store/check.h"
 #include "store/database.h"
+#include "store/network_file.h"
 #include "store/schema.h"
+#include "store/trial_table.h"
 
 namespace flatenn::store {
 namespace {
@@ -28,26 +30,32 @@ PlanRow read_plan(Query& query) {
   return row;
 }
 
-TrialRow read_trial(Query& query) {
-  TrialRow row;
-  for (int64_t* field :
-       {&row.cell, &row.trial, &row.images, &row.correct, &row.golden_correct, &row.identical,
-        &row.masked, &row.sdc1_right, &row.sdc1_wrong, &row.drawn, &row.landed}) {
-    *field = query.integer();
-  }
+GoldenRow read_golden(Query& query) {
+  GoldenRow row;
+  row.model = query.text();
+  row.dataset = query.text();
+  row.correct = query.integer();
   row.loss = query.real();
+  row.predictions = query.blob();
   return row;
 }
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+Store::Store(std::unique_ptr<OwnerMark> owner, std::unique_ptr<Database> database)
+    : owner_(std::move(owner)), database_(std::move(database)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Store Store::open(const std::filesystem::path& path, Access access, int busy_timeout_ms) {
-  Store store(std::make_unique<Database>(path, access, busy_timeout_ms));
+  std::unique_ptr<OwnerMark> owner;
+  if (access == Access::kWrite) {
+    check_openable(path, access);
+    const auto file_system = network_file_system(path);
+    if (file_system) owner = std::make_unique<OwnerMark>(path, *file_system);
+  }
+  Store store(std::move(owner), std::make_unique<Database>(path, access, busy_timeout_ms));
   prepare_schema(*store.database_);
   check_contents(*store.database_);
   return store;
@@ -189,13 +197,16 @@ std::optional<GoldenRow> Store::golden(const std::string& model, const std::stri
       "= ?");
   query.bind_all(model, dataset);
   if (!query.next()) return std::nullopt;
-  GoldenRow row;
-  row.model = query.text();
-  row.dataset = query.text();
-  row.correct = query.integer();
-  row.loss = query.real();
-  row.predictions = query.blob();
-  return row;
+  return read_golden(query);
+}
+
+std::vector<GoldenRow> Store::goldens(const std::string& dataset) const {
+  std::vector<GoldenRow> rows;
+  Query query = database_->query(
+      "SELECT model, dataset, correct, loss, predictions FROM goldens WHERE dataset = ?");
+  query.bind(dataset);
+  while (query.next()) rows.push_back(read_golden(query));
+  return rows;
 }
 
 }  // namespace flatenn::store

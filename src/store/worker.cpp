@@ -11,6 +11,7 @@
 #include "flatenn/base/version.h"
 #include "store/database.h"
 #include "store/process.h"
+#include "store/trial_table.h"
 
 namespace flatenn::store {
 namespace {
@@ -56,18 +57,6 @@ bool take(const Database& database, int64_t plan, const TrialKey& key, int64_t w
       "= ?1 AND cell = ?2 AND trial = ?3) ON CONFLICT DO NOTHING");
   query.bind_all(plan, key.cell, key.trial, worker).run();
   return database.changes() == 1;
-}
-
-int64_t insert_trial(const Database& database, int64_t plan, const TrialRow& row) {
-  Query query = database.query(
-      "INSERT OR IGNORE INTO trials(plan, cell, trial, images, correct, golden_correct, loss, "
-      "identical, masked, sdc1_right, sdc1_wrong, drawn, landed) "
-      "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  query
-      .bind_all(plan, row.cell, row.trial, row.images, row.correct, row.golden_correct, row.loss,
-                row.identical, row.masked, row.sdc1_right, row.sdc1_wrong, row.drawn, row.landed)
-      .run();
-  return database.changes();
 }
 
 }  // namespace
@@ -162,7 +151,7 @@ void Worker::record(std::span<const TrialRow> trials) {
   const Durable durable(database);
   Transaction transaction(database);
   for (const TrialRow& row : trials) {
-    inserted += insert_trial(database, state_->description.plan, row);
+    inserted += insert_trial(database, state_->description.plan, row) ? 1 : 0;
     database.query("DELETE FROM claims WHERE plan = ? AND cell = ? AND trial = ? AND worker = ?")
         .bind_all(state_->description.plan, row.cell, row.trial, state_->id)
         .run();

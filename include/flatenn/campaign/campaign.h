@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "flatenn/campaign/pilot.h"
 #include "flatenn/campaign/plan.h"
+#include "flatenn/campaign/share.h"
 #include "flatenn/campaign/statistics.h"
 #include "flatenn/campaign/stop_rule.h"
 #include "flatenn/engine/engine.h"
@@ -29,6 +31,11 @@ struct CampaignOptions {
   /// another engine (or with another number of threads) before they are stored. Throws Error where
   /// a number differs.
   double verify_share = 0;
+  /// Runs these trials alone, into a file of their own that merge_shares() joins with the others'.
+  std::optional<Share> share;
+  /// With a share of a plan with a half-width: run trials below this number, instead of up to where
+  /// the share's own spread says that all shares together have enough.
+  std::optional<int64_t> share_until;
   /// Asked between batches; true ends the run in good order.
   std::function<bool()> stop_requested;
 };

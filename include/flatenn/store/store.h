@@ -94,6 +94,7 @@ struct RunRow {
 };
 
 class Database;
+class OwnerMark;
 
 class Store {
  public:
@@ -101,7 +102,9 @@ class Store {
 
   /// kWrite makes the file where there is none and migrates older schemas. Throws Error, one line
   /// starting with the path: not there, not a database, not flatenn's, another schema version,
-  /// read-only, locked, disk full, or with contents that flatenn cannot have written.
+  /// read-only, locked, disk full, or with contents that flatenn cannot have written. On a network
+  /// file system (NFS, Lustre, ...) a file has no log beside it (WAL) and one writer at a time;
+  /// another one is an Error.
   static Store open(const std::filesystem::path& path, Access access, int busy_timeout_ms = 10'000);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -118,6 +121,7 @@ class Store {
   std::optional<DatasetRow> dataset(const std::string& hash) const;
   std::optional<ModelRow> model(const std::string& hash) const;
   std::optional<GoldenRow> golden(const std::string& model, const std::string& dataset) const;
+  std::vector<GoldenRow> goldens(const std::string& dataset) const;  ///< Of all models.
 
   /// Trials that were stored after row `after` by anyone, and the last row's number. Costs time in
   /// proportion to what is new.
@@ -149,7 +153,8 @@ class Store {
   Database& database() const;  ///< For the rest of src/store.
 
  private:
-  explicit Store(std::unique_ptr<Database> database);
+  Store(std::unique_ptr<OwnerMark> owner, std::unique_ptr<Database> database);
+  std::unique_ptr<OwnerMark> owner_;  ///< Of a writer on a network file system; outlives the next.
   std::unique_ptr<Database> database_;
 };
 

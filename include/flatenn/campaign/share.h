@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace flatenn::campaign {
+
+/// A fixed part of a campaign's trials, for a machine that shares no result file with the others.
+///
+/// Every cell's trials are dealt out in turn, so shares are of equal size within one trial a cell
+/// and reach a stop rule's checkpoints together.
+struct Share {
+  int64_t index = 1;  ///< From 1.
+  int64_t of = 1;     ///< Shares in all.
+
+  bool holds(int64_t cell, int64_t trial) const { return (cell + trial) % of == index - 1; }
+  std::string text() const;  ///< "3/16"
+  bool operator==(const Share&) const = default;
+};
+
+/// Reads "3/16". Throws Error where it is no share.
+Share parse_share(const std::string& text);
+
+}  // namespace flatenn::campaign

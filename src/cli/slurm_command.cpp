@@ -1,0 +1,176 @@
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/validators.h"
+#include "flatenn/base/config.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/file.h"
+#include "flatenn/base/shell.h"
+#include "flatenn/campaign/plan.h"
+
+namespace flatenn::cli {
+namespace {
+
+using Path = std::filesystem::path;
+
+struct SlurmOptions {
+  std::string plan;
+  std::string folder;
+  int64_t nodes = 1;
+  int64_t gpus = 0;
+  int64_t cpus = 0;
+  std::string time;
+  std::string partition;
+  std::string account;
+  bool submit = false;
+  int64_t shares() const { return nodes * std::max<int64_t>(gpus, 1); }
+};
+
+std::string directive(const std::string& text) { return "#SBATCH " + text + "\n"; }
+
+/// A value in a directive: Slurm reads to the end of the line, in double quotes where it has
+/// spaces.
+std::string quoted(const std::string& option, const std::string& value) {
+  const auto fits = [](char c) {
+    return c != '"' && c != '\\' && c != '%' && static_cast<unsigned char>(c) >= ' ';
+  };
+  FLATENN_CHECK(std::all_of(value.begin(), value.end(), fits), "slurm: ", option,
+                ": no quotes, backslashes, percent signs or line ends in '", value, "'");
+  return "\"" + value + "\"";
+}
+
+std::string directives(const SlurmOptions& options, const std::string& name, const Path& folder) {
+  std::string text = directive("--job-name=" + quoted("name", "flatenn-" + name));
+  text += directive("--array=1-" + std::to_string(options.shares()));
+  text += directive("--nodes=1");
+  text += directive("--ntasks=1");
+  if (options.cpus > 0) text += directive("--cpus-per-task=" + std::to_string(options.cpus));
+  if (options.cpus == 0 && options.gpus == 0) text += directive("--exclusive");
+  if (options.gpus > 0) text += directive("--gres=gpu:1");
+  if (!options.time.empty()) text += directive("--time=" + quoted("--time", options.time));
+  if (!options.partition.empty())
+    text += directive("--partition=" + quoted("--partition", options.partition));
+  if (!options.account.empty())
+    text += directive("--account=" + quoted("--account", options.account));
+  std::string log = quoted("--folder", (folder / "share-").string());
+  log.insert(log.size() - 1, "%a.log");  // %a: the share, by Slurm
+  text += directive("--output=" + log);
+  text += directive("--open-mode=append");
+  text += directive("--requeue             # a preempted share starts again and goes on");
+  text += directive("--signal=B:USR1@60    # a minute before the time is up");
+  return text;
+}
+
+std::string campaign_line(const SlurmOptions& options, const Path& plan, const Path& folder) {
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::string line = shell_word(program) + " campaign " + shell_word(plan.string()) + " --db " +
+                     shell_word((folder / "part-").string()) + "\"$share\".db --share \"$share/" +
+                     std::to_string(options.shares()) + "\"";
+  if (options.gpus > 0) line += " --engine cuda";
+  if (options.cpus > 0) line += " --threads " + std::to_string(options.cpus);
+  return line;
+}
+
+std::string script(const SlurmOptions& options, const std::string& name) {
+  const Path plan = std::filesystem::absolute(options.plan);
+  const Path folder = std::filesystem::absolute(options.folder);
+  const std::string program = shell_word(std::filesystem::read_symlink("/proc/self/exe").string());
+  const std::string parts = shell_word((folder / "part-").string()) + "*.db";
+  return "#!/bin/bash\n" + directives(options, name, folder) + "#\n# Runs a campaign in " +
+         std::to_string(options.shares()) +
+         " shares, each into a file of its own. How far they are, and their results:\n#   " +
+         program + " status " + parts + "\n#   " + program + " merge " + parts + " -o " +
+         shell_word((folder / "results.db").string()) + "\n" +
+         R"(set -u
+share=$SLURM_ARRAY_TASK_ID
+again=0
+
+# SIGTERM (scancel, preemption) ends the campaign in good order: finished trials are in its file.
+trap 'kill -TERM "$campaign"' TERM
+# The time is nearly up: the same, and then back into the queue.
+trap 'again=1; kill -TERM "$campaign"' USR1
+
+)" + campaign_line(options, plan, folder) +
+         R"( &
+campaign=$!
+wait "$campaign"
+code=$?
+while kill -0 "$campaign" 2>/dev/null; do  # a signal ended the wait, not the campaign
+  wait "$campaign"
+  code=$?
+done
+if ((again && code != 0)); then scontrol requeue "${SLURM_ARRAY_JOB_ID}_$share"; fi
+exit "$code"
+)";
+}
+
+/// Gives the script to Slurm, whose answer (the job's number) goes to stdout.
+void submit(const Path& file) {
+  std::string path = file.string();
+  char program[] = "sbatch";
+  char* const arguments[] = {program, path.data(), nullptr};
+  pid_t child = 0;
+  const int error = ::posix_spawnp(&child, program, nullptr, nullptr, arguments, environ);
+  FLATENN_CHECK(error == 0, "sbatch: cannot be run: ", std::strerror(error), "; the script is ",
+                path, ", to be submitted where Slurm is");
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  FLATENN_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "sbatch: refused ", path,
+                "; its words are above");
+}
+
+void run(SlurmOptions options) {
+  Config config = Config::from_file(options.plan);
+  const Path beside = Path(options.plan).parent_path();
+  const campaign::Plan plan = campaign::read_plan(config, beside.empty() ? "." : beside);
+  FLATENN_CHECK(!plan.search_within, options.plan,
+                ": is a search, which chooses its rates by what all trials say and has no shares");
+  if (options.folder.empty()) options.folder = plan.name + "-shares";
+  const std::string text = script(options, plan.name);
+  if (!options.submit) {
+    std::fputs(text.c_str(), stdout);
+    return;
+  }
+  std::filesystem::create_directories(options.folder);
+  const Path file = Path(options.folder) / "campaign.sbatch";
+  write_file_atomically(file, text);
+  submit(file);
+}
+
+}  // namespace
+
+void add_slurm_command(CLI::App& app, const GlobalOptions&) {
+  auto options = std::make_shared<SlurmOptions>();
+  CLI::App* command = app.add_subcommand(
+      "slurm", "Write a Slurm job array that runs a campaign in shares, and submit it");
+  command->add_option("plan", options->plan, "Plan file (TOML)")->required();
+  command->add_option("--nodes", options->nodes, "Machines: a share each, or one for each GPU")
+      ->check(CLI::Range(int64_t{1}, int64_t{10'000}))
+      ->capture_default_str();
+  command->add_option("--gpus", options->gpus, "GPUs of a machine; 0: the campaign runs on CPUs")
+      ->check(CLI::Range(int64_t{0}, int64_t{64}))
+      ->capture_default_str();
+  command
+      ->add_option("--cpus", options->cpus,
+                   "Cores of a share (default: a whole machine, or Slurm's choice beside a GPU)")
+      ->check(at_least(1));
+  command->add_option("--time", options->time, "Time limit in Slurm's form, as 4:00:00");
+  command->add_option("--partition", options->partition, "Slurm's partition");
+  command->add_option("--account", options->account, "Slurm's account");
+  command->add_option("--folder", options->folder,
+                      "Folder of the shares' files and logs, seen by all machines (default: the "
+                      "plan's name and -shares)");
+  command->add_flag("--submit", options->submit,
+                    "Write the script into the folder and submit it (default: print it)");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace flatenn::cli
