@@ -100,13 +100,15 @@ TEST(Grid, EveryGridBroughtPlansEveryRegime) {
 TEST(Grid, NamesWhatIsWrong) {
   EXPECT_EQ(message_of(kGrid), "no error");
   for (const char* axis : {"networks", "bits", "first_last", "quantizers", "sparsity", "recipes",
-                           "encodings", "kinds", "rates"}) {
+                           "encodings", "kinds"}) {
     std::string toml = kGrid;
     const size_t line = toml.find(std::string(axis) + " = [");
     toml.replace(line, toml.find('\n', line) - line, std::string(axis) + " = []");
     EXPECT_THAT(message_of(toml), HasSubstr("g.toml:")) << axis;
     EXPECT_THAT(message_of(toml), HasSubstr(": grid." + std::string(axis) + ": is an empty axis"));
   }
+  EXPECT_EQ(message_of(with("rates = [0.01, 0.05]", "rates = []")),
+            "g.toml:10: grid.rates: must not be empty");
   EXPECT_THAT(message_of(with("\"w8a8\"", "\"w9a9\"")),
               HasSubstr("g.toml:3: grid.bits: expected 'w4a4' and the like, got 'w9a9'"));
   EXPECT_THAT(message_of(with("\"w8a8\"", "\"w4a4\"")), HasSubstr("'w4a4' stands twice"));
