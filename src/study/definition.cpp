@@ -164,6 +164,9 @@ void read_shared_keys(Config& config, Definition& definition) {
   definition.campaign_seed = static_cast<uint64_t>(config.get_int("campaign.seed", 1, {.min = 0}));
   definition.min_seeds = config.get_int("claims.min_seeds", 3, {.min = 3});
   read_tuning(config, definition);
+}
+
+void check_trials(const Config& config, const Definition& definition) {
   if (definition.campaign.trials < 2)
     config.fail("campaign.trials", "an interval needs at least 2");
 }
@@ -189,6 +192,7 @@ Definition read_definition(Config& config, const std::string& name) {
   definition.analysis = read_analysis_levels(config);
   config.check_all_read();
   check_claims(config, definition);
+  check_trials(config, definition);
   for (const std::string& arm : definition.arms) definition.arm(arm);
   return definition;
 }

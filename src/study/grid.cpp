@@ -192,6 +192,7 @@ Grid read_grid(Config& config, const std::string& name) {
   read_networks(config, grid);
   read_comparisons(config, grid);
   config.check_all_read();
+  check_trials(config, grid.shared);
   nlohmann::json keys = config.resolved();
   keys.erase("seeds");
   keys.erase("title");

@@ -8,4 +8,7 @@ namespace flatenn::study {
 /// its cells, claims.min_seeds, [tune]. Throws Error with file and line.
 void read_shared_keys(Config& config, Definition& definition);
 
+/// An interval over maps needs several.
+void check_trials(const Config& config, const Definition& definition);
+
 }  // namespace flatenn::study
