@@ -49,10 +49,19 @@ until_running() {
   exit 1
 }
 
+# Slurm takes no signal for a job that it is just starting.
+signal() {
+  for ((i = 0; i < 100; ++i)); do
+    if scancel "$@" 2>/dev/null; then return; fi
+    sleep 0.1
+  done
+  scancel "$@"
+}
+
 until_running 1
-scancel --batch --signal=USR1 "${job}_1" # what Slurm sends when the time is nearly up
+signal --batch --signal=USR1 "${job}_1" # what Slurm sends when the time is nearly up
 until_running 2
-scancel "${job}_2"
+signal "${job}_2"
 for ((i = 0; i < 1200; ++i)); do # a share that was sent back waits a minute or two
   waiting=$(squeue --noheader --job "$job" | wc -l)
   if ((waiting == 0)); then break; fi
