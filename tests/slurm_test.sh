@@ -49,14 +49,9 @@ until_running() {
   exit 1
 }
 
-# Slurm takes no signal for a job that it is just starting.
-signal() {
-  for ((i = 0; i < 100; ++i)); do
-    if scancel "$@" 2>/dev/null; then return; fi
-    sleep 0.1
-  done
-  scancel "$@"
-}
+# scancel tries again for long where the job has left its place meanwhile, as a requeued one has;
+# what the signal did shows below.
+signal() { timeout 5 scancel "$@" 2>/dev/null || true; }
 
 until_running 1
 signal --batch --signal=USR1 "${job}_1" # what Slurm sends when the time is nearly up
@@ -76,7 +71,7 @@ code=0
 cat merged.txt
 if ((code == 3)); then # the cancelled share had more to run
   grep -q 'share 2/4 ' merged.txt
-  ! grep -Eq 'share [134]/4 ' merged.txt
+  if grep -Eq 'share [134]/4 ' merged.txt; then exit 1; fi
   "$flatenn" -q campaign plan.toml --db array-shares/part-2.db --share 2/4
   "$flatenn" merge array-shares/part-*.db -o joined.db
 elif ((code != 0)); then
