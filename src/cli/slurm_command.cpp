@@ -107,7 +107,10 @@ while kill -0 "$campaign" 2>/dev/null; do  # a signal ended the wait, not the ca
   wait "$campaign"
   code=$?
 done
-if ((again && code != 0)); then scontrol requeue "${SLURM_ARRAY_JOB_ID}_$share"; fi
+if ((again && code != 0)); then
+  echo "the time is nearly up: going into the queue again"
+  scontrol requeue "${SLURM_ARRAY_JOB_ID}_$share"
+fi
 exit "$code"
 )";
 }
