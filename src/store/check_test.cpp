@@ -13,6 +13,8 @@
 namespace flatenn::store {
 namespace {
 
+using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -143,8 +145,10 @@ TEST(Check, SaysWhatSqliteFindsWrongWithTheFile) {
   file.seekp((page - 1) * 4096 + 8);
   file.write("\xff\xff\xff\xff", 4);
   file.close();
+  // Whether reading stumbles first, or a row it takes for good, hangs on what lies behind the page.
   EXPECT_THAT(error_of([&] { Store::open(folder / "a.db", Store::Access::kRead); }),
-              HasSubstr("a.db: is a damaged database"));
+              AnyOf(HasSubstr("a.db: is a damaged database"),
+                    AllOf(HasSubstr("a.db: is damaged: "), HasSubstr("SQLite's quick_check: "))));
 }
 
 TEST(Check, AWorkerFromTheFutureHoldsNothing) {
