@@ -10,7 +10,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/campaign/results.h"
-#include "flatenn/data/image_set.h"
+#include "study/needs_mnist.h"
 
 namespace flatenn::study {
 namespace {
@@ -21,14 +21,11 @@ using ::testing::IsEmpty;
 
 /// A grid of LeNet-5 in miniature, on the first images of MNIST: two regimes that exist, one that
 /// does not.
-class MiniatureGrid : public ::testing::Test {
+class MiniatureGrid : public NeedsMnist {
  protected:
   void SetUp() override {
-    try {
-      data::load_image_set("mnist", data::Split::kTest, data::resolve_data_root(""));
-    } catch (const Error& error) {
-      GTEST_SKIP() << "needs MNIST (flatenn data get mnist): " << error.what();
-    }
+    NeedsMnist::SetUp();
+    if (IsSkipped()) return;
     options_.study = {.out = folder_, .jobs = 1, .quiet = true, .command = "flatenn study g"};
   }
 

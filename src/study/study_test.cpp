@@ -11,7 +11,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/campaign/results.h"
-#include "flatenn/data/image_set.h"
+#include "study/needs_mnist.h"
 
 namespace flatenn::study {
 namespace {
@@ -23,14 +23,11 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 /// The study of LeNet-5 in miniature, on the first images of MNIST.
-class MiniatureStudy : public ::testing::Test {
+class MiniatureStudy : public NeedsMnist {
  protected:
   void SetUp() override {
-    try {
-      data::load_image_set("mnist", data::Split::kTest, data::resolve_data_root(""));
-    } catch (const Error& error) {
-      GTEST_SKIP() << "needs MNIST (flatenn data get mnist): " << error.what();
-    }
+    NeedsMnist::SetUp();
+    if (IsSkipped()) return;
     Config config = Config::from_string(definition_toml("lenet5"), "study-lenet5.toml");
     definition_ = read_definition(config, "lenet5");
     definition_.campaign.rates = {0.01, 0.05};
