@@ -146,7 +146,9 @@ inline __attribute__((always_inline)) void dot_tile(const DotArgs<typename T::St
   write_pixels<T, Pixels>(a.output, acc, first);
 }
 
-template <class T, int Pixels>
+/// Paired: pixels are pairs of neighbours, and what one's taps gather holds its right neighbour's,
+/// one place on.
+template <class T, int Pixels, bool Paired>
 inline __attribute__((always_inline)) void depthwise_tile(const DepthwiseArgs<typename T::Store>& a,
                                                           int64_t first) {
   constexpr int64_t kPack = T::Store::kPack;
@@ -156,32 +158,13 @@ inline __attribute__((always_inline)) void depthwise_tile(const DepthwiseArgs<ty
   const auto* weights = a.weights;
   for (int64_t tap = 0; tap < a.tap_count; tap += kPack, weights += kPack * kBlock) {
     const auto w = T::out_of_order(T::load_packs(weights));
-    for (int p = 0; p < Pixels; ++p) {
-      acc[p] = T::add_products(acc[p], T::gather_packs(src[p], a.taps + tap), w);
+    for (int p = 0; p < Pixels; p += Paired ? 2 : 1) {
+      const auto codes = T::gather_packs(src[p], a.taps + tap);
+      acc[p] = T::add_products(acc[p], codes, w);
+      if constexpr (Paired) acc[p + 1] = T::add_products(acc[p + 1], codes, T::one_place_on(w));
     }
   }
   for (int p = 0; p < Pixels; ++p) acc[p] = T::in_order(acc[p]);
-  write_pixels<T, Pixels>(a.output, acc, first);
-}
-
-/// Pairs of neighbours: what one pixel's taps gather holds its right neighbour's, one place on.
-template <class T, int Pixels>
-inline __attribute__((always_inline)) void shared_tile(const DepthwiseArgs<typename T::Store>& a,
-                                                       int64_t first) {
-  constexpr int64_t kPack = T::Store::kPack;
-  typename T::Sums acc[Pixels];
-  const CodeOf<T>* src[Pixels];
-  start<T, Pixels>(a, first, acc, src);
-  const auto* weights = a.weights;
-  for (int64_t tap = 0; tap < a.tap_count; tap += kPack, weights += kPack * kBlock) {
-    const auto w = T::load_packs(weights);
-    const auto next = T::one_place_on(w);
-    for (int p = 0; p < Pixels; p += 2) {
-      const auto codes = T::gather_packs(src[p], a.taps + tap);
-      acc[p] = T::add_products(acc[p], codes, w);
-      acc[p + 1] = T::add_products(acc[p + 1], codes, next);
-    }
-  }
   write_pixels<T, Pixels>(a.output, acc, first);
 }
 
@@ -202,13 +185,13 @@ void depthwise_any(const DepthwiseArgs<typename T::Store>& a) {
   for (; p + 4 <= a.pixels; p += 4) {
     if constexpr (T::kShares) {
       if (neighbours(p) && neighbours(p + 2)) {
-        shared_tile<T, 4>(a, p);
+        depthwise_tile<T, 4, true>(a, p);
         continue;
       }
     }
-    depthwise_tile<T, 4>(a, p);
+    depthwise_tile<T, 4, false>(a, p);
   }
-  for (; p < a.pixels; ++p) depthwise_tile<T, 1>(a, p);
+  for (; p < a.pixels; ++p) depthwise_tile<T, 1, false>(a, p);
 }
 
 /// 16 elements from `at` on.
