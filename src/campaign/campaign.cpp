@@ -4,7 +4,8 @@
 #include <chrono>
 #include <thread>
 
-#include "campaign/pilot_run.h"
+#include "campaign/batch_size.h"
+#include "campaign/prepare.h"
 #include "campaign/settings.h"
 #include "campaign/share_cell.h"
 #include "campaign/stratified.h"
@@ -22,37 +23,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// How many trials to run at once: about a second's work, so that little is lost when a run is
-/// killed, and within a bound on the logits' memory. Two seconds where trials are prepared while
-/// the engine runs others: nothing runs while the first of a batch are.
-class BatchSize {
- public:
-  /// The first batch is small where nobody knows what a trial takes (0).
-  BatchSize(int64_t logits_of_trial, double seconds_a_trial)
-      : most_(std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512)) {
-    if (seconds_a_trial > 0) {
-      size_ = std::clamp<int64_t>(static_cast<int64_t>(1 / seconds_a_trial), 1, most_);
-    }
-  }
-  int64_t next() const { return size_; }
-  void learn(int64_t trials, double seconds, bool prepares_ahead) {
-    const double wanted_seconds = prepares_ahead ? 2 : 1;
-    const double fit = wanted_seconds * static_cast<double>(trials) / std::max(seconds, 1e-6);
-    size_ = std::clamp<int64_t>(static_cast<int64_t>(fit), 1, std::min(2 * size_, most_));
-  }
-
- private:
-  static constexpr int64_t kMaxLogits = int64_t{1} << 25;
-  int64_t most_;
-  int64_t size_ = std::min<int64_t>(4, most_);
-};
-
-/// A plan as stored, and what the pilot learned of its trials' time where it ran just now.
-struct PreparedPlan {
-  store::PlanRow row;
-  double seconds_a_trial = 0;
-};
 
 /// One process's run of one plan.
 class Run {
@@ -415,58 +385,6 @@ CampaignReport Run::go() {
   return report;
 }
 
-WorkloadOptions workload_options(const CampaignOptions& options) {
-  return {.engine = options.engine,
-          .data_root = options.data_root.empty() ? data::resolve_data_root("") : options.data_root,
-          .images = options.images,
-          .networks = options.networks,
-          .stop_requested = options.stop_requested};
-}
-
-/// What a trial of this many images takes if the pilot's are any guide.
-double seconds_a_trial(const Pilot& pilot, double pilot_seconds) {
-  const auto trials = static_cast<double>(pilot.trials * std::ssize(pilot.cells));
-  const double more_images =
-      static_cast<double>(pilot.images_per_trial) / static_cast<double>(pilot.images);
-  return pilot_seconds / trials * std::max(1.0, more_images);
-}
-
-/// The plan as stored, with its pilot; made where it is not there yet.
-PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
-                     bool pilot_in_any_case) {
-  const ImageChoice& choice = workload.plan().images;
-  FLATENN_CHECK(
-      !options.share || !workload.plan().search_within,
-      "share: a search chooses its rates by what all trials say, so it has no shares; give "
-      "the rates instead, or run it on one file");
-  workload.check_images();
-  FLATENN_CHECK(choice.mode != ImageChoice::Mode::kCount || choice.count <= workload.images().count,
-                "images_per_trial: ", choice.count, " is more than the ", workload.images().count,
-                " images there are");
-  PreparedPlan prepared;
-  auto stored = find_stored_plan(store, workload);
-  if (stored) check_share(store, *stored, options.share);
-  if (!stored) {
-    workload.run_goldens();
-    std::string text;
-    if (choice.mode != ImageChoice::Mode::kAll || workload.plan().stratified || pilot_in_any_case) {
-      const auto start = Clock::now();
-      const Pilot pilot = run_pilot(workload);
-      prepared.seconds_a_trial = seconds_a_trial(pilot, seconds_since(start));
-      text = pilot.to_json();
-    }
-    stored = store_plan(store, workload, text, {options.plan_file, options.share});
-  }
-  update_layout(store, workload, {options.plan_file, options.share}, *stored);
-  if (!stored->pilot.empty()) {
-    const Pilot pilot = Pilot::from_json(stored->pilot);
-    workload.set_images_per_trial(pilot.images_per_trial);
-    use_strata(workload, pilot);
-  }
-  prepared.row = std::move(*stored);
-  return prepared;
-}
-
 }  // namespace
 
 void Observer::started(const std::string&, int64_t, int64_t) {}
@@ -499,50 +417,6 @@ CampaignReport Campaign::run(store::Store& store, Observer& observer) {
 CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
                             Observer& observer) {
   return Campaign(plan, options).run(store, observer);
-}
-
-Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
-  FLATENN_CHECK(plan.single_fault == SingleFault::kOff,
-                "campaign plan: the size of a single-fault campaign is fixed by its strata");
-  FLATENN_CHECK(!plan.stratified,
-                "campaign plan: a stratified campaign runs a pilot of its own and takes the trials "
-                "it is given");
-  FLATENN_CHECK(!plan.search_within,
-                "campaign plan: a search chooses its rates as it goes (find_tolerable)");
-  Workload workload(plan, workload_options(options));
-  const store::PlanRow row = prepare(workload, store, options, true).row;
-  const Pilot pilot = row.pilot.empty() ? run_pilot(workload) : Pilot::from_json(row.pilot);
-  const int64_t all = workload.images().count;
-  Forecast forecast;
-  forecast.plan = row.id;
-  forecast.images = workload.images_per_trial();
-  forecast.dataset_images = all;
-  forecast.pilot_inferences =
-      pilot.trials * pilot.images * static_cast<int64_t>(pilot.cells.size());
-  for (const store::CellRow& cell : workload.cells()) {
-    const PilotCell& learned = pilot.cells[static_cast<size_t>(cell.cell)];
-    const auto trials = [&](int64_t images) {
-      return plan.half_width ? learned.trials_for(*plan.half_width, images, all, plan.trials)
-                             : plan.trials;
-    };
-    forecast.cells.push_back({.label = workload.label_of(cell),
-                              .pilot = learned,
-                              .trials = trials(forecast.images),
-                              .full_trials = trials(all)});
-  }
-  return forecast;
-}
-
-int64_t Forecast::inferences() const {
-  int64_t sum = 0;
-  for (const PlannedCell& cell : cells) sum += cell.trials * images;
-  return sum;
-}
-
-int64_t Forecast::full_inferences() const {
-  int64_t sum = 0;
-  for (const PlannedCell& cell : cells) sum += cell.full_trials * dataset_images;
-  return sum;
 }
 
 }  // namespace flatenn::campaign

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "campaign/workload.h"
+#include "flatenn/campaign/campaign.h"
+#include "flatenn/store/store.h"
+
+namespace flatenn::campaign {
+
+WorkloadOptions workload_options(const CampaignOptions& options);
+
+/// A plan as stored, and what the pilot learned of its trials' time where it ran just now.
+struct PreparedPlan {
+  store::PlanRow row;
+  double seconds_a_trial = 0;
+};
+
+/// The plan as stored, with its pilot; made where it is not there yet. Throws Error where the file
+/// holds another plan of its name or another share, and where the plan asks for what there is not.
+PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
+                     bool pilot_in_any_case);
+
+}  // namespace flatenn::campaign
