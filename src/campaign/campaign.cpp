@@ -56,7 +56,9 @@ class Run {
     double mean = 0;
     Interval ci;
   };
-  MeanSoFar mean_of(int64_t cell, std::span<const double> values) const;
+  template <class Values>
+  MeanSoFar mean_of(int64_t cell, const Values& values, const Summary& summary) const;
+  MeanSoFar mean_of_strata(int64_t cell, const std::vector<StratumValues>& strata) const;
   CellProgress share_progress(int64_t cell) const;
   void check_half_width() const;
   void join_work();
@@ -156,30 +158,34 @@ bool Run::time_is_up() const {
   return limit > 0 && seconds_since(start_) >= limit;
 }
 
-Run::MeanSoFar Run::mean_of(int64_t cell, std::span<const double> values) const {
+Run::MeanSoFar Run::mean_of_strata(int64_t cell, const std::vector<StratumValues>& strata) const {
   const CellState& state = cells_[static_cast<size_t>(cell)];
-  const Summary summary = summarize(values);
-  if (!workload_.plan().stratified)
-    return {summary.mean, student_interval(summary.mean, summary.sd, summary.count)};
-  const PilotCell& pilot = pilot_->cells[static_cast<size_t>(cell)];
   const double golden = state.estimator().golden_accuracy;
-  const std::vector<StratumValues> strata = by_stratum(pilot, values);
   if (strata.empty()) return {golden, student_interval(golden, 0, 0)};
-  const StratifiedMean mean =
-      stratified_mean(strata, pilot.untouched, golden, state.rule().sd_floor);
+  const StratifiedMean mean = stratified_mean(
+      strata, pilot_->cells[static_cast<size_t>(cell)].untouched, golden, state.rule().sd_floor);
   return {mean.mean, mean.ci};
+}
+
+/// Of values by stratum where the plan has strata, else as they are.
+template <class Values>
+Run::MeanSoFar Run::mean_of(int64_t cell, const Values& values, const Summary& summary) const {
+  if (workload_.plan().stratified) {
+    return mean_of_strata(cell, by_stratum(pilot_->cells[static_cast<size_t>(cell)], values));
+  }
+  return {summary.mean, student_interval(summary.mean, summary.sd, summary.count)};
 }
 
 /// What a share has of a cell: its own trials, whose gaps the other shares fill.
 CellProgress Run::share_progress(int64_t cell) const {
   const ShareCell& share = shares_[static_cast<size_t>(cell)];
-  const Summary summary = share.summary();
+  const MeanSoFar so_far = mean_of(cell, share.values(), share.summary());
   return {.cell = cell,
           .label = workload_.label_of(workload_.cells()[static_cast<size_t>(cell)]),
           .trials = share.done(),
           .wanted = std::max(share.wanted(), share.done()),
-          .mean = summary.mean,
-          .ci = student_interval(summary.mean, summary.sd, summary.count),
+          .mean = so_far.mean,
+          .ci = so_far.ci,
           .stop = share.finished() ? StopReason::kTrials : StopReason::kRunning};
 }
 
@@ -187,7 +193,7 @@ CellProgress Run::progress(int64_t cell) const {
   if (options_.share) return share_progress(cell);
   const CellState& state = cells_[static_cast<size_t>(cell)];
   const auto used = state.prefix().first(static_cast<size_t>(state.decision().trials));
-  const MeanSoFar so_far = mean_of(cell, used);
+  const MeanSoFar so_far = mean_of(cell, used, summarize(used));
   return {.cell = cell,
           .label = workload_.label_of(workload_.cells()[static_cast<size_t>(cell)]),
           .trials = state.decision().trials,

@@ -50,8 +50,8 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
     if (choice.mode != ImageChoice::Mode::kAll || workload.plan().stratified || pilot_in_any_case) {
       const auto start = Clock::now();
       const Pilot pilot = run_pilot(workload);
-      prepared.seconds_a_trial = seconds_a_trial(
-          pilot, std::chrono::duration<double>(Clock::now() - start).count());
+      prepared.seconds_a_trial =
+          seconds_a_trial(pilot, std::chrono::duration<double>(Clock::now() - start).count());
       text = pilot.to_json();
     }
     stored = store_plan(store, workload, text, {options.plan_file, options.share});

@@ -29,8 +29,10 @@ class ShareCell {
   /// The first `most` own trials below the bound that are not there, rising.
   std::vector<int64_t> missing(int64_t most) const;
   int64_t done() const { return std::ssize(values_); }
-  int64_t wanted() const;   ///< Own trials below the bound, as far as it is known.
-  Summary summary() const;  ///< Of the own trials that are there.
+  int64_t wanted() const;  ///< Own trials below the bound, as far as it is known.
+  /// Of the own trials that are there, by number.
+  const std::map<int64_t, double>& values() const { return values_; }
+  Summary summary() const;
 
  private:
   void move_bound();

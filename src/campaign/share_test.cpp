@@ -184,6 +184,20 @@ TEST_F(Shares, OfAnotherPlanOrVersionAreRefused) {
   EXPECT_THAT(message_of([&] { merge({1, 2}, "c.db"); }), HasSubstr("was run by flatenn 0.0.1"));
 }
 
+TEST_F(Shares, StrataAreThoseOfOneProcess) {
+  const Plan plan = small_.plan("rates = [1e-6]\ntrials = 60\nestimator = \"stratified\"\n");
+  const CampaignReport whole = small_.run(plan, "whole.db");
+  const CellResult cell = load_results(small_.folder() / "whole.db").at(0).cells.at(0);
+  for (const int64_t index : {1, 2}) {
+    const CellProgress share = run_share(plan, index, 2).cells.at(0);
+    EXPECT_EQ(share.trials, 30);
+    // Faulty maps' accuracies lie within 0.1 of one another, and they are this share of all.
+    EXPECT_NEAR(share.mean, whole.cells.at(0).mean, 0.1 * (1 - cell.untouched));
+  }
+  merge({2, 1}, "joined.db");
+  EXPECT_EQ(table("joined.db"), table("whole.db"));
+}
+
 TEST_F(Shares, ATrialThatTwoMachinesRanDifferentlyIsRefused) {
   const Plan plan = small_.plan(kPlan);
   run_share(plan, 1, 2);

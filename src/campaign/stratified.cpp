@@ -197,7 +197,8 @@ StratifiedShare stratified_share(std::span<const StratumValues> strata, double u
   return result;
 }
 
-std::vector<StratumValues> by_stratum(const PilotCell& cell, std::span<const double> values) {
+std::vector<StratumValues> by_stratum(const PilotCell& cell,
+                                      const std::map<int64_t, double>& values) {
   std::vector<int64_t> trials;
   std::vector<StratumValues> strata;
   for (const PilotStratum& stratum : cell.strata) {
@@ -205,13 +206,19 @@ std::vector<StratumValues> by_stratum(const PilotCell& cell, std::span<const dou
     strata.push_back({.weight = stratum.weight, .values = {}});
   }
   const std::vector<int32_t> order = stratum_order(trials);
-  for (size_t i = 0; i < values.size(); ++i) {
-    strata[static_cast<size_t>(order[i])].values.push_back(values[i]);
+  for (const auto& [trial, value] : values) {
+    strata[static_cast<size_t>(order[static_cast<size_t>(trial)])].values.push_back(value);
   }
   const bool enough = std::all_of(strata.begin(), strata.end(), [](const StratumValues& stratum) {
     return stratum.values.size() >= 2;
   });
   return enough ? strata : std::vector<StratumValues>();
+}
+
+std::vector<StratumValues> by_stratum(const PilotCell& cell, std::span<const double> values) {
+  std::map<int64_t, double> by_trial;
+  for (const double value : values) by_trial.emplace_hint(by_trial.end(), by_trial.size(), value);
+  return by_stratum(cell, by_trial);
 }
 
 CellResult analyse_stratified(const std::vector<store::TrialRow>& trials, const StopRule& rule,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <span>
 #include <vector>
 
@@ -37,6 +38,9 @@ StratifiedShare stratified_share(std::span<const StratumValues> strata, double u
 
 /// Values of trials 0, 1, ... by stratum; empty where not all strata have two values yet.
 std::vector<StratumValues> by_stratum(const PilotCell& cell, std::span<const double> values);
+/// The same of some trials, by their numbers.
+std::vector<StratumValues> by_stratum(const PilotCell& cell,
+                                      const std::map<int64_t, double>& values);
 
 /// Of the fault-free pass, and so of every untouched map.
 struct GoldenValues {
