@@ -39,7 +39,7 @@ template <class Store>
 std::vector<Plane> planes_of(const net::Network& network) {
   std::vector<Plane> planes;
   for (const net::Activation& activation : network.activations) {
-    const int64_t multiple = planes.empty() ? Store::kPack : kBlock;
+    const int64_t multiple = planes.empty() ? 1 : kBlock;
     const int base = Store::kOffset ? activation.min_code() : activation.zero_point;
     planes.push_back({.shape = activation.shape,
                       .base = base,

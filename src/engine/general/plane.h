@@ -39,8 +39,8 @@ struct Plane {
 /// from its right neighbour on; buffers end with as many.
 inline constexpr int64_t kSlack = 64;
 
-/// One for each activation. The image's channels are filled up to whole packs, all others to whole
-/// blocks.
+/// One for each activation. All channels but the image's are filled up to whole blocks, with
+/// whatever a layer makes of them: they meet weights of 0.
 template <class Store>
 std::vector<Plane> planes_of(const net::Network& network);
 

@@ -176,9 +176,9 @@ Product make_product(const Network& network, const Layer& layer, const std::vect
   const net::Shape& out = network.activations[static_cast<size_t>(layer.dst)].shape;
   if (!Store::kOffset && suits_winograd(network, layer))
     product.tiles = make_tiles(layer, src, out, images);
-  product.merged =
-      !product.tiles && layer.groups == 1 && layer.window.dilation_width == 1 &&
-      (product.group_in + Store::kPack - 1) / Store::kPack * Store::kPack == src.channels;
+  const int64_t whole_packs = (product.group_in + Store::kPack - 1) / Store::kPack * Store::kPack;
+  product.merged = !product.tiles && layer.groups == 1 && layer.window.dilation_width == 1 &&
+                   (src.channels == product.group_in || src.channels == whole_packs);
   add_taps(product, layer, src);
   add_offsets(product, network, layer, planes, images);
   set_limits(product, network, layer);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "engine/arithmetic.h"
@@ -19,6 +20,8 @@ template <class Store>
 class Step {
  public:
   using Code = typename Store::Code;
+  /// Codes of a block of channels, in registers.
+  using Block [[gnu::vector_size(kBlock * sizeof(Code))]] = Code;
 
   Step(const Kernels<Store>& kernels, const Network& network, const Layer& layer,
        const std::vector<Plane>& planes, const Operands<Store>& operands)
@@ -97,9 +100,23 @@ class Step {
 
   void take_largest(int64_t image, int64_t y, int64_t x, const Span& rows, const Span& columns) {
     Code* out = operands_.dst + dst_.pixel(image, y, x);
-    const int64_t channels = src_.shape.channels;
-    std::fill_n(out, channels, static_cast<Code>(from().min_code() - src_.base));
-    over(image, rows, columns, [=](const Code* codes) { keep_largest(out, codes, channels); });
+    const auto least = static_cast<Code>(from().min_code() - src_.base);
+    const bool whole = src_.channels % kBlock == 0;
+    const int64_t channels = whole ? src_.channels : src_.shape.channels;
+    int64_t c = 0;
+    for (; c + kBlock <= channels; c += kBlock) {
+      Block largest = Block{} + least;
+      over(image, rows, columns, [&](const Code* codes) {
+        Block block;
+        std::memcpy(&block, codes + c, sizeof block);
+        largest = block > largest ? block : largest;
+      });
+      std::memcpy(out + c, &largest, sizeof largest);
+    }
+    if (c == channels) return;
+    std::fill_n(out + c, channels - c, least);
+    over(image, rows, columns,
+         [&](const Code* codes) { keep_largest(out + c, codes + c, channels - c); });
   }
 
   /// Bytes may alias anything, what captures hold too: vectors come of restricted arguments alone.
