@@ -127,6 +127,8 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_flag_callback(
       "--no-analysis", [&options] { options.analysis = "off"; }, "The same as --analysis off");
   command.add_flag("--tune", options.tune, "Choose settings on held-out training images first");
+  command.add_flag("--tune-only", options.tune_only,
+                   "The same, and end there: test images are not looked at");
   command.add_option("--set", options.settings, "key=value for every arm; may be repeated");
   command.add_option("--warm-set", options.warm_settings,
                      "key=value for the network all start from; may be repeated");

@@ -6,6 +6,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/fault/encoding.h"
+#include "flatenn/fault/fault_model.h"
 #include "study/configs.h"
 #include "study/plan_arms.h"
 #include "study/read_definition.h"
@@ -71,16 +72,23 @@ void read_warm_start(Config& config, Definition& definition) {
     config.fail("warm_start.set", "needs a warm_start.config");
 }
 
-void read_encodings(Config& config, Definition& definition) {
-  definition.encodings = read_cells(config, "encodings", true);
-  definition.encoding_names = config.get_strings("encodings.names", {});
-  for (const std::string& encoding : definition.encoding_names) {
+/// Each text is one that `parse` knows.
+template <typename Parse>
+std::vector<std::string> get_names(Config& config, const std::string& key, const Parse& parse) {
+  std::vector<std::string> names = config.get_strings(key, {});
+  for (const std::string& name : names) {
     try {
-      fault::parse_encoding(encoding);
+      parse(name);
     } catch (const Error& error) {
-      config.fail("encodings.names", error.what());
+      config.fail(key, error.what());
     }
   }
+  return names;
+}
+
+void read_encodings(Config& config, Definition& definition) {
+  definition.encodings = read_cells(config, "encodings", true);
+  definition.encoding_names = get_names(config, "encodings.names", fault::parse_encoding);
 }
 
 void check_candidate(const Config& config, const std::string& key, const std::string& candidate) {
@@ -95,8 +103,8 @@ void check_candidate(const Config& config, const std::string& key, const std::st
 
 /// A method that is given more tries looks better than it is.
 void check_equal_tries(const Config& config, const Definition& definition) {
-  for (const auto& [recipe, candidates] : definition.tune_candidates) {
-    const auto& [first, others] = *definition.tune_candidates.begin();
+  for (const auto& [recipe, candidates] : definition.tuning.candidates) {
+    const auto& [first, others] = *definition.tuning.candidates.begin();
     if (candidates.size() != others.size())
       config.fail("tune.candidates." + recipe,
                   detail::concat("has ", candidates.size(), ", ", first, " has ", others.size(),
@@ -104,17 +112,28 @@ void check_equal_tries(const Config& config, const Definition& definition) {
   }
 }
 
+std::vector<double> read_tuning_rates(Config& config) {
+  if (!config.has("tune.rates")) return {config.get_double("tune.rate", 0.01, kRate)};
+  if (config.has("tune.rate")) config.fail("tune.rate", "tune.rates is given, too; give one");
+  std::vector<double> rates = config.get_doubles("tune.rates", {}, kRate);
+  if (rates.empty()) config.fail("tune.rates", "is empty; it needs at least one rate");
+  return rates;
+}
+
 void read_tuning(Config& config, Definition& definition) {
-  definition.tune_hold_out = config.get_int("tune.hold_out", 5000, {.min = 1});
-  definition.tune_epochs = config.get_int("tune.epochs", 0, {.min = 0});
-  definition.tune_rate = config.get_double("tune.rate", 0.01, kRate);
-  definition.tune_trials = config.get_int("tune.trials", 10, {.min = 1});
-  definition.tune_seed = static_cast<uint64_t>(config.get_int("tune.seed", 1, {.min = 0}));
+  TuningPlan& tuning = definition.tuning;
+  tuning.hold_out = config.get_int("tune.hold_out", 5000, {.min = 1});
+  tuning.epochs = config.get_int("tune.epochs", 0, {.min = 0});
+  tuning.kinds = get_names(config, "tune.kinds", fault::parse_fault_kind);
+  tuning.rates = read_tuning_rates(config);
+  tuning.encodings = get_names(config, "tune.encodings", fault::parse_encoding);
+  tuning.trials = config.get_int("tune.trials", 10, {.min = 1});
+  tuning.seed = static_cast<uint64_t>(config.get_int("tune.seed", 1, {.min = 0}));
   for (const std::string& recipe : config.child_names("tune.candidates")) {
     const std::string key = "tune.candidates." + recipe;
-    definition.tune_candidates[recipe] = config.get_strings(key, {});
+    tuning.candidates[recipe] = config.get_strings(key, {});
     if (definition.recipes.count(recipe) == 0) config.fail(key, "there is no such recipe");
-    for (const std::string& candidate : definition.tune_candidates[recipe])
+    for (const std::string& candidate : tuning.candidates[recipe])
       check_candidate(config, key, candidate);
   }
   check_equal_tries(config, definition);

@@ -55,7 +55,7 @@ TEST(Definition, EveryTuningCandidateIsAValidSetting) {
   for (const std::string& name : definition_names()) {
     const Definition definition = brought(name);
     std::set<size_t> counts;
-    for (const auto& [recipe, candidates] : definition.tune_candidates) {
+    for (const auto& [recipe, candidates] : definition.tuning.candidates) {
       counts.insert(candidates.size());
       for (const std::string& candidate : candidates) {
         StudyOptions options;
@@ -74,7 +74,7 @@ TEST(Definition, EveryTuningCandidateIsAValidSetting) {
 TEST(Definition, EveryRecipeIsTriedAtTheSameLearningRates) {
   for (const std::string& name : definition_names()) {
     std::set<std::multiset<double>> rates;
-    for (const auto& [recipe, candidates] : brought(name).tune_candidates) {
+    for (const auto& [recipe, candidates] : brought(name).tuning.candidates) {
       std::multiset<double> of_recipe;
       for (const std::string& candidate : candidates) {
         Config config = Config::from_string("", recipe);

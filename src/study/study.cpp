@@ -58,9 +58,11 @@ class StudyRun {
 
   /// False where it was asked to stop.
   bool work() {
-    const bool tuned = !options_.tune || tune_settings(definition_, options_, trainer_);
+    const bool tuned =
+        !(options_.tune || options_.tune_only) || tune_settings(definition_, options_, trainer_);
     trainings_ = plan_trainings(definition_, options_, read_tuned_settings(options_.out));
-    if (!tuned) return false;
+    if (options_.tune_only) trainings_.clear();
+    if (!tuned || options_.tune_only) return tuned;
     const int64_t jobs = side_by_side(options_, trainings_.front());
     for (size_t first = 0; first < trainings_.size();) {
       const size_t count = jobs > 1 ? networks_of_seed(first) : 1;
@@ -126,7 +128,10 @@ class StudyRun {
     outcome.not_run = missing(outcome.trainings, open_campaigns(definition_, options_, trainings_));
     for (std::string& line : open_analyses(definition_, options_, trainings_))
       outcome.not_run.push_back(std::move(line));
-    if (!fs::exists(options_.out / "campaign.db")) return;
+    if (!fs::exists(options_.out / "campaign.db")) {
+      if (options_.tune_only) write_page(outcome);
+      return;
+    }
     const report::Findings findings = report::collect({options_.out});
     for (const campaign::PlanResult& plan : findings.plans) {
       if (plan.name.starts_with(kAllLayers))
@@ -135,6 +140,10 @@ class StudyRun {
     write_study_record(
         {.definition = definition_, .title = title(), .outcome = outcome, .commands = commands()},
         options_.out / "study.json");
+    write_page(outcome);
+  }
+
+  void write_page(StudyOutcome& outcome) const {
     outcome.report = options_.out / "report.html";
     write_file_atomically(outcome.report, report::render_page(report::collect({options_.out})));
   }

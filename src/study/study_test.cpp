@@ -32,8 +32,8 @@ class MiniatureStudy : public NeedsMnist {
     definition_ = read_definition(config, "lenet5");
     definition_.campaign.rates = {0.01, 0.05};
     definition_.spared.rates = {0.05};
-    definition_.tune_hold_out = 500;
-    definition_.tune_trials = 2;
+    definition_.tuning.hold_out = 500;
+    definition_.tuning.trials = 2;
     Config analysis = Config::from_string(
         "[analysis.brief]\ncost = {images = 50}\n"
         "sharpness = {images = 50, samples = 1, trials = 2, eigenvalues = 1}\n"
@@ -219,7 +219,7 @@ TEST_F(WarmStudy, GoesOnElsewhereWithoutTheCheckpointsOfFinishedTrainings) {
 }
 
 TEST_F(WarmStudy, TunesFromAStartThatHasNotSeenTheHeldOutImages) {
-  definition_.tune_candidates = {{"sgd", {"optimizer.learning_rate=0.01"}}};
+  definition_.tuning.candidates = {{"sgd", {"optimizer.learning_rate=0.01"}}};
   options_.arms = {"sgd-standard"};
   options_.tune = true;
   ASSERT_TRUE(run_study(definition_, options_).finished());
@@ -231,8 +231,8 @@ TEST_F(WarmStudy, TunesFromAStartThatHasNotSeenTheHeldOutImages) {
 }
 
 TEST_F(WarmStudy, CallsAtOnceShareAStartACampaignAndATuning) {
-  definition_.tune_candidates = {{"sgd", {"optimizer.learning_rate=0.01"}},
-                                 {"saq", {"sharpness.rho=0.1", "sharpness.rho=0.2"}}};
+  definition_.tuning.candidates = {{"sgd", {"optimizer.learning_rate=0.01"}},
+                                   {"saq", {"sharpness.rho=0.1", "sharpness.rho=0.2"}}};
   options_.tune = true;
   const auto study_of = [this](const std::string& arm) {
     StudyOptions options = options_;
@@ -272,9 +272,9 @@ TEST_F(WarmStudy, GoesOnWithoutANetworkThatDiverges) {
 }
 
 TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
-  definition_.tune_candidates = {{"sgd",
-                                  {"optimizer.learning_rate=0.01 optimizer.weight_decay=0.02",
-                                   "optimizer.learning_rate=0.05 optimizer.weight_decay=0.03"}}};
+  definition_.tuning.candidates = {{"sgd",
+                                    {"optimizer.learning_rate=0.01 optimizer.weight_decay=0.02",
+                                     "optimizer.learning_rate=0.05 optimizer.weight_decay=0.03"}}};
   options_.arms = {"sgd-standard"};
   options_.tune = true;
   ASSERT_TRUE(run_study(definition_, options_).finished());

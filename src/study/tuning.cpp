@@ -7,13 +7,9 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
-#include "flatenn/campaign/statistics.h"
-#include "flatenn/engine/engine.h"
-#include "flatenn/engine/evaluate.h"
-#include "flatenn/fault/injector.h"
 #include "flatenn/interop/onnx.h"
-#include "study/run_campaigns.h"
 #include "study/side_by_side.h"
+#include "study/tuning_score.h"
 
 namespace flatenn::study {
 namespace {
@@ -21,30 +17,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// Mean accuracy of a network on images over fault maps, averaged over kinds.
-double faulty_accuracy(const Definition& definition, const StudyOptions& options,
-                       const net::Network& network, const data::ImageSet& images) {
-  const auto shared = std::make_shared<const net::Network>(network);
-  const auto codes = engine::quantize_images(images, *shared);
-  const auto engine = engine::make_engine(shared, codes, {.kind = engine_kind(options)});
-  const auto row = static_cast<size_t>(images.count * shared->classes());
-  std::vector<double> accuracies;
-  for (const std::string& kind : definition.campaign.kinds) {
-    const fault::Injector injector(shared,
-                                   fault::FaultModel::of_kind(fault::parse_fault_kind(kind)));
-    std::vector<float> logits(row * static_cast<size_t>(definition.tune_trials));
-    std::vector<engine::Job> jobs(static_cast<size_t>(definition.tune_trials));
-    for (size_t trial = 0; trial < jobs.size(); ++trial) {
-      jobs[trial].weights =
-          injector.inject(definition.tune_rate, definition.tune_seed, trial).weights;
-      jobs[trial].logits = std::span(logits).subspan(trial * row, row);
-    }
-    engine->run(jobs);
-    for (const engine::Job& job : jobs)
-      accuracies.push_back(
-          engine::evaluate(job.logits, shared->classes(), images.labels).accuracy());
-  }
-  return campaign::summarize(accuracies).mean;
+json to_json(const std::vector<ScoredCell>& cells) {
+  json list = json::array();
+  for (const ScoredCell& cell : cells)
+    list.push_back({{"encoding", cell.encoding},
+                    {"kind", cell.kind},
+                    {"rate", cell.rate},
+                    {"accuracy", cell.accuracy}});
+  return list;
 }
 
 /// What to try for an arm.
@@ -93,11 +73,11 @@ class Tuning {
     StudyOptions first_seed = options_;
     first_seed.seeds = first_seed.first_seed = 1;
     first_seed.arms = arms;
-    if (first_seed.epochs == 0) first_seed.epochs = definition_.tune_epochs;
+    if (first_seed.epochs == 0) first_seed.epochs = definition_.tuning.epochs;
     std::vector<Candidate> planned;
     for (const Training& training : plan_trainings(definition_, first_seed, {})) {
-      const auto settings = definition_.tune_candidates.find(training.arm.recipe);
-      if (settings == definition_.tune_candidates.end()) continue;
+      const auto settings = definition_.tuning.candidates.find(training.arm.recipe);
+      if (settings == definition_.tuning.candidates.end()) continue;
       for (const std::string& setting : settings->second)
         planned.push_back({held_out(training, setting), setting});
     }
@@ -105,7 +85,7 @@ class Tuning {
   }
 
   Training held_out(Training training, const std::string& setting) const {
-    const std::string hold_out = "data.hold_out=" + std::to_string(definition_.tune_hold_out);
+    const std::string hold_out = "data.hold_out=" + std::to_string(definition_.tuning.hold_out);
     training.name = candidate_name(training.arm.name, setting);
     training.settings.push_back("name=\"" + training.name + "\"");
     training.settings.push_back(hold_out);
@@ -142,14 +122,15 @@ class Tuning {
   void keep_score(const Candidate& candidate, ArmStatus status) const {
     const fs::path run = folder() / candidate.training.name;
     const TrainingRecord trained = describe_training(candidate.training, run);
-    double score = 0;
+    std::vector<ScoredCell> cells = tuning_cells(definition_);
     if (status == ArmStatus::kFinished) {
-      score = faulty_accuracy(definition_, options_, interop::read_onnx(run / "model.onnx"),
-                              trainer_.data_of(candidate.training)->test);
+      cells = score_cells(definition_, options_, interop::read_onnx(run / "model.onnx"),
+                          trainer_.data_of(candidate.training)->test);
     }
     const json entry = {{"arm", candidate.training.arm.name},
                         {"setting", candidate.setting},
-                        {"faulty_accuracy", score},
+                        {"faulty_accuracy", mean_accuracy(cells)},
+                        {"cells", to_json(cells)},
                         {"accuracy", trained.accuracy},
                         {"sparsity", trained.sparsity}};
     write_file_atomically(score_file(candidate), entry.dump(2) + "\n");
@@ -166,12 +147,12 @@ class Tuning {
 
   void write_record() const {
     json record = {{"flatenn_result", "tuning"},
-                   {"hold_out", definition_.tune_hold_out},
-                   {"epochs", definition_.tune_epochs},
-                   {"rate", definition_.tune_rate},
-                   {"trials", definition_.tune_trials},
-                   {"seed", definition_.tune_seed},
-                   {"kinds", definition_.campaign.kinds},
+                   {"hold_out", definition_.tuning.hold_out},
+                   {"epochs", definition_.tuning.epochs},
+                   {"rates", definition_.tuning.rates},
+                   {"trials", definition_.tuning.trials},
+                   {"seed", definition_.tuning.seed},
+                   {"cells", to_json(tuning_cells(definition_))},
                    {"candidates", json::array()},
                    {"chosen", json::object()}};
     for (const std::string& arm : all_arms()) {

@@ -38,6 +38,18 @@ struct WarmStart {
   std::vector<std::string> settings;  ///< On top of it.
 };
 
+/// How `--tune` searches, and in which cells it scores.
+struct TuningPlan {
+  int64_t hold_out = 0;  ///< Training images that no candidate learns from.
+  int64_t epochs = 0;    ///< Of a candidate, before the recipe's factor; 0: as many as an arm.
+  std::vector<std::string> kinds;      ///< Empty: the campaign's.
+  std::vector<double> rates;           ///< The score is the mean over all cells.
+  std::vector<std::string> encodings;  ///< Empty: that of the campaign.
+  int64_t trials = 0;                  ///< Fault maps a cell.
+  uint64_t seed = 0;                   ///< Of the fault maps.
+  std::map<std::string, std::vector<std::string>> candidates;  ///< Settings, by recipe.
+};
+
 struct Definition {
   std::string name;  ///< "lenet5".
   std::string title;
@@ -66,12 +78,7 @@ struct Definition {
 
   AnalysisLevels analysis;
 
-  int64_t tune_hold_out = 0;
-  int64_t tune_epochs = 0;  ///< Of a candidate, before the recipe's factor; 0: as many as an arm.
-  double tune_rate = 0;
-  int64_t tune_trials = 0;
-  uint64_t tune_seed = 0;
-  std::map<std::string, std::vector<std::string>> tune_candidates;  ///< Settings, by recipe.
+  TuningPlan tuning;
 
   /// Throws Error that lists the recipes and activations where the name fits none.
   Arm arm(const std::string& arm_name) const;

@@ -24,6 +24,7 @@ struct StudyOptions {
   double rho = -1;                ///< Radius of sam and saq; negative: as the definition says.
   /// Choose settings on held-out images first (tune.json); a choice made earlier is used again.
   bool tune = false;
+  bool tune_only = false;  ///< End once they are chosen: nothing is trained on all images.
   /// Which of the definition's levels of analysis follows the campaigns; "off": none. Empty:
   /// "brief" where the definition has it.
   std::string analysis;

@@ -17,6 +17,15 @@ bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
   return settings == candidate.at("setting").get<std::string>();
 }
 
+/// "1 %, 2 %". Tunings of older versions have one rate.
+std::string rates_text(const nlohmann::json& tuning) {
+  const nlohmann::json rates =
+      tuning.contains("rates") ? tuning["rates"] : nlohmann::json{tuning.at("rate")};
+  std::string text;
+  for (const nlohmann::json& rate : rates) text += (text.empty() ? "" : ", ") + rate_percent(rate);
+  return text;
+}
+
 Table candidate_table(const nlohmann::json& tuning) {
   Table table{.id = "tuning",
               .title = "Candidates",
@@ -24,7 +33,7 @@ Table candidate_table(const nlohmann::json& tuning) {
                   "Trained without ", tuning.at("hold_out").get<int64_t>(),
                   " held-out training images and scored by the mean accuracy on those under ",
                   tuning.at("trials").get<int64_t>(), " fault maps of each kind at ",
-                  rate_percent(tuning.at("rate")), ", seed ", tuning.at("seed").get<uint64_t>(),
+                  rates_text(tuning), ", seed ", tuning.at("seed").get<uint64_t>(),
                   ". The study's test images and fault maps were not looked at."),
               .columns = {{"Network", 0, "arm"},
                           {"Setting", 0, "setting"},
