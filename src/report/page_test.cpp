@@ -369,13 +369,17 @@ TEST(Tuning, ShowsEveryCandidateAndTheChoice) {
            "accuracy": 0.9, "sparsity": 0.5},
           {"arm": "sgd-standard", "setting": "a=1 b=2", "faulty_accuracy": 0.8,
            "accuracy": 0.9, "sparsity": 0.5}],
-        "chosen": {"saq-standard": ["sharpness.rho=0.1"], "sgd-standard": ["a=1", "b=2"]}})")});
+        "chosen": {"saq-standard": ["sharpness.rho=0.1"], "sgd-standard": ["a=1", "b=2"]},
+        "at_edge": {"saq-standard": ["sharpness.rho"]}, "diverged": ["sam-standard"]})")});
   const std::vector<Section> sections = build_sections(findings);
   const Table* table = find_table(sections, "tuning");
   ASSERT_NE(table, nullptr);
   std::vector<std::string> chosen;
   for (const auto& row : table->rows) chosen.push_back(std::get<std::string>(row[5]));
   EXPECT_THAT(chosen, ::testing::ElementsAre("yes", "", "", "yes"));
+  EXPECT_THAT(table->caption,
+              ::testing::HasSubstr("at the edge of what was tried: saq-standard, sharpness.rho."));
+  EXPECT_THAT(table->caption, ::testing::HasSubstr("Every candidate of sam-standard diverged."));
 }
 
 /// Runs of saq that differ in rho alone, and the conventional one beside them.

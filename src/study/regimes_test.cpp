@@ -136,5 +136,21 @@ TEST_F(MiniatureGrid, RefusesAnotherGridAndRegimesThatAreNotThere) {
   EXPECT_THAT(message(grid()), HasSubstr("--regimes: none is called '*-lsq'; there are n-w4a4-"));
 }
 
+/// Bits and quantizer are what tells regimes apart, whoever would set them.
+TEST_F(MiniatureGrid, RefusesARecipeThatSetsAnAxis) {
+  for (const std::string setting : {"quant.quantizer=lsq", "quant.weight_bits=3",
+                                    "quant.activation_bits=8", "quant.first_last_bits=6"}) {
+    Grid own = grid();
+    own.shared.recipes["saq"].settings.push_back(setting);
+    try {
+      run_regimes(own, options_);
+      ADD_FAILURE() << setting << ": no error";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(setting.substr(0, setting.find('='))));
+      EXPECT_THAT(error.what(), HasSubstr("is an axis of the grid"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace flatenn::study

@@ -26,22 +26,37 @@ std::string rates_text(const nlohmann::json& tuning) {
   return text;
 }
 
+/// Choices that stand where the search ended, and arms without any.
+std::string open_ends(const nlohmann::json& tuning) {
+  std::string text;
+  for (const auto& [arm, keys] : tuning.value("at_edge", nlohmann::json::object()).items()) {
+    for (const nlohmann::json& key : keys)
+      text += (text.empty() ? " Still at the edge of what was tried: " : "; ") + arm + ", " +
+              key.get<std::string>();
+  }
+  if (!text.empty()) text += ".";
+  for (const nlohmann::json& arm : tuning.value("diverged", nlohmann::json::array()))
+    text += " Every candidate of " + arm.get<std::string>() + " diverged.";
+  return text;
+}
+
 Table candidate_table(const nlohmann::json& tuning) {
-  Table table{.id = "tuning",
-              .title = "Candidates",
-              .caption = detail::concat(
-                  "Trained without ", tuning.at("hold_out").get<int64_t>(),
-                  " held-out training images and scored by the mean accuracy on those under ",
-                  tuning.at("trials").get<int64_t>(), " fault maps of each kind at ",
-                  rates_text(tuning), ", seed ", tuning.at("seed").get<uint64_t>(),
-                  ". The study's test images and fault maps were not looked at."),
-              .columns = {{"Network", 0, "arm"},
-                          {"Setting", 0, "setting"},
-                          {"Under faults (%)", 2, "faulty_accuracy_percent"},
-                          {"No faults (%)", 2, "accuracy_percent"},
-                          {"Zeros (%)", 1, "sparsity_percent"},
-                          {"Chosen", 0, "chosen"}},
-              .rows = {}};
+  Table table{
+      .id = "tuning",
+      .title = "Candidates",
+      .caption = detail::concat(
+          "Trained without ", tuning.at("hold_out").get<int64_t>(),
+          " held-out training images and scored by the mean accuracy on those under ",
+          tuning.at("trials").get<int64_t>(), " fault maps of each kind at ", rates_text(tuning),
+          ", seed ", tuning.at("seed").get<uint64_t>(),
+          ". The study's test images and fault maps were not looked at.", open_ends(tuning)),
+      .columns = {{"Network", 0, "arm"},
+                  {"Setting", 0, "setting"},
+                  {"Under faults (%)", 2, "faulty_accuracy_percent"},
+                  {"No faults (%)", 2, "accuracy_percent"},
+                  {"Zeros (%)", 1, "sparsity_percent"},
+                  {"Chosen", 0, "chosen"}},
+      .rows = {}};
   for (const nlohmann::json& candidate : tuning.at("candidates")) {
     table.rows.push_back({candidate.at("arm").get<std::string>(),
                           candidate.at("setting").get<std::string>(),
