@@ -28,14 +28,16 @@ std::string rates_text(const nlohmann::json& tuning) {
 
 /// Choices that stand where the search ended, and arms without any.
 std::string open_ends(const nlohmann::json& tuning) {
+  const auto at_edge = tuning.value("at_edge", nlohmann::json::object());
+  const auto diverged = tuning.value("diverged", nlohmann::json::array());
   std::string text;
-  for (const auto& [arm, keys] : tuning.value("at_edge", nlohmann::json::object()).items()) {
+  for (const auto& [arm, keys] : at_edge.items()) {
     for (const nlohmann::json& key : keys)
       text += (text.empty() ? " Still at the edge of what was tried: " : "; ") + arm + ", " +
               key.get<std::string>();
   }
   if (!text.empty()) text += ".";
-  for (const nlohmann::json& arm : tuning.value("diverged", nlohmann::json::array()))
+  for (const nlohmann::json& arm : diverged)
     text += " Every candidate of " + arm.get<std::string>() + " diverged.";
   return text;
 }
