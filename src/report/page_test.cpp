@@ -380,6 +380,14 @@ TEST(Tuning, ShowsEveryCandidateAndTheChoice) {
   EXPECT_THAT(table->caption,
               ::testing::HasSubstr("at the edge of what was tried: saq-standard, sharpness.rho."));
   EXPECT_THAT(table->caption, ::testing::HasSubstr("Every candidate of sam-standard diverged."));
+  const Figure* figure = find_figure(sections, "tuning-saq-standard");
+  ASSERT_NE(figure, nullptr);
+  EXPECT_THAT(figure->x.categories,
+              ::testing::ElementsAre("sharpness.rho", "accuracy under faults"));
+  EXPECT_THAT(figure->series.at(0).y, ::testing::ElementsAre(0, 1));  // least rho, best score
+  EXPECT_THAT(figure->series.at(1).y, ::testing::ElementsAre(1, 0));
+  EXPECT_FALSE(figure->series.at(0).faint);
+  EXPECT_TRUE(figure->series.at(1).faint);
 }
 
 /// Runs of saq that differ in rho alone, and the conventional one beside them.
