@@ -53,6 +53,19 @@ void tell_ending(study::StudyEnding ending, const InterruptGuard& guard) {
   }
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// All else is done and written by now.
+void check_searches(const std::vector<std::string>& failed) {
+  FLATENN_CHECK(failed.empty(),
+                "--tune: every candidate diverged, so these were left out: ", joined(failed),
+                "; give [tune.candidates] smaller learning rates");
+}
+
 void run_grid(const Arguments& arguments, Config config, const InterruptGuard& guard) {
   const study::Grid grid = study::read_grid(config, arguments.name);
   FLATENN_CHECK(arguments.options.analysis.empty() || arguments.options.analysis == "off",
@@ -65,6 +78,7 @@ void run_grid(const Arguments& arguments, Config config, const InterruptGuard& g
     std::printf("%s\n%s\n", study::regimes_text(outcome).c_str(), outcome.report.c_str());
   }
   tell_ending(outcome.ending, guard);
+  check_searches(outcome.failed);
 }
 
 void run(Arguments& arguments) {
@@ -85,12 +99,7 @@ void run(Arguments& arguments) {
     print_answers(arguments, outcome);
   }
   tell_ending(outcome.ending, guard);
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
+  check_searches(outcome.failed);
 }
 
 void add_options(CLI::App& command, Arguments& arguments) {

@@ -369,13 +369,25 @@ TEST(Tuning, ShowsEveryCandidateAndTheChoice) {
            "accuracy": 0.9, "sparsity": 0.5},
           {"arm": "sgd-standard", "setting": "a=1 b=2", "faulty_accuracy": 0.8,
            "accuracy": 0.9, "sparsity": 0.5}],
-        "chosen": {"saq-standard": ["sharpness.rho=0.1"], "sgd-standard": ["a=1", "b=2"]}})")});
+        "chosen": {"saq-standard": ["sharpness.rho=0.1"], "sgd-standard": ["a=1", "b=2"]},
+        "at_edge": {"saq-standard": ["sharpness.rho"]}, "diverged": ["sam-standard"]})")});
   const std::vector<Section> sections = build_sections(findings);
   const Table* table = find_table(sections, "tuning");
   ASSERT_NE(table, nullptr);
   std::vector<std::string> chosen;
   for (const auto& row : table->rows) chosen.push_back(std::get<std::string>(row[5]));
   EXPECT_THAT(chosen, ::testing::ElementsAre("yes", "", "", "yes"));
+  EXPECT_THAT(table->caption,
+              ::testing::HasSubstr("at the edge of what was tried: saq-standard, sharpness.rho."));
+  EXPECT_THAT(table->caption, ::testing::HasSubstr("Every candidate of sam-standard diverged."));
+  const Figure* figure = find_figure(sections, "tuning-saq-standard");
+  ASSERT_NE(figure, nullptr);
+  EXPECT_THAT(figure->x.categories,
+              ::testing::ElementsAre("sharpness.rho", "accuracy under faults"));
+  EXPECT_THAT(figure->series.at(0).y, ::testing::ElementsAre(0, 1));  // least rho, best score
+  EXPECT_THAT(figure->series.at(1).y, ::testing::ElementsAre(1, 0));
+  EXPECT_FALSE(figure->series.at(0).faint);
+  EXPECT_TRUE(figure->series.at(1).faint);
 }
 
 /// Runs of saq that differ in rho alone, and the conventional one beside them.

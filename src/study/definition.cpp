@@ -120,6 +120,18 @@ std::vector<double> read_tuning_rates(Config& config) {
   return rates;
 }
 
+/// Twice as many as the definition lists, unless it says otherwise.
+void read_budget(Config& config, TuningPlan& tuning) {
+  const auto listed = tuning.candidates.empty()
+                          ? int64_t{0}
+                          : static_cast<int64_t>(tuning.candidates.begin()->second.size());
+  tuning.budget = config.get_int("tune.budget", 2 * listed, {.min = 0});
+  if (tuning.budget < listed)
+    config.fail("tune.budget",
+                detail::concat("expected at least the ", listed,
+                               " candidates listed for each recipe, got ", tuning.budget));
+}
+
 void read_tuning(Config& config, Definition& definition) {
   TuningPlan& tuning = definition.tuning;
   tuning.hold_out = config.get_int("tune.hold_out", 5000, {.min = 1});
@@ -137,6 +149,7 @@ void read_tuning(Config& config, Definition& definition) {
       check_candidate(config, key, candidate);
   }
   check_equal_tries(config, definition);
+  read_budget(config, tuning);
 }
 
 /// A claim looks at cells that the campaign has.

@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
@@ -68,6 +69,23 @@ TEST(Definition, EveryTuningCandidateIsAValidSetting) {
       }
     }
     EXPECT_EQ(counts.size(), 1u) << "every recipe gets as many tries";
+  }
+}
+
+/// The search that is a file alone, whose arms are all searched, in both encodings.
+TEST(Definition, TheSearchForARobustRecipeHasValidSettings) {
+  Config file = Config::from_file(FLATENN_CONFIGS "/robust-search-resnet18.toml");
+  const Definition definition = read_definition(file, "robust");
+  EXPECT_THAT(definition.tuning.encodings, ElementsAre("twos_complement", "offset_binary"));
+  for (const Training& training : plan_trainings(definition, {}, {})) {
+    const auto candidates = definition.tuning.candidates.find(training.arm.recipe);
+    ASSERT_NE(candidates, definition.tuning.candidates.end()) << training.arm.recipe;
+    for (const std::string& candidate : candidates->second) {
+      Training one = training;
+      for (const std::string& setting : settings_of(candidate)) one.settings.push_back(setting);
+      Config config = training_config(one);
+      EXPECT_NO_THROW(train::read_train_config(config)) << candidate;
+    }
   }
 }
 

@@ -117,6 +117,28 @@ TEST_F(MiniatureGrid, JoinsPartsOfOtherFolders) {
   EXPECT_EQ(whole.rows.size(), 3u * 2 * 2);
 }
 
+/// Copying one seed's folder over another's replaces its database: what is lost is measured again.
+TEST_F(MiniatureGrid, JoinsSeedsOfOneRegimeFromOtherFolders) {
+  options_.only = {"*-liq"};
+  options_.study.seeds = 1;
+  ASSERT_TRUE(run_regimes(grid(), options_).finished());
+  options_.study.out = temporary_.path() / "elsewhere";
+  options_.study.first_seed = options_.study.seeds = 2;
+  ASSERT_TRUE(run_regimes(grid(), options_).finished());
+  fs::copy(options_.study.out / "regimes", folder_ / "regimes",
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  options_.study.out = folder_;
+  options_.study.first_seed = 1;
+  const fs::path model =
+      folder_ / "regimes/n-w4a4-all-alike-liq/runs/saq-standard-seed1/model.onnx";
+  const auto trained = fs::last_write_time(model);
+  const RegimesOutcome whole = run_regimes(grid(), options_);
+  ASSERT_TRUE(whole.finished());
+  EXPECT_EQ(fs::last_write_time(model), trained);
+  ASSERT_EQ(whole.rows.size(), 2u * 2);
+  for (const RegimeRow& row : whole.rows) EXPECT_EQ(row.claim.seeds, 2);
+}
+
 TEST_F(MiniatureGrid, RefusesAnotherGridAndRegimesThatAreNotThere) {
   const auto message = [&](const Grid& grid) {
     try {
@@ -134,6 +156,22 @@ TEST_F(MiniatureGrid, RefusesAnotherGridAndRegimesThatAreNotThere) {
   EXPECT_EQ(message(grid()), "no error");
   options_.only = {"*-lsq"};
   EXPECT_THAT(message(grid()), HasSubstr("--regimes: none is called '*-lsq'; there are n-w4a4-"));
+}
+
+/// Bits and quantizer are what tells regimes apart, whoever would set them.
+TEST_F(MiniatureGrid, RefusesARecipeThatSetsAnAxis) {
+  for (const std::string setting : {"quant.quantizer=lsq", "quant.weight_bits=3",
+                                    "quant.activation_bits=8", "quant.first_last_bits=6"}) {
+    Grid own = grid();
+    own.shared.recipes["saq"].settings.push_back(setting);
+    try {
+      run_regimes(own, options_);
+      ADD_FAILURE() << setting << ": no error";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(setting.substr(0, setting.find('='))));
+      EXPECT_THAT(error.what(), HasSubstr("is an axis of the grid"));
+    }
+  }
 }
 
 }  // namespace

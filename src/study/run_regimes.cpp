@@ -99,11 +99,16 @@ class RegimesRun {
   static void check_settings(const RegimeStudy& study) {
     for (const Training& training : plan_trainings(study.definition, study.options, {})) {
       Config config = training_config(training);
+      Config regime = training_config(training);
+      for (const std::string& setting : study.definition.settings) regime.set(setting);
       train::read_train_config(config);
-      const std::string quantizer = config.get_string("quant.quantizer", "");
-      FLATENN_CHECK(quantizer == study.regime.quantizer, study.regime.name, ": arm '",
-                    training.arm.name, "' sets quant.quantizer to '", quantizer,
-                    "', which is an axis of the grid");
+      train::read_train_config(regime);
+      for (const char* key : {"quantizer", "weight_bits", "activation_bits", "first_last_bits"}) {
+        const json wanted = regime.resolved()["quant"][key], got = config.resolved()["quant"][key];
+        FLATENN_CHECK(got == wanted, study.regime.name, ": arm '", training.arm.name,
+                      "' sets quant.", key, " to ", got.dump(), ", which is an axis of the grid (",
+                      wanted.dump(), " here)");
+      }
     }
   }
 
@@ -143,7 +148,12 @@ class RegimesRun {
                   ": ", study.regime.name);
         StudyOptions one_seed = study.options;
         one_seed.first_seed = one_seed.seeds = seed;
-        if (run_study(study.definition, one_seed).finished()) continue;
+        const StudyOutcome outcome = run_study(study.definition, one_seed);
+        if (seed == options().first_seed) {
+          for (const std::string& arm : outcome.failed)
+            outcome_.failed.push_back(study.regime.name + ": " + arm);
+        }
+        if (outcome.finished()) continue;
         outcome_.ending = time_is_up() ? StudyEnding::kTimeLimit : StudyEnding::kInterrupted;
         return;
       }

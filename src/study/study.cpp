@@ -1,5 +1,6 @@
 #include "flatenn/study/study.h"
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 
@@ -39,7 +40,9 @@ class StudyRun {
 
   StudyOutcome run() {
     StudyOutcome outcome;
-    if (!work())
+    const bool worked = work();
+    outcome.failed = failed_;
+    if (!worked)
       outcome.ending = time_is_up() ? StudyEnding::kTimeLimit : StudyEnding::kInterrupted;
     if (options_.conclude) conclude(outcome);
     return outcome;
@@ -61,8 +64,10 @@ class StudyRun {
     const bool tuned =
         !(options_.tune || options_.tune_only) || tune_settings(definition_, options_, trainer_);
     trainings_ = plan_trainings(definition_, options_, read_tuned_settings(options_.out));
+    leave_out_failed();
     if (options_.tune_only) trainings_.clear();
     if (!tuned || options_.tune_only) return tuned;
+    if (trainings_.empty()) return true;
     const int64_t jobs = side_by_side(options_, trainings_.front());
     for (size_t first = 0; first < trainings_.size();) {
       const size_t count = jobs > 1 ? networks_of_seed(first) : 1;
@@ -73,6 +78,18 @@ class StudyRun {
       if (!run_analysis(definition_, options_, training, folder_of(training))) return false;
     }
     return true;
+  }
+
+  /// An arm whose search found nothing is not trained with settings that no search chose.
+  void leave_out_failed() {
+    if (!options_.tune && !options_.tune_only) return;
+    const std::vector<std::string> diverged = read_diverged_searches(options_.out);
+    std::erase_if(trainings_, [&](const Training& training) {
+      const std::string& arm = training.arm.name;
+      if (std::find(diverged.begin(), diverged.end(), arm) == diverged.end()) return false;
+      if (std::find(failed_.begin(), failed_.end(), arm) == failed_.end()) failed_.push_back(arm);
+      return true;
+    });
   }
 
   /// How many networks from `first` on have its seed.
@@ -192,6 +209,7 @@ class StudyRun {
   Clock::time_point start_ = Clock::now();
   ArmTrainer trainer_;
   std::vector<Training> trainings_;
+  std::vector<std::string> failed_;
   std::shared_ptr<const data::ImageSet> test_images_;
 };
 

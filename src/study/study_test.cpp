@@ -33,6 +33,7 @@ class MiniatureStudy : public NeedsMnist {
     definition_.campaign.rates = {0.01, 0.05};
     definition_.spared.rates = {0.05};
     definition_.tuning.hold_out = 500;
+    definition_.tuning.budget = 0;  // the candidates listed alone
     definition_.tuning.trials = 2;
     Config analysis = Config::from_string(
         "[analysis.brief]\ncost = {images = 50}\n"
@@ -290,6 +291,43 @@ TEST_F(MiniatureStudy, ChoosesSettingsOnHeldOutImagesOnce) {
   EXPECT_EQ(run["config"]["optimizer"]["learning_rate"], first_is_best ? 0.01 : 0.05);
   EXPECT_EQ(run["config"]["optimizer"]["weight_decay"], first_is_best ? 0.02 : 0.03);
   EXPECT_EQ(run["config"]["data"]["hold_out"], 0);
+}
+
+TEST_F(MiniatureStudy, WidensASearchUpToItsBudgetAndGoesOnWhereItWas) {
+  definition_.tuning.candidates = {
+      {"sgd", {"optimizer.learning_rate=1e-5", "optimizer.learning_rate=2e-5"}}};
+  definition_.tuning.budget = 4;
+  definition_.tuning.kinds = {"bit_flip"};
+  options_.arms = {"sgd-standard"};
+  options_.tune_only = true;
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  EXPECT_FALSE(fs::exists(folder_ / "runs/sgd-standard-seed1"));
+  const auto record = nlohmann::json::parse(read_file(folder_ / "tune.json"));
+  EXPECT_EQ(record.at("candidates").size(), 4u);
+  const fs::path score = folder_ / "tune/tune-sgd-standard-optimizer.learning_rate=1e-5/score.json";
+  const auto scored = fs::last_write_time(score);
+
+  // A larger budget goes on from the scores there are.
+  definition_.tuning.budget = 5;
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  EXPECT_EQ(fs::last_write_time(score), scored);
+  const auto more = nlohmann::json::parse(read_file(folder_ / "tune.json"));
+  ASSERT_EQ(more.at("candidates").size(), 5u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(more["candidates"][i], record["candidates"][i]);
+}
+
+TEST_F(MiniatureStudy, LeavesOutAnArmWhoseSearchDivergesEverywhere) {
+  definition_.tuning.candidates = {{"sgd", {"optimizer.learning_rate=0.05"}},
+                                   {"saq", {"optimizer.learning_rate=1e9"}}};
+  // Of the arm's own settings, which would otherwise come later.
+  definition_.activations["sparse"].settings.clear();
+  options_.tune = true;
+  const StudyOutcome outcome = run_study(definition_, options_);
+  EXPECT_TRUE(outcome.finished());
+  EXPECT_THAT(outcome.failed, ElementsAre("saq-sparse"));
+  EXPECT_FALSE(fs::exists(folder_ / "runs/saq-sparse-seed1"));
+  EXPECT_TRUE(fs::exists(folder_ / "runs/sgd-standard-seed1/model.onnx"));
+  EXPECT_EQ(trials(), 3 * 2 * 2 + 2);
 }
 
 }  // namespace

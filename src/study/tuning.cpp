@@ -10,6 +10,7 @@
 #include "flatenn/interop/onnx.h"
 #include "study/side_by_side.h"
 #include "study/tuning_score.h"
+#include "study/widen.h"
 
 namespace flatenn::study {
 namespace {
@@ -45,20 +46,21 @@ std::string candidate_name(const std::string& arm, const std::string& setting) {
   return name;
 }
 
-/// Tries the candidates of all arms. Each leaves its score in its own folder, so that several
-/// processes can share the work by arms; tune.json is made of all scores there are.
+/// Tries the candidates of all arms: those of the definition, then, up to the budget, what their
+/// scores propose. Each leaves its score in its own folder, so that several processes can share the
+/// work by arms, and a search is planned from the scores there are; tune.json is made of all.
 class Tuning {
  public:
   Tuning(const Definition& definition, const StudyOptions& options, ArmTrainer& trainer)
       : definition_(definition), options_(options), trainer_(trainer) {}
 
   bool run() {
-    std::vector<Candidate> open;
-    for (Candidate& candidate : candidates(options_.arms)) {
-      if (!fs::exists(score_file(candidate))) open.push_back(std::move(candidate));
-    }
-    const bool finished = open.empty() || attempt(open);
+    bool finished = true;
+    for (std::vector<Candidate> open = open_candidates(); finished && !open.empty();
+         open = open_candidates())
+      finished = attempt(open);
     write_record();
+    if (finished) tell();
     return finished;
   }
 
@@ -68,20 +70,54 @@ class Tuning {
     return folder() / candidate.training.name / "score.json";
   }
 
-  /// Of the arms named (none: the definition's), in their order, for the first seed.
-  std::vector<Candidate> candidates(const std::vector<std::string>& arms) const {
+  /// The first trainings of the arms named (none: the definition's) that have candidates.
+  std::vector<Training> searched(const std::vector<std::string>& arms) const {
     StudyOptions first_seed = options_;
     first_seed.seeds = first_seed.first_seed = 1;
     first_seed.arms = arms;
     if (first_seed.epochs == 0) first_seed.epochs = definition_.tuning.epochs;
+    std::vector<Training> trainings = plan_trainings(definition_, first_seed, {});
+    std::erase_if(trainings, [this](const Training& training) {
+      return definition_.tuning.candidates.count(training.arm.recipe) == 0;
+    });
+    return trainings;
+  }
+
+  std::vector<Candidate> open_candidates() const {
+    std::vector<Candidate> open;
+    for (const Training& training : searched(options_.arms)) {
+      for (Candidate& candidate : candidates(training)) {
+        if (!fs::exists(score_file(candidate))) open.push_back(std::move(candidate));
+      }
+    }
+    return open;
+  }
+
+  /// As far as the scores there are tell.
+  std::vector<Candidate> candidates(const Training& training) const {
+    std::vector<std::string> settings = definition_.tuning.candidates.at(training.arm.recipe);
     std::vector<Candidate> planned;
-    for (const Training& training : plan_trainings(definition_, first_seed, {})) {
-      const auto settings = definition_.tuning.candidates.find(training.arm.recipe);
-      if (settings == definition_.tuning.candidates.end()) continue;
-      for (const std::string& setting : settings->second)
+    std::vector<Tried> tried;
+    while (!settings.empty()) {
+      for (const std::string& setting : settings)
         planned.push_back({held_out(training, setting), setting});
+      tried = tried_of(planned);
+      const int64_t left = definition_.tuning.budget - static_cast<int64_t>(planned.size());
+      if (tried.size() < planned.size() || left <= 0) break;
+      settings = propose(tried, left);
     }
     return planned;
+  }
+
+  std::vector<Tried> tried_of(const std::vector<Candidate>& candidates) const {
+    std::vector<Tried> tried;
+    for (const Candidate& candidate : candidates) {
+      if (!fs::exists(score_file(candidate))) continue;
+      const json score = read_score(score_file(candidate));
+      tried.push_back({candidate.setting, score.at("faulty_accuracy").get<double>(),
+                       score.value("diverged", false)});
+    }
+    return tried;
   }
 
   Training held_out(Training training, const std::string& setting) const {
@@ -129,6 +165,7 @@ class Tuning {
     }
     const json entry = {{"arm", candidate.training.arm.name},
                         {"setting", candidate.setting},
+                        {"diverged", status == ArmStatus::kDiverged},
                         {"faulty_accuracy", mean_accuracy(cells)},
                         {"cells", to_json(cells)},
                         {"accuracy", trained.accuracy},
@@ -153,19 +190,50 @@ class Tuning {
                    {"trials", definition_.tuning.trials},
                    {"seed", definition_.tuning.seed},
                    {"cells", to_json(tuning_cells(definition_))},
+                   {"budget", definition_.tuning.budget},
                    {"candidates", json::array()},
-                   {"chosen", json::object()}};
-    for (const std::string& arm : all_arms()) {
-      const std::vector<Candidate> tried = candidates({arm});
-      json scores = json::array();
-      for (const Candidate& candidate : tried) {
-        if (fs::exists(score_file(candidate))) scores.push_back(read_score(score_file(candidate)));
-      }
-      for (const json& score : scores) record["candidates"].push_back(score);
-      if (!scores.empty() && scores.size() == tried.size())
-        record["chosen"][arm] = settings_of(best_of(scores).at("setting"));
-    }
+                   {"chosen", json::object()},
+                   {"at_edge", json::object()},
+                   {"diverged", json::array()}};
+    for (const Training& training : searched(all_arms())) add_search(training, record);
     write_file_atomically(options_.out / "tune.json", record.dump(2) + "\n");
+  }
+
+  void add_search(const Training& training, json& record) const {
+    const std::string& arm = training.arm.name;
+    const std::vector<Candidate> planned = candidates(training);
+    for (const Candidate& candidate : planned) {
+      if (fs::exists(score_file(candidate)))
+        record["candidates"].push_back(read_score(score_file(candidate)));
+    }
+    const std::vector<Tried> tried = tried_of(planned);
+    if (tried.size() < planned.size()) return;
+    const Tried* best = best_of(tried);
+    if (best == nullptr) {
+      record["diverged"].push_back(arm);
+      return;
+    }
+    record["chosen"][arm] = settings_of(best->setting);
+    if (const std::vector<std::string> keys = keys_at_edge(tried); !keys.empty())
+      record["at_edge"][arm] = keys;
+  }
+
+  /// What a reader of the choice should know.
+  void tell() const {
+    for (const Training& training : searched(options_.arms)) {
+      const std::string& arm = training.arm.name;
+      const std::vector<Tried> tried = tried_of(candidates(training));
+      const Tried* best = best_of(tried);
+      if (best == nullptr) {
+        log::warn("tuning ", arm, ": all ", tried.size(),
+                  " candidates diverged; it has no setting");
+        continue;
+      }
+      log::info("tuning ", arm, ": chosen of ", tried.size(), ": ", best->setting);
+      for (const std::string& key : keys_at_edge(tried))
+        log::warn("tuning ", arm, ": ", key, " of the best candidate is the last value tried (",
+                  best->setting, "); a larger tune.budget would go further");
+    }
   }
 
   static json read_score(const fs::path& file) {
@@ -174,13 +242,6 @@ class Tuning {
         score.is_object() && score.contains("setting") && score.contains("faulty_accuracy"),
         file.string(), ": is not the score of a tuning; delete it to try again");
     return score;
-  }
-
-  /// The first of equals.
-  static const json& best_of(const json& scores) {
-    return *std::max_element(scores.begin(), scores.end(), [](const json& a, const json& b) {
-      return a.at("faulty_accuracy") < b.at("faulty_accuracy");
-    });
   }
 
   const Definition& definition_;
@@ -204,6 +265,12 @@ TunedSettings read_tuned_settings(const fs::path& out) {
   for (const auto& [arm, chosen] : record.at("chosen").items())
     settings[arm] = chosen.get<std::vector<std::string>>();
   return settings;
+}
+
+std::vector<std::string> read_diverged_searches(const fs::path& out) {
+  if (!fs::exists(out / "tune.json")) return {};
+  const json record = json::parse(read_file(out / "tune.json"), nullptr, false);
+  return record.value("diverged", std::vector<std::string>());
 }
 
 }  // namespace flatenn::study

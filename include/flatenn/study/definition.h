@@ -47,6 +47,8 @@ struct TuningPlan {
   std::vector<std::string> encodings;  ///< Empty: that of the campaign.
   int64_t trials = 0;                  ///< Fault maps a cell.
   uint64_t seed = 0;                   ///< Of the fault maps.
+  /// Candidates tried for an arm in all; those beyond the definition's are proposed by the scores.
+  int64_t budget = 0;
   std::map<std::string, std::vector<std::string>> candidates;  ///< Settings, by recipe.
 };
 

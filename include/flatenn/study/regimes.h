@@ -106,6 +106,7 @@ struct RegimesOutcome {
   StudyEnding ending = StudyEnding::kDone;
   std::vector<MissingRegime> missing;  ///< Combinations left out.
   std::vector<std::string> not_run;
+  std::vector<std::string> failed;  ///< "REGIME: ARM", all of whose candidates diverged.
   std::vector<RegimeRow> rows;
   std::filesystem::path report;
   bool finished() const { return ending == StudyEnding::kDone; }

@@ -67,6 +67,7 @@ struct StudyOutcome {
   StudyEnding ending = StudyEnding::kDone;
   std::vector<TrainingRecord> trainings;
   std::vector<std::string> not_run;  ///< A line each: what is missing still.
+  std::vector<std::string> failed;   ///< Arms all of whose candidates diverged: they were left out.
   std::vector<report::Claim> claims;
   std::filesystem::path report;  ///< The page; empty where there is nothing to show yet.
   bool finished() const { return ending == StudyEnding::kDone; }
