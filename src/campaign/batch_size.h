@@ -11,8 +11,7 @@ namespace flatenn::campaign {
 class BatchSize {
  public:
   /// The first batch is small where nobody knows what a trial takes (0).
-  BatchSize(int64_t logits_of_trial, double seconds_a_trial)
-      : most_(most(logits_of_trial)) {
+  BatchSize(int64_t logits_of_trial, double seconds_a_trial) : most_(most(logits_of_trial)) {
     if (seconds_a_trial > 0) {
       size_ = std::clamp<int64_t>(static_cast<int64_t>(1 / seconds_a_trial), 1, most_);
     }

@@ -47,6 +47,7 @@ class Run {
   bool time_is_up() const;
   int64_t refresh();
   void check_database() const;
+  void check_database_at_times();
   void report_cell(int64_t cell, bool was_finished);
   int64_t expected_trials() const;
   int64_t choose_model();
@@ -84,6 +85,7 @@ class Run {
   double seconds_a_trial_;  ///< As the pilot guessed; 0: unknown.
   BatchRunner runner_;
   int64_t verified_ = 0;
+  Clock::time_point next_check_;
   std::optional<Crew> crew_;
   std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
 };
@@ -259,6 +261,16 @@ void Run::check_database() const {
                 "; run the command again to go on from what is there");
 }
 
+/// Counting many trials takes long: where it does, at most a fiftieth of the time goes into it.
+void Run::check_database_at_times() {
+  constexpr auto kLong = std::chrono::milliseconds(1);
+  const auto start = Clock::now();
+  if (start < next_check_) return;
+  check_database();
+  const auto spent = Clock::now() - start;
+  if (spent > kLong) next_check_ = start + 50 * spent;
+}
+
 /// One model after the other, so that one engine is in memory; with a time limit in turns, so that
 /// every cell gets its share.
 int64_t Run::choose_model() {
@@ -377,7 +389,7 @@ Ending Run::loop() {
     // Where neither this run nor another got anything into the file, no later round will either.
     FLATENN_CHECK(refresh() > 0 || !worked, store_.path().string(),
                   ": is damaged: it takes finished trials and does not give them back");
-    if (worked || !crew_) check_database();
+    if (worked || !crew_) check_database_at_times();
   }
   return Ending::kDone;
 }

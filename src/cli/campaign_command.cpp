@@ -136,6 +136,7 @@ void run(PlanOptions options, const GlobalOptions& global, bool json) {
     return run_plan(read_plan(options), options, global, json, nullptr);
   const std::unique_ptr<campaign::Transport> ranks = join_ranks();
   if (options.threads == 0) options.threads = threads_of_rank(*ranks);
+  choose_gpu(*ranks);
   if (ranks->rank() == 0) {
     run_with_ranks(options, global, json, *ranks);
   } else {

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/parallel.h"
@@ -29,6 +31,16 @@ fs::path library_path() {
               (installed / "libflatenn_mpi.so").string() +
               " is missing); build it where MPI is (Debian: libopenmpi-dev), or run shares "
               "(--share K/N) and merge them");
+}
+
+/// "0,1,2,3", as NVIDIA's driver lists them; empty where there is none.
+std::string all_gpus() {
+  std::string all;
+  std::error_code none;
+  int64_t number = 0;
+  for ([[maybe_unused]] const auto& gpu : fs::directory_iterator("/proc/driver/nvidia/gpus", none))
+    all += std::string(all.empty() ? "" : ",") + std::to_string(number++);
+  return all;
 }
 
 template <typename Function>
@@ -67,6 +79,20 @@ int64_t threads_of_rank(const campaign::Transport& ranks) {
   const auto all = static_cast<int64_t>(std::thread::hardware_concurrency());
   if (usable < all) return usable;
   return std::max<int64_t>(1, all / ranks.local_size());
+}
+
+std::string gpu_of_rank(const std::string& visible, int64_t local_rank) {
+  std::vector<std::string> gpus;
+  std::istringstream text(visible);
+  for (std::string gpu; std::getline(text, gpu, ',');) gpus.push_back(gpu);
+  return gpus.size() < 2 ? visible : gpus[static_cast<size_t>(local_rank) % gpus.size()];
+}
+
+void choose_gpu(const campaign::Transport& ranks) {
+  const char* const given = std::getenv("CUDA_VISIBLE_DEVICES");
+  const std::string visible = given != nullptr ? given : all_gpus();
+  if (ranks.local_size() == 1 || visible.empty()) return;
+  ::setenv("CUDA_VISIBLE_DEVICES", gpu_of_rank(visible, ranks.local_rank()).c_str(), 1);
 }
 
 }  // namespace flatenn::cli
