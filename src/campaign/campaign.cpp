@@ -357,10 +357,11 @@ bool Run::work_with_crew() {
   return true;
 }
 
-/// Takes in what the ranks still had under way.
+/// Takes in what has come, at once (a launcher that ends a run kills it soon), and then what the
+/// ranks still had under way.
 void Run::end_crew() {
-  const auto rows = crew_->end();
-  if (!rows.empty()) worker_->record(rows);
+  worker_->record(crew_->take_rows());
+  worker_->record(crew_->end());
   refresh();
   verified_ += crew_->verified();
   log::info("trials by rank: ", crew_->summary());

@@ -125,7 +125,7 @@ void Crew::deal(int64_t left) {
   }
 }
 
-void Crew::take_rows(int64_t worker, RowsMessage message) {
+void Crew::add_rows(int64_t worker, RowsMessage message) {
   dealer_.returned(message.batch, worker, message.seconds, now());
   verified_ += message.verified;
   rows_.insert(rows_.end(), message.rows.begin(), message.rows.end());
@@ -148,7 +148,7 @@ void Crew::take(const Transport::Message& message) {
       dealer_.join(message.rank);
       return;
     case MessageKind::kRows:
-      take_rows(message.rank, read_rows(message.bytes));
+      add_rows(message.rank, read_rows(message.bytes));
       return;
     case MessageKind::kFailed: {
       const nlohmann::json why = read_json(message.bytes);
@@ -171,7 +171,7 @@ void Crew::take(const Transport::Message& message) {
 bool Crew::receive() {
   bool any = false;
   while (auto message = local_.receive()) {
-    take_rows(0, std::move(*message));
+    add_rows(0, std::move(*message));
     any = true;
   }
   while (const auto message = transport_.receive()) {
@@ -191,7 +191,7 @@ std::vector<store::TrialRow> Crew::turn(int64_t left) {
     const bool due = now() - stored_ >= kStoreEvery || dealer_.outstanding() == 0;
     if (!rows_.empty() && due) {
       stored_ = now();
-      return std::exchange(rows_, {});
+      return take_rows();
     }
     if (now() - begin >= kLookAround && (rows_.empty() || dealer_.wanted() > 0)) return {};
     if (!any) std::this_thread::sleep_for(kBreath);
@@ -218,7 +218,7 @@ std::vector<store::TrialRow> Crew::end() {
     }
     std::this_thread::sleep_for(kBreath);
   }
-  return std::exchange(rows_, {});
+  return take_rows();
 }
 
 std::string Crew::summary() const {

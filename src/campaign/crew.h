@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "campaign/batch_runner.h"
@@ -66,6 +67,8 @@ class Crew {
   /// nobody computes any more; none where nothing came for a while. `left` as in Dealer::deal.
   /// Throws Error where a trial cannot be run here, or gave other numbers the second time.
   std::vector<store::TrialRow> turn(int64_t left);
+  /// What has come and was not given yet.
+  std::vector<store::TrialRow> take_rows() { return std::exchange(rows_, {}); }
   /// Nothing more is to run: gives what the workers still had, unless they take too long.
   std::vector<store::TrialRow> end();
 
@@ -82,7 +85,7 @@ class Crew {
   void deal(int64_t left);
   bool receive();
   void take(const Transport::Message& message);
-  void take_rows(int64_t worker, RowsMessage message);
+  void add_rows(int64_t worker, RowsMessage message);
   void lose(int64_t worker, const std::string& reason);
   bool all_said_goodbye() const;
 

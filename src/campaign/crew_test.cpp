@@ -5,7 +5,10 @@
 #include <mutex>
 #include <thread>
 
+#include "campaign/crew_messages.h"
 #include "campaign/test_plan.h"
+#include "flatenn/base/file.h"
+#include "flatenn/base/version.h"
 #include "flatenn/campaign/results.h"
 #include "flatenn/campaign/serve.h"
 
@@ -13,7 +16,17 @@ namespace flatenn::campaign {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::small_network;
 using testing::SmallCampaign;
+
+std::string message_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
 
 /// Ranks that are threads of one process.
 class Room {
@@ -176,6 +189,48 @@ TEST_F(Crews, GoOnWhereAnInterruptedRunStopped) {
   small_.options().stop_requested = nullptr;
   run(plan, "crew.db", 2);
   EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST(CrewFiles, OfAnotherVersionOrPlanAreRefused) {
+  const SmallCampaign small;
+  const Plan plan = small.plan(kPlan);
+  EXPECT_THAT(message_of([&] { crew_networks({.version = "0.0.9"}, plan); }),
+              HasSubstr("rank 0 is 0.0.9; run one version on all machines"));
+  EXPECT_THAT(message_of([&] { crew_networks({.version = version(), .models = {"x"}}, plan); }),
+              HasSubstr("its plan has 2 models, rank 0's 1"));
+}
+
+TEST(CrewFiles, GiveTheNetworksOfTheirPaths) {
+  const SmallCampaign small;
+  const Plan plan = small.plan(kPlan);
+  const std::string first = read_file(plan.models[0]);
+  const CrewFiles files{.version = version(), .models = {first, "not a model"}};
+  const auto networks = crew_networks(files, plan);  // the second from its path
+  for (size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(net::content_hash(*networks[i]), net::content_hash(small_network(i + 1)));
+}
+
+TEST(CrewMessages, ReadWhatTheyWrote) {
+  const RowsMessage rows{.batch = 7,
+                         .seconds = 0.25,
+                         .verified = 1,
+                         .rows = {{.cell = 1, .trial = 2, .images = 3, .loss = 0.1}}};
+  const std::string bytes = rows_message(rows);
+  const RowsMessage back = read_rows(bytes);
+  EXPECT_EQ(back.batch, 7);
+  EXPECT_EQ(back.seconds, 0.25);
+  EXPECT_EQ(back.rows, rows.rows);
+  EXPECT_EQ(read_batch(batch_message(9, {{.cell = 1, .trial = 5}})).keys.front().trial, 5);
+}
+
+TEST(CrewMessages, CutShortAreRefused) {
+  const std::string bytes = rows_message({.rows = {store::TrialRow{}}});
+  for (size_t length = 1; length < bytes.size(); ++length) {
+    if (length == 1 + 24) continue;  // no row at all
+    EXPECT_THROW(read_rows(bytes.substr(0, length)), Error) << length;
+  }
+  EXPECT_THROW(kind_of(""), Error);
+  EXPECT_THROW(read_json("S{\"a\":"), Error);
 }
 
 }  // namespace

@@ -141,7 +141,8 @@ std::string mpi_script(const SlurmOptions& options, const Path& plan, const Path
   return "#\n# Runs a campaign on " + std::to_string(options.shares()) +
          " ranks of MPI, into one file of the first. How far it is, and its results:\n#   " +
          program_word() + " status " + results + "\n#   " + program_word() + " results " + results +
-         "\nset -u\n" +
+         "\nset -u\nexport OMPI_MCA_odls_base_sigkill_timeout=10  # seconds for ending in good "
+         "order\n" +
          supervised("mpirun --map-by " + place + cores +
                         (cores.empty() ? " --bind-to none " : " ") + program_word() + " campaign " +
                         shell_word(plan.string()) + " --db " + results + machine_options(options),
