@@ -9,6 +9,7 @@
 #include "campaign/test_plan.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/version.h"
+#include "flatenn/campaign/merge.h"
 #include "flatenn/campaign/results.h"
 #include "flatenn/campaign/serve.h"
 
@@ -128,6 +129,27 @@ TEST_F(Crews, GiveTheTableOfOneProcess) {
       EXPECT_EQ(table("whole" + name + ".db"), table(db)) << more << ranks;
     }
   }
+}
+
+TEST_F(Crews, ThatRunSharesGiveTheTableOfOneProcess) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  std::vector<std::filesystem::path> parts;
+  for (const int64_t index : {2, 1}) {
+    const std::string part = "part-" + std::to_string(index) + ".db";
+    small_.options().share = Share{index, 2};
+    run(plan, part, 3);
+    parts.push_back(small_.folder() / part);
+  }
+  merge_shares(parts, small_.folder() / "joined.db", [](const MergedPart&) {});
+  EXPECT_EQ(table("whole.db"), table("joined.db"));
+}
+
+TEST_F(Crews, SearchAsOneProcessDoes) {
+  const Plan plan = small_.plan("find_tolerable = 0.05\nwithin = 1.5\ntrials = 40\nseed = 11\n");
+  small_.run(plan, "whole.db");
+  run(plan, "crew.db", 3);
+  EXPECT_EQ(table("whole.db"), table("crew.db"));
 }
 
 TEST_F(Crews, OfMoreRanksThanTrialsGiveTheTableOfOneProcess) {
