@@ -61,7 +61,7 @@ killed=0
 round=0
 while ((killed < kills)); do
   round=$((round + 1))
-  db=killed-$round.db
+  db=$work/killed-$round.db # the whole path tells this test's ranks from others
   while ((killed < kills)); do
     ranks 3 plan.toml --db "$db" >/dev/null 2>killed.log &
     launcher=$!
