@@ -11,11 +11,14 @@ namespace flatenn::campaign {
 class BatchSize {
  public:
   /// The first batch is small where nobody knows what a trial takes (0).
-  BatchSize(int64_t logits_of_trial, double seconds_a_trial)
-      : most_(std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512)) {
+  BatchSize(int64_t logits_of_trial, double seconds_a_trial) : most_(most(logits_of_trial)) {
     if (seconds_a_trial > 0) {
       size_ = std::clamp<int64_t>(static_cast<int64_t>(1 / seconds_a_trial), 1, most_);
     }
+  }
+  /// The bound.
+  static int64_t most(int64_t logits_of_trial) {
+    return std::clamp<int64_t>(kMaxLogits / std::max<int64_t>(1, logits_of_trial), 1, 512);
   }
   int64_t next() const { return size_; }
   void learn(int64_t trials, double seconds, bool prepares_ahead) {

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <thread>
 
+#include "campaign/batch_runner.h"
 #include "campaign/batch_size.h"
+#include "campaign/crew.h"
 #include "campaign/prepare.h"
 #include "campaign/settings.h"
 #include "campaign/share_cell.h"
@@ -12,7 +14,7 @@
 #include "campaign/tolerance_search.h"
 #include "campaign/workload.h"
 #include "flatenn/base/error.h"
-#include "flatenn/base/random.h"
+#include "flatenn/base/log.h"
 #include "flatenn/store/worker.h"
 
 namespace flatenn::campaign {
@@ -36,7 +38,7 @@ class Run {
     const auto at = static_cast<size_t>(cell);
     return options_.share ? shares_[at].finished() : cells_[at].finished();
   }
-  std::vector<int64_t> missing(int64_t cell) const;
+  std::vector<int64_t> missing(int64_t cell, int64_t most) const;
   void choose_cells();
   bool is_wanted(int64_t cell) const {
     return wanted_[static_cast<size_t>(cell)] && !finished(cell);
@@ -45,12 +47,15 @@ class Run {
   bool time_is_up() const;
   int64_t refresh();
   void check_database() const;
+  void check_database_at_times();
   void report_cell(int64_t cell, bool was_finished);
   int64_t expected_trials() const;
   int64_t choose_model();
-  std::vector<store::TrialKey> candidates(int64_t model) const;
+  std::vector<store::TrialKey> candidates(int64_t model, int64_t most) const;
+  std::vector<store::TrialKey> candidates_of_crew();
   bool work();
-  void verify(const std::vector<store::TrialRow>& rows);
+  bool work_with_crew();
+  void end_crew();
   CellProgress progress(int64_t cell) const;
   struct MeanSoFar {
     double mean = 0;
@@ -77,7 +82,11 @@ class Run {
   int64_t last_row_ = 0;
   int64_t model_ = 0;
   BatchSize batch_;
+  double seconds_a_trial_;  ///< As the pilot guessed; 0: unknown.
+  BatchRunner runner_;
   int64_t verified_ = 0;
+  Clock::time_point next_check_;
+  std::optional<Crew> crew_;
   std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
 };
 
@@ -100,7 +109,9 @@ Run::Run(Workload& workload, store::Store& store, const PreparedPlan& prepared,
       plan_(prepared.row),
       options_(options),
       observer_(observer),
-      batch_(logits_of_trial(workload), prepared.seconds_a_trial) {
+      batch_(logits_of_trial(workload), prepared.seconds_a_trial),
+      seconds_a_trial_(prepared.seconds_a_trial),
+      runner_(workload, options.verify_share) {
   const nlohmann::json settings = nlohmann::json::parse(plan_.settings);
   if (!plan_.pilot.empty()) pilot_.emplace(Pilot::from_json(plan_.pilot));
   for (const store::CellRow& cell : workload.cells()) {
@@ -250,6 +261,16 @@ void Run::check_database() const {
                 "; run the command again to go on from what is there");
 }
 
+/// Counting many trials takes long: where it does, at most a fiftieth of the time goes into it.
+void Run::check_database_at_times() {
+  constexpr auto kLong = std::chrono::milliseconds(1);
+  const auto start = Clock::now();
+  if (start < next_check_) return;
+  check_database();
+  const auto spent = Clock::now() - start;
+  if (spent > kLong) next_check_ = start + 50 * spent;
+}
+
 /// One model after the other, so that one engine is in memory; with a time limit in turns, so that
 /// every cell gets its share.
 int64_t Run::choose_model() {
@@ -271,18 +292,17 @@ int64_t Run::choose_model() {
   return model_;
 }
 
-std::vector<int64_t> Run::missing(int64_t cell) const {
-  constexpr int64_t kEnough = 4096;  // more than all workers together have in flight
+std::vector<int64_t> Run::missing(int64_t cell, int64_t most) const {
   const auto at = static_cast<size_t>(cell);
-  return options_.share ? shares_[at].missing(kEnough) : cells_[at].missing(kEnough);
+  return options_.share ? shares_[at].missing(most) : cells_[at].missing(most);
 }
 
-/// Trials the model's cells still need, lowest numbers first.
-std::vector<store::TrialKey> Run::candidates(int64_t model) const {
+/// Trials the model's cells still need, `most` a cell, lowest numbers first.
+std::vector<store::TrialKey> Run::candidates(int64_t model, int64_t most) const {
   std::vector<store::TrialKey> keys;
   for (const store::CellRow& cell : workload_.cells()) {
     if (cell.model != model || !is_wanted(cell.cell)) continue;
-    for (const int64_t trial : missing(cell.cell)) {
+    for (const int64_t trial : missing(cell.cell, most)) {
       keys.push_back({.cell = cell.cell, .trial = trial});
     }
   }
@@ -291,31 +311,18 @@ std::vector<store::TrialKey> Run::candidates(int64_t model) const {
   return keys;
 }
 
-/// Runs the chosen share of the trials again, before they are stored.
-void Run::verify(const std::vector<store::TrialRow>& rows) {
-  if (options_.verify_share <= 0) return;
-  std::vector<store::TrialRow> chosen;
-  constexpr uint64_t kChoice = 0xffff;  // of a stream that no result depends on
-  for (const store::TrialRow& row : rows) {
-    RandomStream random(workload_.plan().seed, static_cast<uint64_t>(row.trial),
-                        RandomPurpose::kPilot, static_cast<uint64_t>(row.cell), kChoice);
-    if (random.uniform() < options_.verify_share) chosen.push_back(row);
-  }
-  workload_.verify(chosen);
-  verified_ += std::ssize(chosen);
-}
-
 /// Runs one batch; false where other workers hold everything there is to do.
 bool Run::work() {
+  constexpr int64_t kEnough = 4096;  // more than all workers together have in flight
   const auto models = static_cast<int64_t>(workload_.models().size());
   model_ = choose_model();
   for (int64_t i = 0; i < models; ++i) {
     const int64_t model = (model_ + i) % models;
-    const auto keys = worker_->claim(candidates(model), batch_.next());
+    const auto keys = worker_->claim(candidates(model, kEnough), batch_.next());
     if (keys.empty()) continue;
     const auto start = Clock::now();
-    const std::vector<store::TrialRow> rows = workload_.run(keys);
-    verify(rows);
+    const std::vector<store::TrialRow> rows = runner_.run(keys);
+    verified_ += runner_.verify(rows);
     worker_->record(rows);
     batch_.learn(static_cast<int64_t>(keys.size()), seconds_since(start),
                  workload_.prepares_ahead());
@@ -324,12 +331,51 @@ bool Run::work() {
   return false;
 }
 
+/// What no rank has yet, one model after the other; with a time limit each time from another one
+/// on.
+std::vector<store::TrialKey> Run::candidates_of_crew() {
+  const auto models = static_cast<int64_t>(workload_.models().size());
+  if (workload_.plan().time_limit_s > 0) model_ = (model_ + 1) % models;
+  const int64_t most = crew_->wanted() + crew_->outstanding();
+  std::vector<store::TrialKey> keys;
+  for (int64_t i = 0; i < models; ++i) {
+    for (const store::TrialKey& key : candidates((model_ + i) % models, most)) {
+      if (!crew_->holds(key)) keys.push_back(key);
+    }
+  }
+  return keys;
+}
+
+/// Lets all ranks work until there are rows to store; false where there are none yet.
+bool Run::work_with_crew() {
+  if (crew_->wanted() > 0) crew_->offer(worker_->claim(candidates_of_crew(), crew_->wanted()));
+  int64_t done = 0;
+  for (const CellState& cell : cells_) done += cell.done();
+  const auto rows = crew_->turn(std::max(expected_trials() - done, crew_->outstanding()));
+  if (rows.empty()) return false;
+  worker_->record(rows);
+  return true;
+}
+
+/// Takes in what has come, at once (a launcher that ends a run kills it soon), and then what the
+/// ranks still had under way.
+void Run::end_crew() {
+  worker_->record(crew_->take_rows());
+  worker_->record(crew_->end());
+  refresh();
+  verified_ += crew_->verified();
+  log::info("trials by rank: ", crew_->summary());
+  crew_.reset();
+}
+
 /// A finished plan needs no engine, nor the machine that it ran on.
 void Run::join_work() {
   workload_.run_goldens();
   worker_.emplace(store_, store::Worker::Description{.plan = plan_.id,
                                                      .engine = workload_.engine_name(),
                                                      .threads = options_.engine.threads});
+  if (options_.transport == nullptr || options_.transport->size() == 1) return;
+  crew_.emplace(workload_, *options_.transport, plan_, seconds_a_trial_, options_.verify_share);
 }
 
 Ending Run::loop() {
@@ -339,12 +385,12 @@ Ending Run::loop() {
   while (!all_finished()) {
     if (options_.stop_requested && options_.stop_requested()) return Ending::kInterrupted;
     if (time_is_up()) return Ending::kTimeLimit;
-    const bool worked = work();
-    if (!worked) std::this_thread::sleep_for(kPause);
+    const bool worked = crew_ ? work_with_crew() : work();
+    if (!worked && !crew_) std::this_thread::sleep_for(kPause);
     // Where neither this run nor another got anything into the file, no later round will either.
     FLATENN_CHECK(refresh() > 0 || !worked, store_.path().string(),
                   ": is damaged: it takes finished trials and does not give them back");
-    check_database();
+    if (worked || !crew_) check_database_at_times();
   }
   return Ending::kDone;
 }
@@ -372,6 +418,7 @@ CampaignReport Run::go() {
   CampaignReport report;
   report.plan = plan_.id;
   report.ending = loop();
+  if (crew_) end_crew();
   if (report.ending == Ending::kDone) {
     for (int64_t model = 0; model < std::ssize(workload_.models()); ++model) {
       workload_.check_unchanged(model);

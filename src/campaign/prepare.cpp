@@ -30,6 +30,13 @@ WorkloadOptions workload_options(const CampaignOptions& options) {
           .stop_requested = options.stop_requested};
 }
 
+void use_pilot(Workload& workload, const std::string& text) {
+  if (text.empty()) return;
+  const Pilot pilot = Pilot::from_json(text);
+  workload.set_images_per_trial(pilot.images_per_trial);
+  use_strata(workload, pilot);
+}
+
 PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
                      bool pilot_in_any_case) {
   const ImageChoice& choice = workload.plan().images;
@@ -57,11 +64,7 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
     stored = store_plan(store, workload, text, {options.plan_file, options.share});
   }
   update_layout(store, workload, {options.plan_file, options.share}, *stored);
-  if (!stored->pilot.empty()) {
-    const Pilot pilot = Pilot::from_json(stored->pilot);
-    workload.set_images_per_trial(pilot.images_per_trial);
-    use_strata(workload, pilot);
-  }
+  use_pilot(workload, stored->pilot);
   prepared.row = std::move(*stored);
   return prepared;
 }

@@ -19,4 +19,7 @@ struct PreparedPlan {
 PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
                      bool pilot_in_any_case);
 
+/// Takes over what a stored plan's pilot says of images and strata, where it has one.
+void use_pilot(Workload& workload, const std::string& pilot);
+
 }  // namespace flatenn::campaign

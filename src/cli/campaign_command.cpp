@@ -6,9 +6,12 @@
 #include "cli/campaign_view.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/ranks.h"
 #include "cli/results_table.h"
 #include "cli/validators.h"
+#include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
+#include "flatenn/campaign/serve.h"
 #include "flatenn/report/answer.h"
 
 namespace flatenn::cli {
@@ -66,9 +69,11 @@ void print_outcome(const store::Store& store, int64_t plan) {
   }
 }
 
-void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
-  const campaign::Plan plan = read_plan(options);
+/// With `ranks` other processes compute too.
+void run_plan(const campaign::Plan& plan, const PlanOptions& options, const GlobalOptions& global,
+              bool json, campaign::Transport* ranks) {
   campaign::CampaignOptions settings = campaign_options(options);
+  settings.transport = ranks;
   std::optional<InterruptGuard> interrupt;
   settings.stop_requested = [&] { return interrupt && interrupt->requested(); };
   campaign::Campaign campaign(plan, settings);
@@ -88,6 +93,54 @@ void run(const PlanOptions& options, const GlobalOptions& global, bool json) {
   }
   if (report.ending == campaign::Ending::kInterrupted) {
     throw CLI::RuntimeError(interrupt->exit_code());
+  }
+}
+
+/// The part of a rank that only computes: rank 0 tells what, and says all that there is to say.
+void serve(PlanOptions options, campaign::Transport& ranks) {
+  constexpr unsigned kLimit = 8;  // seconds, as rank 0's
+  const std::optional<campaign::CrewFiles> files = campaign::receive_crew_files(ranks);
+  if (!files) return;
+  const InterruptGuard interrupt(kLimit);
+  campaign::serve_campaign(ranks, [&]() -> campaign::ServedPlan {
+    options.text = files->plan;
+    campaign::Plan plan = read_plan(options);
+    campaign::CampaignOptions settings = campaign_options(options);
+    settings.networks = campaign::crew_networks(*files, plan);
+    settings.stop_requested = [&] { return interrupt.requested(); };
+    return {std::move(plan), std::move(settings)};
+  });
+}
+
+void run_with_ranks(const PlanOptions& options, const GlobalOptions& global, bool json,
+                    campaign::Transport& ranks) {
+  bool have_files = false;
+  try {
+    const campaign::Plan plan = read_plan(options);
+    campaign::send_crew_files(ranks, options.file.empty() ? "" : read_file(options.file), plan);
+    have_files = true;
+    run_plan(plan, options, global, json, &ranks);
+  } catch (...) {
+    if (have_files) {
+      campaign::dismiss_ranks(ranks);
+    } else {
+      campaign::send_no_crew_files(ranks);
+    }
+    throw;
+  }
+  campaign::dismiss_ranks(ranks);
+}
+
+void run(PlanOptions options, const GlobalOptions& global, bool json) {
+  if (!options.mpi && !started_by_mpi())
+    return run_plan(read_plan(options), options, global, json, nullptr);
+  const std::unique_ptr<campaign::Transport> ranks = join_ranks();
+  if (options.threads == 0) options.threads = threads_of_rank(*ranks);
+  choose_gpu(*ranks);
+  if (ranks->rank() == 0) {
+    run_with_ranks(options, global, json, *ranks);
+  } else {
+    serve(std::move(options), *ranks);
   }
 }
 
@@ -159,6 +212,11 @@ void add_campaign_command(CLI::App& app, const GlobalOptions& global) {
   const auto options = add_plan_options(*command);
   command->add_flag("--json", *json, "Events on stdout, one JSON object a line");
   add_share_options(*command, options);
+  command
+      ->add_flag("--mpi", options->mpi,
+                 "Compute with the other processes of an MPI start (default: where mpirun or srun "
+                 "started several)")
+      ->group("Machine");
   const CLI::App* const plan =
       command
           ->add_subcommand("plan",

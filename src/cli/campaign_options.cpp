@@ -250,8 +250,9 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
 campaign::Plan read_plan(const PlanOptions& options) {
   const bool from_file = !options.file.empty();
   check_text(options.file);  // results tell it
-  Config config =
-      from_file ? Config::from_file(options.file) : Config::from_string("", "command line");
+  Config config = !from_file     ? Config::from_string("", "command line")
+                  : options.text ? Config::from_string(*options.text, options.file)
+                                 : Config::from_file(options.file);
   for (const std::string& key : options.replaced) config.remove(key);
   std::vector<std::string> models;
   for (const std::string& model : options.models) {

@@ -13,6 +13,7 @@ namespace flatenn::cli {
 /// A plan from a file, from flags, or from a file with flags on top.
 struct PlanOptions {
   std::string file;
+  std::optional<std::string> text;  ///< Of the file, where another rank has read it.
   std::string db;
   std::vector<std::string> sets;      ///< Flags as "key=value", then --set, in TOML.
   std::vector<std::string> replaced;  ///< Keys of the file that flags stand in for.
@@ -21,6 +22,7 @@ struct PlanOptions {
   std::string data_root;
   std::string engine = "cpu";
   int64_t threads = 0;
+  bool mpi = false;  ///< Compute with the other ranks, however this one was started.
   double verify_share = 0;
   std::optional<campaign::Share> share;
   std::optional<int64_t> share_until;

@@ -30,6 +30,7 @@ struct SlurmOptions {
   std::string time;
   std::string partition;
   std::string account;
+  bool mpi = false;
   bool submit = false;
   int64_t shares() const { return nodes * std::max<int64_t>(gpus, 1); }
 };
@@ -49,19 +50,27 @@ std::string quoted(const std::string& option, const std::string& value) {
 
 std::string directives(const SlurmOptions& options, const std::string& name, const Path& folder) {
   std::string text = directive("--job-name=" + quoted("name", "flatenn-" + name));
-  text += directive("--array=1-" + std::to_string(options.shares()));
-  text += directive("--nodes=1");
-  text += directive("--ntasks=1");
+  if (options.mpi) {
+    text += directive("--nodes=" + std::to_string(options.nodes));
+    text += directive("--ntasks-per-node=" + std::to_string(std::max<int64_t>(options.gpus, 1)));
+  } else {
+    text += directive("--array=1-" + std::to_string(options.shares()));
+    text += directive("--nodes=1");
+    text += directive("--ntasks=1");
+  }
   if (options.cpus > 0) text += directive("--cpus-per-task=" + std::to_string(options.cpus));
   if (options.cpus == 0 && options.gpus == 0) text += directive("--exclusive");
-  if (options.gpus > 0) text += directive("--gres=gpu:1");
+  if (options.gpus > 0) {
+    const int64_t of_a_node = options.mpi ? options.gpus : 1;
+    text += directive("--gres=gpu:" + std::to_string(of_a_node));
+  }
   if (!options.time.empty()) text += directive("--time=" + quoted("--time", options.time));
   if (!options.partition.empty())
     text += directive("--partition=" + quoted("--partition", options.partition));
   if (!options.account.empty())
     text += directive("--account=" + quoted("--account", options.account));
-  std::string log = quoted("--folder", (folder / "share-").string());
-  log.insert(log.size() - 1, "%a.log");  // %a: the share, by Slurm
+  std::string log = quoted("--folder", (folder / (options.mpi ? "ranks" : "share-")).string());
+  log.insert(log.size() - 1, options.mpi ? ".log" : "%a.log");  // %a: the share, by Slurm
   text += directive("--output=" + log);
   text += directive("--open-mode=append");
   text += directive("--requeue             # a preempted share starts again and goes on");
@@ -69,36 +78,29 @@ std::string directives(const SlurmOptions& options, const std::string& name, con
   return text;
 }
 
-std::string campaign_line(const SlurmOptions& options, const Path& plan, const Path& folder) {
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string line = shell_word(program) + " campaign " + shell_word(plan.string()) + " --db " +
-                     shell_word((folder / "part-").string()) + "\"$share\".db --share \"$share/" +
-                     std::to_string(options.shares()) + "\"";
-  if (options.gpus > 0) line += " --engine cuda";
-  if (options.cpus > 0) line += " --threads " + std::to_string(options.cpus);
-  return line;
+std::string program_word() {
+  return shell_word(std::filesystem::read_symlink("/proc/self/exe").string());
 }
 
-std::string script(const SlurmOptions& options, const std::string& name) {
-  const Path plan = std::filesystem::absolute(options.plan);
-  const Path folder = std::filesystem::absolute(options.folder);
-  const std::string program = shell_word(std::filesystem::read_symlink("/proc/self/exe").string());
-  const std::string parts = shell_word((folder / "part-").string()) + "*.db";
-  return "#!/bin/bash\n" + directives(options, name, folder) + "#\n# Runs a campaign in " +
-         std::to_string(options.shares()) +
-         " shares, each into a file of its own. How far they are, and their results:\n#   " +
-         program + " status " + parts + "\n#   " + program + " merge " + parts + " -o " +
-         shell_word((folder / "results.db").string()) + "\n" +
-         R"(set -u
-share=$SLURM_ARRAY_TASK_ID
-again=0
+/// What of a campaign's options both kinds of script give it.
+std::string machine_options(const SlurmOptions& options) {
+  std::string text;
+  if (options.gpus > 0) text += " --engine cuda";
+  if (options.cpus > 0) text += " --threads " + std::to_string(options.cpus);
+  return text;
+}
+
+/// Starts `command`, passes signals on to it, and goes into the queue again as `job` where the
+/// time was nearly up.
+std::string supervised(const std::string& command, const std::string& job) {
+  return R"(again=0
 
 # SIGTERM (scancel, preemption) ends the campaign in good order: finished trials are in its file.
 trap 'kill -TERM "$campaign"' TERM
 # The time is nearly up: the same, and then back into the queue.
 trap 'again=1; kill -TERM "$campaign"' USR1
 
-)" + campaign_line(options, plan, folder) +
+)" + command +
          R"( &
 campaign=$!
 wait "$campaign"
@@ -109,10 +111,49 @@ while kill -0 "$campaign" 2>/dev/null; do  # a signal ended the wait, not the ca
 done
 if ((again && code != 0)); then
   echo "the time is nearly up: going into the queue again"
-  scontrol requeue "${SLURM_ARRAY_JOB_ID}_$share"
+  scontrol requeue )" +
+         job + R"(
 fi
 exit "$code"
 )";
+}
+
+std::string share_script(const SlurmOptions& options, const Path& plan, const Path& folder) {
+  const std::string parts = shell_word((folder / "part-").string()) + "*.db";
+  const std::string count = std::to_string(options.shares());
+  return "#\n# Runs a campaign in " + count +
+         " shares, each into a file of its own. How far they are, and their results:\n#   " +
+         program_word() + " status " + parts + "\n#   " + program_word() + " merge " + parts +
+         " -o " + shell_word((folder / "results.db").string()) +
+         "\nset -u\nshare=$SLURM_ARRAY_TASK_ID\n" +
+         supervised(program_word() + " campaign " + shell_word(plan.string()) + " --db " +
+                        shell_word((folder / "part-").string()) +
+                        "\"$share\".db --share \"$share/" + count + "\"" + machine_options(options),
+                    "\"${SLURM_ARRAY_JOB_ID}_$share\"");
+}
+
+/// One campaign over all ranks; Slurm tells mpirun where they are.
+std::string mpi_script(const SlurmOptions& options, const Path& plan, const Path& folder) {
+  const std::string results = shell_word((folder / "results.db").string());
+  const std::string cores = options.cpus > 0 ? ":PE=" + std::to_string(options.cpus) : "";
+  const std::string place =
+      options.gpus > 0 ? "ppr:" + std::to_string(options.gpus) + ":node" : "ppr:1:node";
+  return "#\n# Runs a campaign on " + std::to_string(options.shares()) +
+         " ranks of MPI, into one file of the first. How far it is, and its results:\n#   " +
+         program_word() + " status " + results + "\n#   " + program_word() + " results " + results +
+         "\nset -u\nexport OMPI_MCA_odls_base_sigkill_timeout=10  # seconds for ending in good "
+         "order\n" +
+         supervised("mpirun --map-by " + place + cores +
+                        (cores.empty() ? " --bind-to none " : " ") + program_word() + " campaign " +
+                        shell_word(plan.string()) + " --db " + results + machine_options(options),
+                    "\"$SLURM_JOB_ID\"");
+}
+
+std::string script(const SlurmOptions& options, const std::string& name) {
+  const Path plan = std::filesystem::absolute(options.plan);
+  const Path folder = std::filesystem::absolute(options.folder);
+  return "#!/bin/bash\n" + directives(options, name, folder) +
+         (options.mpi ? mpi_script(options, plan, folder) : share_script(options, plan, folder));
 }
 
 /// Gives the script to Slurm, whose answer (the job's number) goes to stdout.
@@ -134,7 +175,7 @@ void run(SlurmOptions options) {
   Config config = Config::from_file(options.plan);
   const Path beside = Path(options.plan).parent_path();
   const campaign::Plan plan = campaign::read_plan(config, beside.empty() ? "." : beside);
-  FLATENN_CHECK(!plan.search_within, options.plan,
+  FLATENN_CHECK(options.mpi || !plan.search_within, options.plan,
                 ": is a search, which chooses its rates by what all trials say and has no shares");
   if (options.folder.empty()) options.folder = plan.name + "-shares";
   const std::string text = script(options, plan.name);
@@ -153,7 +194,7 @@ void run(SlurmOptions options) {
 void add_slurm_command(CLI::App& app, const GlobalOptions&) {
   auto options = std::make_shared<SlurmOptions>();
   CLI::App* command = app.add_subcommand(
-      "slurm", "Write a Slurm job array that runs a campaign in shares, and submit it");
+      "slurm", "Write a Slurm job that runs a campaign in shares or by MPI, and submit it");
   command->add_option("plan", options->plan, "Plan file (TOML)")->required();
   command->add_option("--nodes", options->nodes, "Machines: a share each, or one for each GPU")
       ->check(CLI::Range(int64_t{1}, int64_t{10'000}))
@@ -171,6 +212,8 @@ void add_slurm_command(CLI::App& app, const GlobalOptions&) {
   command->add_option("--folder", options->folder,
                       "Folder of the shares' files and logs, seen by all machines (default: the "
                       "plan's name and -shares)");
+  command->add_flag("--mpi", options->mpi,
+                    "One campaign over all machines by MPI, into one file, instead of shares");
   command->add_flag("--submit", options->submit,
                     "Write the script into the folder and submit it (default: print it)");
   command->callback([options] { run(*options); });

@@ -13,6 +13,7 @@
 #include "flatenn/campaign/share.h"
 #include "flatenn/campaign/statistics.h"
 #include "flatenn/campaign/stop_rule.h"
+#include "flatenn/campaign/transport.h"
 #include "flatenn/engine/engine.h"
 #include "flatenn/store/store.h"
 
@@ -36,6 +37,9 @@ struct CampaignOptions {
   /// With a share of a plan with a half-width: run trials below this number, instead of up to where
   /// the share's own spread says that all shares together have enough.
   std::optional<int64_t> share_until;
+  /// The ranks that compute with this one, which is rank 0 (serve_campaign() is their part). Not
+  /// owned; null: this process alone.
+  Transport* transport = nullptr;
   /// Asked between batches; true ends the run in good order.
   std::function<bool()> stop_requested;
 };

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "campaign/batch_runner.h"
+#include "campaign/crew_messages.h"
+#include "campaign/dealer.h"
+#include "flatenn/campaign/campaign.h"
+#include "flatenn/campaign/transport.h"
+
+namespace flatenn::campaign {
+
+/// What workers compare with their own plan, and what they take over from rank 0.
+nlohmann::json crew_briefing(const Workload& workload, const store::PlanRow& plan);
+
+/// Rank 0's own worker: a thread with a queue of batches.
+class LocalWorker {
+ public:
+  LocalWorker(Workload& workload, double verify_share);
+  ~LocalWorker() { stop(); }
+  LocalWorker(const LocalWorker&) = delete;
+  LocalWorker& operator=(const LocalWorker&) = delete;
+
+  void give(int64_t batch, std::vector<store::TrialKey> keys);
+  /// A finished batch, if there is one. Throws what running it did.
+  std::optional<RowsMessage> receive();
+  /// Ends after the batch that runs now.
+  void stop();
+
+ private:
+  void work();
+
+  BatchRunner runner_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<BatchMessage> batches_;
+  std::deque<RowsMessage> done_;
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: uses the members above
+};
+
+/// All that compute for one run, seen from rank 0: trials go out, rows come back.
+class Crew {
+ public:
+  Crew(Workload& workload, Transport& transport, const store::PlanRow& plan, double seconds_a_trial,
+       double verify_share);
+  ~Crew();
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  int64_t wanted() const { return dealer_.wanted(); }
+  bool holds(const store::TrialKey& key) const { return dealer_.holds(key); }
+  int64_t outstanding() const { return dealer_.outstanding(); }
+  void offer(const std::vector<store::TrialKey>& keys) { dealer_.offer(keys); }
+
+  /// Deals and receives until rows should be stored: about half a second's, or all there are where
+  /// nobody computes any more; none where nothing came for a while. `left` as in Dealer::deal.
+  /// Throws Error where a trial cannot be run here, or gave other numbers the second time.
+  std::vector<store::TrialRow> turn(int64_t left);
+  /// What has come and was not given yet.
+  std::vector<store::TrialRow> take_rows() { return std::exchange(rows_, {}); }
+  /// Nothing more is to run: gives what the workers still had, unless they take too long.
+  std::vector<store::TrialRow> end();
+
+  int64_t verified() const { return verified_; }
+  std::string summary() const;  ///< Trials by rank: "120, 118, 0"
+
+ private:
+  struct Member {
+    std::string host;
+    bool is_ready = false;
+    bool is_gone = false;  ///< Said why it takes no part, or goodbye.
+  };
+  double now() const;
+  void deal(int64_t left);
+  bool receive();
+  void take(const Transport::Message& message);
+  void add_rows(int64_t worker, RowsMessage message);
+  void lose(int64_t worker, const std::string& reason);
+  bool all_said_goodbye() const;
+
+  Transport& transport_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Dealer dealer_;
+  std::vector<Member> members_;
+  LocalWorker local_;
+  std::vector<store::TrialRow> rows_;
+  int64_t verified_ = 0;
+  double stored_ = 0;  ///< When rows were last given to be stored.
+  bool stopped_ = false;
+};
+
+}  // namespace flatenn::campaign

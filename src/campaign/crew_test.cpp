@@ -1,0 +1,259 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "campaign/crew_messages.h"
+#include "campaign/test_plan.h"
+#include "flatenn/base/file.h"
+#include "flatenn/base/version.h"
+#include "flatenn/campaign/merge.h"
+#include "flatenn/campaign/results.h"
+#include "flatenn/campaign/serve.h"
+
+namespace flatenn::campaign {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::small_network;
+using testing::SmallCampaign;
+
+std::string message_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// Ranks that are threads of one process.
+class Room {
+ public:
+  explicit Room(int64_t size) : inboxes_(static_cast<size_t>(size)) {}
+
+  class Seat final : public Transport {
+   public:
+    Seat(Room& room, int64_t rank) : room_(room), rank_(rank) {}
+    int64_t rank() const override { return rank_; }
+    int64_t size() const override { return std::ssize(room_.inboxes_); }
+    int64_t local_rank() const override { return rank_; }
+    int64_t local_size() const override { return size(); }
+    void broadcast(std::string&) override {}
+    void send(int64_t to, std::string bytes) override {
+      const std::lock_guard lock(room_.mutex_);
+      if (is_silent && bytes.front() == 'R') return;
+      room_.inboxes_[static_cast<size_t>(to)].push_back({.rank = rank_, .bytes = std::move(bytes)});
+    }
+    std::optional<Message> receive() override {
+      const std::lock_guard lock(room_.mutex_);
+      auto& inbox = room_.inboxes_[static_cast<size_t>(rank_)];
+      if (inbox.empty()) return std::nullopt;
+      Message message = std::move(inbox.front());
+      inbox.pop_front();
+      return message;
+    }
+    void abandon() override {}
+    bool is_silent = false;  ///< Its rows get lost.
+
+   private:
+    Room& room_;
+    int64_t rank_;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::deque<Transport::Message>> inboxes_;
+};
+
+const std::string kPlan =
+    "kinds = [\"bit_flip\", \"stuck_at_1\"]\nrates = [0.002, 0.02]\ntrials = 37\nseed = 11\n";
+
+class Crews : public ::testing::Test {
+ protected:
+  using Prepare = std::function<ServedPlan(int64_t rank)>;
+
+  CampaignReport run(const Plan& plan, const std::string& db, int64_t ranks,
+                     const Prepare& prepare) {
+    Room room(ranks);
+    std::vector<std::thread> others;
+    for (int64_t rank = 1; rank < ranks; ++rank) {
+      others.emplace_back([&room, &prepare, rank, silent = rank == silent_] {
+        Room::Seat seat(room, rank);
+        seat.is_silent = silent;
+        serve_campaign(seat, [&] { return prepare(rank); });
+      });
+    }
+    Room::Seat seat(room, 0);
+    CampaignOptions options = small_.options();
+    options.transport = &seat;
+    std::optional<CampaignReport> report;
+    std::exception_ptr failure;
+    try {
+      store::Store store = small_.open(db);
+      Observer quiet;
+      report = run_campaign(plan, store, options, quiet);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    dismiss_ranks(seat);
+    for (std::thread& other : others) other.join();
+    if (failure) std::rethrow_exception(failure);
+    return *report;
+  }
+  CampaignReport run(const Plan& plan, const std::string& db, int64_t ranks) {
+    return run(plan, db, ranks,
+               [&](int64_t) { return ServedPlan{.plan = plan, .options = small_.options()}; });
+  }
+  std::string table(const std::string& db) const {
+    return to_csv(load_results(small_.folder() / db));
+  }
+
+  SmallCampaign small_{60};
+  int64_t silent_ = -1;
+};
+
+TEST_F(Crews, GiveTheTableOfOneProcess) {
+  for (const std::string& more : {std::string(), std::string("half_width = 0.02\n"),
+                                  std::string("images = \"auto\"\nhalf_width = 0.02\n"),
+                                  std::string("estimator = \"stratified\"\n")}) {
+    const Plan plan =
+        small_.plan(kPlan + "name = \"p" + std::to_string(more.size()) + "\"\n" + more);
+    const std::string name = std::to_string(more.size());
+    small_.run(plan, "whole" + name + ".db");
+    for (const int64_t ranks : {2, 4}) {
+      const std::string db = "crew" + name + "-" + std::to_string(ranks) + ".db";
+      EXPECT_EQ(run(plan, db, ranks).ending, Ending::kDone);
+      EXPECT_EQ(table("whole" + name + ".db"), table(db)) << more << ranks;
+    }
+  }
+}
+
+TEST_F(Crews, ThatRunSharesGiveTheTableOfOneProcess) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  std::vector<std::filesystem::path> parts;
+  for (const int64_t index : {2, 1}) {
+    const std::string part = "part-" + std::to_string(index) + ".db";
+    small_.options().share = Share{index, 2};
+    run(plan, part, 3);
+    parts.push_back(small_.folder() / part);
+  }
+  merge_shares(parts, small_.folder() / "joined.db", [](const MergedPart&) {});
+  EXPECT_EQ(table("whole.db"), table("joined.db"));
+}
+
+TEST_F(Crews, SearchAsOneProcessDoes) {
+  const Plan plan = small_.plan("find_tolerable = 0.05\nwithin = 1.5\ntrials = 40\nseed = 11\n");
+  small_.run(plan, "whole.db");
+  run(plan, "crew.db", 3);
+  EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST_F(Crews, OfMoreRanksThanTrialsGiveTheTableOfOneProcess) {
+  const Plan plan = small_.plan_of_one("rates = [0.01]\ntrials = 2\n");
+  small_.run(plan, "whole.db");
+  run(plan, "crew.db", 6);
+  EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST_F(Crews, GoOnWithoutARankThatHasNoDataOrAnotherPlan) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  const Plan other = small_.plan(kPlan + "biases = true\n");
+  run(plan, "crew.db", 4, [&](int64_t rank) -> ServedPlan {
+    if (rank == 1) throw Error("mnist: is not there");
+    return {.plan = rank == 2 ? other : plan, .options = small_.options()};
+  });
+  EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST_F(Crews, GoOnWithoutARankWhoseRowsGetLost) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  silent_ = 2;
+  run(plan, "crew.db", 3);
+  EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST_F(Crews, RefuseARankThatComputesOtherNumbers) {
+  const Plan plan = small_.plan("rates = [0.002, 0.02]\ntrials = 20000\nseed = 11\n");
+  try {
+    run(plan, "crew.db", 2, [&](int64_t) {
+      ServedPlan served{.plan = plan, .options = small_.options()};
+      auto images = std::make_shared<data::ImageSet>(*served.options.images);
+      images->labels.front() ^= 1U;  // keeps the hash: as a machine that computes wrongly
+      served.options.images = images;
+      return served;
+    });
+    ADD_FAILURE() << "nothing was said of the wrong numbers";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("rank 1 on "));
+    EXPECT_THAT(error.what(), HasSubstr("computes wrongly"));
+  }
+}
+
+TEST_F(Crews, GoOnWhereAnInterruptedRunStopped) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  int64_t asked = 0;
+  small_.options().stop_requested = [&] { return ++asked > 1; };  // after the first rows
+  EXPECT_EQ(run(plan, "crew.db", 3,
+                [&](int64_t) {
+                  ServedPlan served{.plan = plan, .options = small_.options()};
+                  served.options.stop_requested = nullptr;
+                  return served;
+                })
+                .ending,
+            Ending::kInterrupted);
+  small_.options().stop_requested = nullptr;
+  run(plan, "crew.db", 2);
+  EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST(CrewFiles, OfAnotherVersionOrPlanAreRefused) {
+  const SmallCampaign small;
+  const Plan plan = small.plan(kPlan);
+  EXPECT_THAT(message_of([&] { crew_networks({.version = "0.0.9"}, plan); }),
+              HasSubstr("rank 0 is 0.0.9; run one version on all machines"));
+  EXPECT_THAT(message_of([&] { crew_networks({.version = version(), .models = {"x"}}, plan); }),
+              HasSubstr("its plan has 2 models, rank 0's 1"));
+}
+
+TEST(CrewFiles, GiveTheNetworksOfTheirPaths) {
+  const SmallCampaign small;
+  const Plan plan = small.plan(kPlan);
+  const std::string first = read_file(plan.models[0]);
+  const CrewFiles files{.version = version(), .models = {first, "not a model"}};
+  const auto networks = crew_networks(files, plan);  // the second from its path
+  for (size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(net::content_hash(*networks[i]), net::content_hash(small_network(i + 1)));
+}
+
+TEST(CrewMessages, ReadWhatTheyWrote) {
+  const RowsMessage rows{.batch = 7,
+                         .seconds = 0.25,
+                         .verified = 1,
+                         .rows = {{.cell = 1, .trial = 2, .images = 3, .loss = 0.1}}};
+  const std::string bytes = rows_message(rows);
+  const RowsMessage back = read_rows(bytes);
+  EXPECT_EQ(back.batch, 7);
+  EXPECT_EQ(back.seconds, 0.25);
+  EXPECT_EQ(back.rows, rows.rows);
+  EXPECT_EQ(read_batch(batch_message(9, {{.cell = 1, .trial = 5}})).keys.front().trial, 5);
+}
+
+TEST(CrewMessages, CutShortAreRefused) {
+  const std::string bytes = rows_message({.rows = {store::TrialRow{}}});
+  for (size_t length = 1; length < bytes.size(); ++length) {
+    if (length == 1 + 24) continue;  // no row at all
+    EXPECT_THROW(read_rows(bytes.substr(0, length)), Error) << length;
+  }
+  EXPECT_THROW(kind_of(""), Error);
+  EXPECT_THROW(read_json("S{\"a\":"), Error);
+}
+
+}  // namespace
+}  // namespace flatenn::campaign

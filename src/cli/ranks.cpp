@@ -1,0 +1,98 @@
+#include "cli/ranks.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "flatenn/base/error.h"
+#include "flatenn/base/parallel.h"
+#include "flatenn/base/version.h"
+
+namespace flatenn::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Beside the program, as it is built; else as it is installed.
+fs::path library_path() {
+  const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
+  const fs::path installed = folder.parent_path() / FLATENN_LIBRARY_FOLDER / "flatenn";
+  for (const fs::path& place : {folder, installed}) {
+    if (fs::exists(place / "libflatenn_mpi.so")) return place / "libflatenn_mpi.so";
+  }
+  throw Error("MPI: this flatenn was built without it (" +
+              (installed / "libflatenn_mpi.so").string() +
+              " is missing); build it where MPI is (Debian: libopenmpi-dev), or run shares "
+              "(--share K/N) and merge them");
+}
+
+/// "0,1,2,3", as NVIDIA's driver lists them; empty where there is none.
+std::string all_gpus() {
+  std::string all;
+  std::error_code none;
+  int64_t number = 0;
+  for ([[maybe_unused]] const auto& gpu : fs::directory_iterator("/proc/driver/nvidia/gpus", none))
+    all += std::string(all.empty() ? "" : ",") + std::to_string(number++);
+  return all;
+}
+
+template <typename Function>
+Function* find(void* library, const fs::path& path, const char* name) {
+  void* const found = ::dlsym(library, name);
+  FLATENN_CHECK(found != nullptr, path.string(), ": is not flatenn's: has no ", name);
+  return reinterpret_cast<Function*>(found);
+}
+
+}  // namespace
+
+bool started_by_mpi() {
+  const auto is_several = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value != nullptr && std::strtol(value, nullptr, 10) > 1;
+  };
+  // Open MPI and MPICH tell the number of ranks; srun --mpi=pmix the rank alone.
+  return is_several("OMPI_COMM_WORLD_SIZE") || is_several("PMI_SIZE") ||
+         (std::getenv("PMIX_RANK") != nullptr && is_several("SLURM_STEP_NUM_TASKS"));
+}
+
+std::unique_ptr<campaign::Transport> join_ranks() {
+  const fs::path path = library_path();
+  // Parts of MPI that it loads itself look for its functions in all that is loaded.
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  FLATENN_CHECK(library != nullptr, "MPI: cannot be loaded: ", ::dlerror());
+  const std::string built = find<const char*()>(library, path, "flatenn_mpi_version")();
+  FLATENN_CHECK(built == version(), path.string(), ": is of flatenn ", built, ", the program is ",
+                version());
+  return std::unique_ptr<campaign::Transport>(
+      find<campaign::Transport*()>(library, path, "flatenn_mpi_open")());
+}
+
+int64_t threads_of_rank(const campaign::Transport& ranks) {
+  const int64_t usable = resolve_threads(0);
+  const auto all = static_cast<int64_t>(std::thread::hardware_concurrency());
+  if (usable < all) return usable;
+  return std::max<int64_t>(1, all / ranks.local_size());
+}
+
+std::string gpu_of_rank(const std::string& visible, int64_t local_rank) {
+  std::vector<std::string> gpus;
+  std::istringstream text(visible);
+  for (std::string gpu; std::getline(text, gpu, ',');) gpus.push_back(gpu);
+  return gpus.size() < 2 ? visible : gpus[static_cast<size_t>(local_rank) % gpus.size()];
+}
+
+void choose_gpu(const campaign::Transport& ranks) {
+  const char* const given = std::getenv("CUDA_VISIBLE_DEVICES");
+  const std::string visible = given != nullptr ? given : all_gpus();
+  if (ranks.local_size() == 1 || visible.empty()) return;
+  ::setenv("CUDA_VISIBLE_DEVICES", gpu_of_rank(visible, ranks.local_rank()).c_str(), 1);
+}
+
+}  // namespace flatenn::cli

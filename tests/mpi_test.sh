@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# mpi_test.sh FLATENN MODEL.onnx DATA [KILLS]: runs a campaign with one process, with 2 and 4 ranks of
+# mpirun, and with random ranks killed KILLS times (default 5) and gone on with; compares the tables.
+# Skips (exit 77) where there is no mpirun, no MPI in this build, no MNIST in DATA.
+set -euo pipefail
+
+flatenn=$(realpath "$1")
+model=$(realpath "$2")
+export FLATENN_DATA=$3
+kills=${4:-5}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+if ! command -v mpirun >/dev/null; then
+  echo "skipped: mpirun is not installed"
+  exit 77
+fi
+if [[ ! -e $(dirname "$flatenn")/libflatenn_mpi.so ]]; then
+  echo "skipped: this build has no MPI"
+  exit 77
+fi
+if [[ ! -d $FLATENN_DATA/mnist ]]; then
+  echo "skipped: MNIST is not in $FLATENN_DATA"
+  exit 77
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+cat >plan.toml <<END
+name = "ranks"
+models = ["$model"]
+data = "mnist"
+first_images = 500
+kinds = ["bit_flip", "stuck_at_1"]
+rates = [0.0001, 0.01]
+trials = ${TRIALS:-300}
+seed = 5
+END
+
+ranks() { # ranks COUNT ARGUMENTS...
+  local count=$1
+  shift
+  timeout 120 mpirun --oversubscribe -n "$count" "$flatenn" -q campaign --threads 1 "$@"
+}
+same() { # same NAME: its table is one process's
+  "$flatenn" results "$1.db" --csv >"$1.csv"
+  diff whole.csv "$1.csv" >/dev/null || { echo "DIFFERS: $1" && exit 1; }
+  echo "identical: $1"
+}
+
+"$flatenn" -q campaign plan.toml --db whole.db --threads 2 >/dev/null
+"$flatenn" results whole.db --csv >whole.csv
+for count in 2 4; do
+  ranks "$count" plan.toml --db "ranks-$count.db" >/dev/null
+  same "ranks-$count"
+done
+
+# Random ranks killed at random moments; the same command goes on each time.
+RANDOM=7
+trial_count() { "$flatenn" status "$1" --json 2>/dev/null | grep -o '"stored": *[0-9]*' | head -1 | grep -o '[0-9]*' || echo 0; }
+killed=0
+round=0
+while ((killed < kills)); do
+  round=$((round + 1))
+  db=$work/killed-$round.db # the whole path tells this test's ranks from others
+  while ((killed < kills)); do
+    ranks 3 plan.toml --db "$db" >/dev/null 2>killed.log &
+    launcher=$!
+    sleep "0.$((RANDOM % 6 + 3))"
+    mapfile -t all < <(pgrep -f "campaign --threads 1 plan.toml --db $db" | xargs -r ps -o pid=,comm= -p | awk '$2 == "flatenn" { print $1 }')
+    if ((${#all[@]})) && kill -KILL "${all[RANDOM % ${#all[@]}]}" 2>/dev/null; then killed=$((killed + 1)); fi
+    if wait "$launcher"; then break; fi
+  done
+  ranks 3 plan.toml --db "$db" >/dev/null
+  same "killed-$round"
+done
+echo "$killed ranks were killed in $round campaigns"
+
+# What a rank cannot do is one line, and the others go on.
+ranks 6 plan.toml --db few.db --trials 1 --rates 0.01 --kinds bit_flip >/dev/null
+mpirun --oversubscribe -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 \
+  : -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 --data-root "$work/none" \
+  : -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 --seed 6 \
+  >/dev/null 2>nodata.log
+same nodata
+[[ $(grep -c 'takes no part' nodata.log) == 2 ]] || { cat nodata.log && exit 1; }
+if mpirun --oversubscribe -n 2 "$flatenn" campaign missing.toml --db none.db 2>missing.log; then exit 1; fi
+grep -q 'missing.toml' missing.log
