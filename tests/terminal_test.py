@@ -47,7 +47,7 @@ def lines_of(said):
 
 class Place:
     def __init__(self, flatenn, model, folder):
-        self.flatenn, self.folder = flatenn, folder
+        self.flatenn, self.model, self.folder = flatenn, model, folder
         self.data = own_noise(flatenn, model, folder / "noise", 40)
         self.campaign = [flatenn, "campaign", "--model", model, "--data", self.data, "--rates",
                          "0.001,0.01", "--threads", "1", "--trials"]
@@ -151,6 +151,50 @@ def test_a_folder_that_is_a_file_is_named(place):
         done = place.run(place.flatenn, command[0], place.db("a"), *command[1:], timeout=60)
         assert done.returncode == 1 and done.stderr.startswith(f"error: {file}"), done
         assert done.stderr.count("\n") == 1, done
+
+
+def test_one_map_a_cell_has_no_interval_anywhere(place):
+    place.run(*place.campaign, "1", "--db", place.db("one"))
+    for command in (["results"], ["results", "--format", "latex"], ["results", "--format", "markdown"],
+                    ["compare", place.db("a")], ["watch", "--once"]):
+        done = place.run(place.flatenn, command[0], *command[1:], place.db("one"))
+        assert done.returncode == 0 and done.stdout, done
+        assert not re.search(r"\b(inf|nan)\b", done.stdout, re.IGNORECASE), done
+
+
+def test_a_lone_share_says_what_it_is(place):
+    assert place.run(*place.campaign, "9", "--share", "2/3", "--db", place.db("share")).returncode == 0
+    page = place.folder / "share.html"
+    said = [place.run(place.flatenn, "results", place.db("share")).stdout,
+            place.run(place.flatenn, "watch", "--once", place.db("share")).stdout]
+    assert place.run(place.flatenn, "report", place.db("share"), "-o", page).returncode == 0
+    for text in (*said, page.read_text(encoding="utf-8")):
+        assert "This is share 2 of 3 alone; flatenn merge" in text, text[:2000]
+    assert "100%" in said[1], said[1]
+    assert re.findall(r"bit_flip +0\.0\d+ +(\d+) ", said[0]) == ["3", "3"], said
+
+
+def test_compare_ends_with_three_where_accuracy_was_lost(place):
+    # The images are noise of one label: a network that is broken enough always says that.
+    broken = place.folder / "broken.onnx"
+    place.run(place.flatenn, "faults", "apply", place.model, "--rate", "0.3", "--seed", "1", "--out", broken)
+    campaign = [broken if word == place.model else word for word in place.campaign]
+    place.run(*campaign, "60", "--db", place.db("constant"))
+    place.db("same").write_bytes(place.db("a").read_bytes())
+    for before, code in (("same", 0), ("constant", 3)):
+        for extra in ([], ["--json"]):
+            done = place.run(place.flatenn, "compare", place.db(before), place.db("a"), *extra)
+            assert done.returncode == code, done
+    assert place.run(place.flatenn, "compare", place.db("constant"), place.db("a"), "--tolerate",
+                     "100").returncode == 0
+
+
+def test_compare_says_where_other_bits_were_faulty(place):
+    place.run(*place.campaign, "3", "--bits", "0", "--db", place.db("bit0"))
+    done = place.run(place.flatenn, "compare", place.db("a"), place.db("bit0"))
+    assert "caution, other faults" in done.stdout and "bit 0" in done.stdout, done
+    done = place.run(place.flatenn, "compare", place.db("a"), place.db("a"))
+    assert "caution" not in done.stdout and "faulty: all weights" in done.stdout, done
 
 
 def main(flatenn, model):

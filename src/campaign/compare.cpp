@@ -47,9 +47,9 @@ std::string faults_of(const PlanResult& plan, size_t kind) {
 
 bool meet_same_maps(const PlanResult& a, const PlanResult& b, const ModelResult& model_a,
                     const ModelResult& model_b, size_t kind_a, size_t kind_b) {
-  return a.seed == b.seed && a.dataset_hash == b.dataset_hash && a.split == b.split &&
-         a.dataset_images == b.dataset_images && model_a.weight_bits == model_b.weight_bits &&
-         faults_of(a, kind_a) == faults_of(b, kind_b);
+  return !a.share && !b.share && a.seed == b.seed && a.dataset_hash == b.dataset_hash &&
+         a.split == b.split && a.dataset_images == b.dataset_images &&
+         model_a.weight_bits == model_b.weight_bits && faults_of(a, kind_a) == faults_of(b, kind_b);
 }
 
 void judge(double tolerated, CellComparison& cell) {

@@ -225,6 +225,7 @@ json to_json(const PlanResult& plan) {
       {"created", plan.created},
       {"finished", plan.finished},
       {"time_limited", plan.time_limited},
+      {"share", plan.share ? json(plan.share->text()) : json(nullptr)},
       {"tolerated_drop", plan.tolerated_drop},
       {"search_within", optional_json(plan.search_within)},
       {"dataset",

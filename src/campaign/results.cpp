@@ -75,11 +75,31 @@ struct Reader {
     return stop_rule_of(settings, images, settings.at("trials").get<int64_t>(), golden_accuracy);
   }
 
+  /// A share's own trials of a cell count from 0: any of them are a fair sample of fault maps.
+  /// Whether they are enough is for all shares together to say, unless the plan has a fixed number.
+  StopRule count_own_trials(int64_t cell, StopRule stop,
+                            std::vector<store::TrialRow>& trials) const {
+    std::erase_if(trials, [&](const store::TrialRow& trial) {
+      return !plan.share->holds(cell, trial.trial);
+    });
+    for (size_t i = 0; i < trials.size(); ++i) trials[i].trial = static_cast<int64_t>(i);
+    int64_t own = 0;
+    for (int64_t trial = 0; trial < stop.max_trials; ++trial)
+      own += plan.share->holds(cell, trial) ? 1 : 0;
+    const bool fixed = !stop.half_width && !stop.limit;
+    return {.max_trials = fixed ? own : std::numeric_limits<int64_t>::max(),
+            .half_width = std::nullopt,
+            .limit = std::nullopt,
+            .sd_floor = stop.sd_floor};
+  }
+
   CellResult cell(const store::CellRow& row) const {
     const store::GoldenRow pass = golden(row);
     const Estimator values = estimator(row, pass);
-    const auto trials = store.trials(plan.id, row.cell);
-    const StopRule stop = rule(values.golden_accuracy);
+    auto trials = store.trials(plan.id, row.cell);
+    StopRule stop = rule(values.golden_accuracy);
+    // A stratified cell's trial numbers say which stratum they are of.
+    if (plan.share && !plan.stratified) stop = count_own_trials(row.cell, stop, trials);
     const double wanted = plan.yield_accuracy(row.model);
     CellResult result =
         plan.stratified ? analyse_stratified(trials, stop,
@@ -159,6 +179,8 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
   plan.version = row.version;
   plan.created = row.created;
   plan.dataset_hash = row.dataset;
+  plan.share = stored_share(row);
+  if (plan.share && plan.share->of == 1) plan.share.reset();
   Reader reader{.store = store,
                 .plan = plan,
                 .settings = json::parse(row.settings),
@@ -180,7 +202,8 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
   }
   if (plan.search_within) keep_measured_levels(plan);
   add_stratum_totals(plan);
-  plan.pairs = compare_pairs(plan);
+  // Cells of one share hold different trials, so no two models have met common maps in it.
+  if (!plan.share) plan.pairs = compare_pairs(plan);
   plan.tolerances = find_tolerances(plan);
   return plan;
 }

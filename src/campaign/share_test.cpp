@@ -107,6 +107,30 @@ TEST_F(Shares, JoinedInAnyOrderGiveTheTableOfOneProcess) {
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
+TEST_F(Shares, AloneTellsItsOwnTrialsAndNoPairs) {
+  for (const std::string& text : {kPlan, kHalfWidth}) {
+    const Plan plan = small_.plan(text);
+    std::filesystem::remove(part(2));
+    run_share(plan, 2, 3);
+    const store::Store file = store::Store::open(part(2), store::Store::Access::kRead);
+    const PlanResult result = load_results(file).at(0);
+    EXPECT_EQ(result.share, (Share{2, 3}));
+    EXPECT_TRUE(result.pairs.empty()) << "models met other trials";
+    const auto cells = file.cells(result.id);
+    ASSERT_EQ(result.cells.size(), cells.size());
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const auto trials = file.trials(result.id, cells[i].cell);
+      double sum = 0;
+      for (const store::TrialRow& trial : trials)
+        sum += static_cast<double>(trial.correct) / static_cast<double>(trial.images);
+      EXPECT_EQ(result.cells[i].accuracy.count, std::ssize(trials));
+      EXPECT_GE(std::ssize(trials), 6);
+      EXPECT_NEAR(result.cells[i].accuracy.mean, sum / std::ssize(trials), 1e-12);
+      EXPECT_EQ(result.cells[i].stop, text == kPlan ? StopReason::kTrials : StopReason::kRunning);
+    }
+  }
+}
+
 TEST_F(Shares, JoiningAgainAndInPiecesChangesNothing) {
   const Plan plan = small_.plan(kPlan);
   for (const int64_t index : {1, 2, 3}) run_share(plan, index, 3);

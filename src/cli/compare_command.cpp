@@ -7,6 +7,7 @@
 #include "cli/text_table.h"
 #include "flatenn/base/error.h"
 #include "flatenn/campaign/compare.h"
+#include "flatenn/report/paper.h"
 
 namespace flatenn::cli {
 namespace {
@@ -22,10 +23,22 @@ struct CompareOptions {
   bool json = false;
 };
 
+/// What two plans give, and what was faulty in each.
+struct Comparison : campaign::PlanComparison {
+  std::string faulty_before;
+  std::string faulty_after;
+};
+
 std::string number(double value, const char* format = "%.2f") {
   char text[32];
   std::snprintf(text, sizeof text, format, value);
   return text;
+}
+
+/// "-" where too few trials tell none.
+std::string interval_text(const campaign::Interval& ci) {
+  if (!std::isfinite(ci.half_width())) return "-";
+  return "[" + number(kPercent * ci.low) + ", " + number(kPercent * ci.high) + "]";
 }
 
 std::string verdict_of(const campaign::CellComparison& cell) {
@@ -33,11 +46,17 @@ std::string verdict_of(const campaign::CellComparison& cell) {
   return cell.gain ? "better" : "";
 }
 
-void print_table(const campaign::PlanComparison& comparison) {
+void print_table(const Comparison& comparison) {
   if (comparison.before == comparison.after) {
     std::printf("plan %s\n", comparison.before.c_str());
   } else {
     std::printf("plans %s and %s\n", comparison.before.c_str(), comparison.after.c_str());
+  }
+  if (comparison.faulty_before == comparison.faulty_after) {
+    std::printf("  faulty: %s\n", comparison.faulty_before.c_str());
+  } else {
+    std::printf("  caution, other faults: %s before; %s after\n", comparison.faulty_before.c_str(),
+                comparison.faulty_after.c_str());
   }
   const std::vector<TextColumn> columns = {{"model"},
                                            {"kind", false, 1},
@@ -50,22 +69,21 @@ void print_table(const campaign::PlanComparison& comparison) {
                                            {"", false}};
   std::vector<std::vector<std::string>> rows;
   for (const campaign::CellComparison& cell : comparison.cells) {
-    rows.push_back(
-        {cell.model, cell.kind.empty() ? "no faults" : cell.kind,
-         cell.level.empty() ? "0" : cell.level, number(kPercent * cell.before),
-         number(kPercent * cell.after), number(kPercent * cell.difference, "%+.2f"),
-         "[" + number(kPercent * cell.ci.low) + ", " + number(kPercent * cell.ci.high) + "]",
-         cell.kind.empty() ? ""
-         : cell.paired     ? "common"
-                           : "different",
-         verdict_of(cell)});
+    rows.push_back({cell.model, cell.kind.empty() ? "no faults" : cell.kind,
+                    cell.level.empty() ? "0" : cell.level, number(kPercent * cell.before),
+                    number(kPercent * cell.after), number(kPercent * cell.difference, "%+.2f"),
+                    interval_text(cell.ci),
+                    cell.kind.empty() ? ""
+                    : cell.paired     ? "common"
+                                      : "different",
+                    verdict_of(cell)});
   }
   std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
   for (const std::string& what : comparison.unmatched)
     std::printf("not compared: %s\n", what.c_str());
 }
 
-nlohmann::json comparison_json(const campaign::PlanComparison& comparison) {
+nlohmann::json comparison_json(const Comparison& comparison) {
   nlohmann::json cells = nlohmann::json::array();
   for (const campaign::CellComparison& cell : comparison.cells) {
     const bool known = std::isfinite(cell.ci.half_width());
@@ -84,6 +102,8 @@ nlohmann::json comparison_json(const campaign::PlanComparison& comparison) {
   }
   return {{"before", comparison.before},
           {"after", comparison.after},
+          {"faulty_before", comparison.faulty_before},
+          {"faulty_after", comparison.faulty_after},
           {"cells", cells},
           {"unmatched", comparison.unmatched},
           {"regression", comparison.has_regression()}};
@@ -98,17 +118,18 @@ const campaign::PlanResult* find_plan(const std::vector<campaign::PlanResult>& p
 }
 
 /// Plans of one name in both files; the only ones of each where the names differ.
-std::vector<campaign::PlanComparison> compare(const CompareOptions& options) {
+std::vector<Comparison> compare(const CompareOptions& options) {
   const auto before = campaign::load_results(options.before);
   const auto after = campaign::load_results(options.after);
   const double tolerated = options.tolerated_points / kPercent;
-  std::vector<campaign::PlanComparison> comparisons;
+  std::vector<Comparison> comparisons;
   for (const campaign::PlanResult& plan : before) {
     const campaign::PlanResult* other = find_plan(after, plan.name);
     if (!options.plan.empty() && plan.name != options.plan) continue;
     if (other == nullptr && before.size() == 1 && after.size() == 1) other = &after.front();
     if (other == nullptr || plan.single_fault || other->single_fault) continue;
-    comparisons.push_back(campaign::compare_plans(plan, *other, tolerated));
+    comparisons.push_back({campaign::compare_plans(plan, *other, tolerated),
+                           report::fault_words(plan), report::fault_words(*other)});
   }
   FLATENN_CHECK(!comparisons.empty(), options.after, ": holds no plan to compare with those of ",
                 options.before, options.plan.empty() ? "" : " named '" + options.plan + "'");
@@ -116,10 +137,10 @@ std::vector<campaign::PlanComparison> compare(const CompareOptions& options) {
 }
 
 void run(const CompareOptions& options) {
-  const std::vector<campaign::PlanComparison> comparisons = compare(options);
+  const std::vector<Comparison> comparisons = compare(options);
   bool regression = false;
   nlohmann::json list = nlohmann::json::array();
-  for (const campaign::PlanComparison& comparison : comparisons) {
+  for (const Comparison& comparison : comparisons) {
     regression = regression || comparison.has_regression();
     if (options.json) {
       list.push_back(comparison_json(comparison));

@@ -83,38 +83,53 @@ std::string described(const std::string& name, const std::string& text) {
   return "'" + quoted(safe + ":" + text) + "'";
 }
 
-std::string zsh_list(const CLI::App& command, const CLI::App& app) {
+std::string zsh_commands(const CLI::App& command) {
   std::string list;
   for (const CLI::App* sub : commands_of(command))
     list += " " + described(sub->get_name(), sub->get_description());
-  const auto add = [&](const CLI::App& of) {
-    for (const CLI::Option* option : of.get_options()) {
-      for (const std::string& flag : flags_of(*option))
-        list += " " + described(flag, option->get_description());
-    }
-  };
-  add(command);
-  if (&command != &app) add(app);
   return list;
+}
+
+/// Each option once: a command's own, then those that all commands share.
+std::string zsh_options(const CLI::App& command, const CLI::App& app) {
+  std::string list;
+  std::vector<std::string> told;
+  for (const CLI::App* of : {&command, &app}) {
+    for (const CLI::Option* option : of->get_options()) {
+      for (const std::string& flag : flags_of(*option)) {
+        if (std::find(told.begin(), told.end(), flag) != told.end()) continue;
+        told.push_back(flag);
+        list += " " + described(flag, option->get_description());
+      }
+    }
+  }
+  return list;
+}
+
+std::string zsh_case(const std::string& pattern, const CLI::App& command, const CLI::App& app) {
+  return "    " + pattern + ")\n      flatenn_commands=(" + zsh_commands(command) +
+         " )\n      flatenn_options=(" + zsh_options(command, app) + " ) ;;\n";
 }
 
 std::string zsh_script(const CLI::App& app) {
   std::string cases;
   for (const CLI::App* command : commands_of(app))
-    cases += "    " + command->get_name() + ") words=(" + zsh_list(*command, app) + " ) ;;\n";
+    cases += zsh_case(command->get_name(), *command, app);
+  // No variable is named `words`: zsh keeps the line in it, and a local one would hide that.
   return "#compdef flatenn\n"
          "# flatenn's completion for zsh: a file _flatenn in a folder of $fpath\n"
          "_flatenn() {\n"
-         "  local -a words_before words\n"
-         "  words_before=(${${(@)words[2,CURRENT-1]}:#-*})\n"
-         "  case ${words_before[1]} in\n" +
-         cases + "    *) words=(" + zsh_list(app, app) +
-         " ) ;;\n"
+         "  local -a flatenn_commands flatenn_options flatenn_before\n"
+         "  flatenn_before=(${(@)words[2,CURRENT-1]:#-*})\n"
+         "  case $flatenn_before[1] in\n" +
+         cases + zsh_case("*", app, app) +
          "  esac\n"
-         "  _describe -o flatenn words\n"
-         "  [[ -n ${words_before[1]} ]] && _files\n"
+         "  _describe command flatenn_commands\n"
+         "  _describe -o option flatenn_options\n"
+         "  [[ -n $flatenn_before[1] && $PREFIX != -* ]] && _files\n"
          "}\n"
-         "compdef _flatenn flatenn\n";
+         "if [[ $funcstack[1] = _flatenn ]]; then _flatenn \"$@\"; else compdef _flatenn flatenn; "
+         "fi\n";
 }
 
 std::string fish_option(const std::string& command, const CLI::Option& option) {

@@ -203,6 +203,10 @@ void print_results(const PlanResult& plan) {
               plan.dataset.c_str(), plan.dataset_images, plan.seed,
               plan.fingerprint.substr(0, 12).c_str(),
               plan.time_limited ? " (ended by a time limit: not reproducible)" : "");
+  if (plan.share) {
+    std::printf("  share %s alone: its own trials, without those of the other shares\n",
+                plan.share->text().c_str());
+  }
   for (const ModelResult& model : plan.models) {
     std::printf("  %s: fault-free %.2f %%, %ld weight bits\n", model.name.c_str(),
                 100 * model.golden_accuracy, model.weight_bits);

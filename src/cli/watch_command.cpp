@@ -49,11 +49,12 @@ Standing standing_of(const campaign::PlanResult& plan) {
   }
   const auto settings = nlohmann::json::parse(plan.settings_json, nullptr, false);
   const int64_t trials = settings.is_object() ? settings.value("trials", int64_t{0}) : 0;
+  const int64_t own = plan.share ? (trials + plan.share->of - 1) / plan.share->of : trials;
   for (const campaign::CellResult& cell : plan.cells) {
     const bool running = cell.stop == campaign::StopReason::kRunning;
     ++standing.cells;
     standing.done += cell.accuracy.count;
-    standing.wanted += running ? std::max(trials, cell.accuracy.count) : cell.accuracy.count;
+    standing.wanted += running ? std::max(own, cell.accuracy.count) : cell.accuracy.count;
     standing.finished_cells += running ? 0 : 1;
   }
   return standing;

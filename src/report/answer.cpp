@@ -167,6 +167,13 @@ std::string single_map_sentence(const campaign::PlanResult& plan) {
   return single ? " One fault map a cell tells no interval." : "";
 }
 
+/// What a file of one share leaves out, and how to get it.
+std::string share_sentence(const campaign::PlanResult& plan) {
+  if (!plan.share) return "";
+  return detail::concat(" This is share ", plan.share->index, " of ", plan.share->of,
+                        " alone; flatenn merge joins all of them.");
+}
+
 std::string of_runs(const std::vector<Run>& runs) {
   const Run* best = nullptr;
   for (const Run& run : runs) {
@@ -184,11 +191,14 @@ std::string of_runs(const std::vector<Run>& runs) {
 }  // namespace
 
 std::string answer_of(const campaign::PlanResult& plan) {
-  if (plan.single_fault) return of_single_faults(plan);
-  if (!has_trials(plan)) return "No trial is finished yet.";
+  if (plan.single_fault) return of_single_faults(plan) + share_sentence(plan);
+  if (!has_trials(plan)) {
+    return (plan.share ? "No cell can be told from these trials." : "No trial is finished yet.") +
+           share_sentence(plan);
+  }
   const std::vector<Arm> arms = arms_of(plan);
   return (arms.size() == 1 ? of_one(plan, arms.front()) : of_several(plan, arms)) +
-         single_map_sentence(plan);
+         single_map_sentence(plan) + share_sentence(plan);
 }
 
 std::string verdicts_of(const std::vector<Claim>& claims) {

@@ -107,6 +107,15 @@ TEST(Answer, WithoutTrialsSaysSo) {
   EXPECT_NO_THROW(build_sections(findings));
 }
 
+TEST(Answer, OfALoneShareSaysSoAndHowToJoin) {
+  campaign::PlanResult plan = plan_of_one();
+  plan.share = campaign::Share{.index = 2, .of = 3};
+  EXPECT_THAT(answer_of(plan), HasSubstr("This is share 2 of 3 alone; flatenn merge"));
+  for (campaign::CellResult& cell : plan.cells) cell.accuracy = {};
+  EXPECT_THAT(answer_of(plan),
+              StartsWith("No cell can be told from these trials. This is share 2"));
+}
+
 TEST(Answer, OfSingleFaultsNamesTheWorstPlace) {
   campaign::PlanResult plan = plan_of_one();
   plan.single_fault = true;

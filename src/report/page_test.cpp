@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <regex>
 #include <set>
 
@@ -321,6 +322,72 @@ const Figure* find_figure(const std::vector<Section>& sections, const std::strin
     }
   }
   return nullptr;
+}
+
+/// A loss plane of 3 x 3 points, from `lowest` to nine times that.
+Artifact plane_of(const std::string& model, const std::string& space, double lowest) {
+  nlohmann::json result = {
+      {"settings",
+       {{"points", 3}, {"plane", true}, {"space", space}, {"direction", "random"}, {"images", 9}}},
+      {"x_name", "first"},
+      {"y_name", "second"},
+      {"x", {-1, 0, 1, -1, 0, 1, -1, 0, 1}},
+      {"y", {-1, -1, -1, 0, 0, 0, 1, 1, 1}}};
+  for (int i = 1; i <= 9; ++i) result["loss"].push_back(lowest * i);
+  return {.kind = "landscape",
+          .label = model,
+          .content = {{"flatenn_result", "landscape"},
+                      {"model", model},
+                      {"model_hash", model},
+                      {"metadata", {{"name", model}}},
+                      {"result", result}}};
+}
+
+TEST(Landscape, PlanesOfOneKindShareTheirColoursAndNoOthers) {
+  Findings findings{.title = "t"};
+  findings.artifacts = {plane_of("a", "after", 0.1), plane_of("b", "after", 2),
+                        plane_of("c", "before", 7)};
+  std::map<std::string, Contour> planes;
+  for (const Block& block : landscape_section(findings).blocks) {
+    const auto& contour = std::get<Contour>(block);
+    planes[contour.title.substr(contour.title.size() - 1)] = contour;
+  }
+  ASSERT_EQ(planes.size(), 3U);
+  EXPECT_EQ(planes["a"].low, planes["b"].low);
+  EXPECT_EQ(planes["a"].high, planes["b"].high);
+  EXPECT_LE(planes["a"].low.value(), 0.1);
+  EXPECT_GE(planes["a"].high.value(), 18);
+  EXPECT_GT(planes["c"].low.value(), 1);
+}
+
+/// "saq − sgd, standard" is what saq has more than sgd.
+TEST(Differences, HaveTheSignOfTheirNames) {
+  const Findings findings = testing::test_findings();
+  const campaign::PlanResult& plan = findings.plans[0];
+  const auto accuracy = [&](const Arm& arm, int64_t level) {
+    return 100 * plan.cell(arm.models[0], 0, level)->accuracy.mean;
+  };
+  const std::vector<Arm> arms = arms_of(plan);
+  std::vector<Comparison> comparisons = recipe_comparisons(arms);
+  for (Comparison& more : activation_comparisons(arms)) comparisons.push_back(std::move(more));
+  ASSERT_EQ(comparisons.size(), 4U);
+  size_t found = 0;
+  for (const Block& block : differences_section(findings).blocks) {
+    const auto* const figure = std::get_if<Figure>(&block);
+    if (figure == nullptr || figure->id.find("flip") == std::string::npos) continue;
+    for (const Comparison& one : comparisons) {
+      for (const Series& series : figure->series) {
+        if (series.name != one.title) continue;
+        ++found;
+        for (int64_t level = 0; level < 5; ++level) {
+          EXPECT_NEAR(series.y.at(static_cast<size_t>(level)),
+                      accuracy(one.better, level) - accuracy(one.worse, level), 1e-9)
+              << one.title;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(found, comparisons.size());
 }
 
 TEST(Pareto, FrontHoldsTheBestOfEqualEnergyAndLegendsTellArms) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flatenn/campaign/plan.h"
+#include "flatenn/campaign/share.h"
 #include "flatenn/campaign/statistics.h"
 #include "flatenn/campaign/stop_rule.h"
 #include "flatenn/store/store.h"
@@ -157,6 +158,8 @@ struct PlanResult {
   std::optional<double> wanted_accuracy;
   bool stratified = false;  ///< Cells are stratified: see CellResult::map_strata.
   bool single_fault = false;
+  /// The file holds one share's trials alone: every cell is told from those, no models are paired.
+  std::optional<Share> share;
   bool time_limited = false;  ///< The last run ended at its time limit: not reproducible.
   std::string plan_file;      ///< The plan's file when it was first run; "" without one.
   std::string split;          ///< "test"

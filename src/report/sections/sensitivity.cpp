@@ -131,7 +131,7 @@ Table estimate_table(const std::vector<ModelArtifact>& artifacts) {
                   "of layer and bit, with 95 % intervals.",
               .columns = {{"Model", 0, "model"},
                           {"Estimate", 0, "estimate"},
-                          {"Rank correlation", 3, "rho"},
+                          {"Rank correlation", 3, "rank_correlation"},
                           {"95 % low", 3, "low"},
                           {"95 % high", 3, "high"},
                           {"Cells", 0, "cells"}},
