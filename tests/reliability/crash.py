@@ -114,6 +114,16 @@ class Bench:
         time.sleep(self.random.uniform(0, most))
 
 
+def last_words(process, seconds=60):
+    """stderr of a process that was told to go; one that stays breaks a promise, and is ended."""
+    try:
+        return process.communicate(timeout=seconds)[1].decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise Broken(f"did not end within {seconds} s of the signal:", *process.args) from None
+
+
 def trials(db):
     """Finished trials as rows; none where there is no database yet."""
     if not os.path.exists(db):
@@ -360,7 +370,7 @@ def term(bench):
         number = signal.SIGTERM if index % 2 == 0 else signal.SIGINT
         start = time.monotonic()
         process.send_signal(number)
-        words = process.communicate(timeout=60)[1].decode(errors="replace")
+        words = last_words(process)
         check(time.monotonic() - start < 10, "took longer than 10 s to go")
         check(process.returncode == 128 + number, "exit", process.returncode, "on signal", number, words[-300:])
         check("kept" in words or "stored" in words, "does not say what is kept:", words[-300:])
@@ -394,7 +404,7 @@ def signals(bench):
             process = bench.start(command)
             bench.wait(1)
             process.send_signal(number)
-            words = process.communicate(timeout=60)[1].decode(errors="replace")
+            words = last_words(process)
             code = process.returncode
             # Before main() the system ends it: a shell then says 130 or 143 too.
             check(code in (0, 128 + number, -number), "exit", code, "of", *command[:2], words[-300:])
@@ -434,11 +444,7 @@ def folder(bench):
     process = bench.start(bench.campaign(os.path.join(locked, "b.db"), trials=ENDLESS))
     time.sleep(2 * bench.campaign_s)
     os.rename(locked, bench.path("moved"))
-    try:
-        words = process.communicate(timeout=60)[1].decode(errors="replace")
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise Broken("goes on although its database is gone")
+    words = last_words(process)
     check(process.returncode == 1, "exit", process.returncode, words[-300:])
     check("b.db" in words, "the vanished file is not named:", words[-300:])
     return 1
@@ -470,7 +476,7 @@ def main():
             try:
                 rounds = SCENARIOS[name](bench)
                 print(f"{name:8} {rounds:4} rounds, nothing lost ({time.monotonic() - start:.0f} s)", flush=True)
-            except Broken as error:
+            except (Broken, subprocess.TimeoutExpired) as error:
                 broken += 1
                 print(f"{name:8} BROKEN: {error}", flush=True)
     finally:
