@@ -114,6 +114,13 @@ class Bench:
         time.sleep(self.random.uniform(0, most))
 
 
+def remove(path):
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
+
+
 def last_words(process, seconds=60):
     """stderr of a process that was told to go; one that stays breaks a promise, and is ended."""
     try:
@@ -383,7 +390,7 @@ def term(bench):
 
 def signals(bench):
     """Any command, at any moment after its start: 130 or 143, a word on what is kept, nothing half."""
-    out = ["signalled.json", "signalled.onnx", "signalled.html"]
+    out = ["signalled", "signalled.json", "signalled.onnx", "signalled.html"]
     commands = [
         bench.campaign(bench.path("signalled.db"), trials=ENDLESS),
         ["results", bench.whole],
@@ -396,8 +403,8 @@ def signals(bench):
         ["data", "verify", "mnist"],
     ]
     if os.path.exists(os.path.join(os.path.dirname(bench.program), "flatenn-torch")):
-        commands += [["sensitivity", bench.model, "--data", "mnist", "-o", bench.path("signalled.json")],
-                     ["sharpness", bench.model, "--data", "mnist", "-o", bench.path("signalled.json")]]
+        commands += [["sensitivity", bench.model, "--data", "mnist", "-o", bench.path("signalled")],
+                     ["sharpness", bench.model, "--data", "mnist", "-o", bench.path("signalled")]]
     rounds = max(1, bench.kills // 16)
     for number in (signal.SIGINT, signal.SIGTERM):
         for command in commands * rounds:
@@ -413,7 +420,7 @@ def signals(bench):
             check(code == 0 or not leftovers(bench, [name + ".tmp" for name in out]), "half a file is left by",
                   *command[:2])
             for name in leftovers(bench, out):
-                os.remove(bench.path(name))
+                remove(bench.path(name))
     return 2 * rounds * len(commands)
 
 
