@@ -29,6 +29,13 @@ TEST(ToleranceSearch, LooksAtRatesSoCloseThatThreeNeighboursSpanTheFactor) {
   }
 }
 
+TEST(ToleranceSearch, ARateThatKeepsBehindOneThatCostsIsNoLowerEnd) {
+  const std::vector<Side> sides{Side::kKeeps, Side::kCosts, Side::kKeeps, Side::kUnmeasured};
+  const Bracket bracket = bracket_of(sides);
+  EXPECT_EQ(bracket.last_kept, 0);
+  EXPECT_EQ(bracket.first_lost, 1);
+}
+
 /// Runs a search whose rates answer by themselves; gives the bracket and how many were asked.
 struct Found {
   Bracket bracket;

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -53,6 +55,14 @@ analysis::WeightPoint other_end(const LandscapeCommand& options, const net::Netw
   }
   const analysis::TorchNetwork view(network);
   return {path, view.flat_weights(), view.rest(), view.weight_shapes()};
+}
+
+void warn_of_infinite_losses(const analysis::Landscape& landscape) {
+  const auto count = std::ranges::count_if(
+      landscape.points, [](const auto& point) { return !std::isfinite(point.value.loss); });
+  if (count == 0) return;
+  log::warn("the loss is no finite number at ", count, " of ", landscape.points.size(),
+            " points, which reports leave out; a smaller --range reaches fewer of them");
 }
 
 /// Also notes the hashes that the question needs.
@@ -118,8 +128,9 @@ void run(LandscapeCommand& options, bool quiet) {
   const std::string stem = analysis::file_stem(question);
   const std::filesystem::path csv = std::filesystem::path(options.out) / (stem + ".csv");
   analysis::make_folder(options.out);
-  const nlohmann::json json =
-      analysis::to_json(trace(*surface, axes, question, csv, identity, quiet), identity);
+  const analysis::Landscape landscape = trace(*surface, axes, question, csv, identity, quiet);
+  warn_of_infinite_losses(landscape);
+  const nlohmann::json json = analysis::to_json(landscape, identity);
   analysis::write_result({options.out, stem, "landscape"}, *network, json);
   std::printf("%s\n", options.json ? json.dump(2).c_str() : csv.c_str());
 }

@@ -224,6 +224,10 @@ int main(int argument_count, char** argument_values) {
   } catch (const std::bad_alloc&) {
     return fail("not enough memory for what was asked", kInputError);
   } catch (const std::exception& error) {
+    // LibTorch's allocator throws an exception of its own.
+    if (std::string_view(error.what()).find("can't allocate memory") != std::string_view::npos) {
+      return fail("not enough memory for what was asked", kInputError);
+    }
     return fail("internal error: " + first_line(error.what()), kInternalError);
   }
 }

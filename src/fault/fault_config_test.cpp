@@ -38,6 +38,10 @@ TEST(FaultConfig, ReadsTheRatesOfBothDirections) {
   EXPECT_EQ(source.kinds.bit_flip, 0);
   const FaultSource one = read("[[faults]]\nrate_1_to_0 = 0.1\n").sources.at(0);
   EXPECT_EQ(one.kinds.flip_1_to_0, 1);
+  EXPECT_EQ(one.kinds.flip_0_to_1, 0);
+  const FaultSource up = read("[[faults]]\nrate_0_to_1 = 0.1\n").sources.at(0);
+  EXPECT_EQ(up.kinds.flip_0_to_1, 1);
+  EXPECT_EQ(up.kinds.flip_1_to_0, 0);
   EXPECT_EQ(read("[[faults]]\nrate_0_to_1 = 0\n").sources.at(0).rate, 0);
   EXPECT_THAT(error_of("[[faults]]\nrate_0_to_1 = 0.1\nkind = \"bit_flip\"\n"),
               HasSubstr("plan.toml:2: faults.0.rate_0_to_1: contradicts kind"));
@@ -54,7 +58,9 @@ TEST(FaultConfig, ReadsNoiseAndDriftOfLevels) {
   EXPECT_FALSE(source.follows_kind);
   EXPECT_EQ(source.drift, (LevelDrift{.time_ratio = 3600, .exponent = 0.05, .spread = 0.01}));
   EXPECT_THAT(describe(model), HasSubstr("noise of levels of 0.02 of the range, drift over 3600"));
-  EXPECT_TRUE(read("[[faults]]\nunit = \"level\"\n").follows_rate());
+  const FaultModel still = read("[[faults]]\nunit = \"level\"\n");
+  EXPECT_TRUE(still.follows_rate());
+  EXPECT_EQ(still.sources.at(0).drift, LevelDrift{});
   EXPECT_THAT(error_of("[[faults]]\nunit = \"level\"\nkind = \"bit_flip\"\n"),
               HasSubstr("level has noise, not kinds of faults"));
   EXPECT_THAT(error_of("[[faults]]\ndrift_time = 3600\n"), HasSubstr("drift_time"));
@@ -197,6 +203,21 @@ TEST(FaultJson, IsEqualForEqualModelsAndTellsOthersApart) {
         "[[faults]]\ntarget = \"biases\"", "[[faults]]\nunit = \"burst\""}) {
     EXPECT_NE(to_json(read(other)).dump(), plain) << other;
   }
+}
+
+TEST(FaultJson, TellsTheSmallestSettingsApart) {
+  const std::string level = "[[faults]]\nunit = \"level\"\n";
+  for (const auto& [some, other] : std::vector<std::pair<std::string, std::string>>{
+           {level, level + "drift_time = 1.5\ndrift_exponent = 0.01\n"},
+           {level + "drift_time = 1.5\ndrift_exponent = 0.01\n",
+            level + "drift_time = 1.75\ndrift_exponent = 0.01\n"},
+           {level, level + "read_noise = 0.001\n"}}) {
+    EXPECT_NE(to_json(read(some)).dump(), to_json(read(other)).dump()) << other;
+  }
+}
+
+TEST(Describe, NamesOneHardenedBit) {
+  EXPECT_NE(describe(read("[protection]\nhardened_bits = 1")), describe(read("")));
 }
 
 TEST(FaultJson, KnowsListsByTheirContent) {

@@ -31,6 +31,12 @@ Fault flip_at(int64_t position) {
   return flip(0, position / 3, static_cast<int32_t>(position % 3));
 }
 
+TEST(CheckBits, AreOneAWordOfParityAndEightABlockOfSecded) {
+  EXPECT_EQ(check_bits(CheckCode::kNone), 0);
+  EXPECT_EQ(check_bits(CheckCode::kParity), 1);
+  EXPECT_EQ(check_bits(CheckCode::kSecded), 8);
+}
+
 TEST(Protection, LeavesTheFaultsOfDataBitsAlone) {
   for (const double rate : {0.003, 0.2}) {
     const FaultMap plain = protected_by({}).draw(rate, 1, 1);

@@ -119,7 +119,9 @@ struct Worker::State {
 };
 
 Worker::Worker(Store& store, const Description& description)
-    : state_(std::make_unique<State>(store, description)) {}
+    : state_(std::make_unique<State>(store, description)) {
+  store.settle();  // a copy of the file alone knows the campaign from here on
+}
 
 Worker::~Worker() {
   if (state_->ended) return;

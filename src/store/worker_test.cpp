@@ -48,11 +48,21 @@ TEST(Worker, ClaimsNoTrialTwice) {
   EXPECT_TRUE(first.claim(kCandidates, 9).empty());
 }
 
+TEST(Worker, ACopyOfTheFileAloneKnowsThePlanFromTheFirstMoment) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  const Worker worker(store, description(plan));
+  std::filesystem::copy_file(folder / "a.db", folder / "copy.db");
+  EXPECT_EQ(Store::open(folder / "copy.db", Store::Access::kRead).plans().size(), 1);
+}
+
 TEST(Worker, WaitsForTheDiskWithFinishedTrialsAlone) {
   const TemporaryFolder folder;
   Store store = Store::open(folder / "a.db", Store::Access::kWrite);
   const int64_t plan = add_small_plan(store, "first");
   Worker worker(store, description(plan));
+  worker.claim(kCandidates, 1);  // the first write after a settling begins the log anew
   syncs = 0;
   worker.claim(kCandidates, 4);
   EXPECT_EQ(syncs, 0);

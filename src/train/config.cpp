@@ -71,11 +71,14 @@ nn::QuantOptions read_quantization(Config& config) {
   return quant;
 }
 
+/// Frozen networks have no wider layer (net::check).
+constexpr int64_t kWidest = 65536;
+
 nn::ModelOptions read_model(Config& config) {
   nn::ModelOptions model;
   model.architecture =
       config.get_choice("model.architecture", model.architecture, nn::architecture_names());
-  model.hidden = config.get_ints("model.hidden", model.hidden, {.min = 1});
+  model.hidden = config.get_ints("model.hidden", model.hidden, {.min = 1, .max = kWidest});
   model.width = config.get_int("model.width", model.width, {.min = 1});
   model.fatrelu = config.get_double("sparsity.fatrelu", model.fatrelu, DoubleRange{0, 0.999});
   model.quant = read_quantization(config);

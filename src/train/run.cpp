@@ -279,7 +279,11 @@ class Session {
     record_.warm_start_hash = warm_start_hash_in(file("run.json"));
     seconds_ = header.seconds;
     epoch_seconds_ = header.epoch_seconds;
-    metrics_.emplace(file("metrics.jsonl"), trainer_->position() / trainer_->steps_per_epoch());
+    const int64_t epochs = trainer_->position() / trainer_->steps_per_epoch();
+    if (epochs > 0 && !std::filesystem::exists(file("metrics.jsonl"))) {
+      log::warn(file("metrics.jsonl").string(), " is missing: it will begin after epoch ", epochs);
+    }
+    metrics_.emplace(file("metrics.jsonl"), epochs);
     FLATENN_CHECK(trainer_->position() <= trainer_->total_steps(),
                   "train.epochs: ", file("checkpoint.pt").string(), " has done ",
                   trainer_->position() / trainer_->steps_per_epoch(),

@@ -114,6 +114,23 @@ class Bench:
         time.sleep(self.random.uniform(0, most))
 
 
+def remove(path):
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    else:
+        os.remove(path)
+
+
+def last_words(process, seconds=60):
+    """stderr of a process that was told to go; one that stays breaks a promise, and is ended."""
+    try:
+        return process.communicate(timeout=seconds)[1].decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise Broken(f"did not end within {seconds} s of the signal:", *process.args) from None
+
+
 def trials(db):
     """Finished trials as rows; none where there is no database yet."""
     if not os.path.exists(db):
@@ -360,7 +377,7 @@ def term(bench):
         number = signal.SIGTERM if index % 2 == 0 else signal.SIGINT
         start = time.monotonic()
         process.send_signal(number)
-        words = process.communicate(timeout=60)[1].decode(errors="replace")
+        words = last_words(process)
         check(time.monotonic() - start < 10, "took longer than 10 s to go")
         check(process.returncode == 128 + number, "exit", process.returncode, "on signal", number, words[-300:])
         check("kept" in words or "stored" in words, "does not say what is kept:", words[-300:])
@@ -373,7 +390,7 @@ def term(bench):
 
 def signals(bench):
     """Any command, at any moment after its start: 130 or 143, a word on what is kept, nothing half."""
-    out = ["signalled.json", "signalled.onnx", "signalled.html"]
+    out = ["signalled", "signalled.json", "signalled.onnx", "signalled.html"]
     commands = [
         bench.campaign(bench.path("signalled.db"), trials=ENDLESS),
         ["results", bench.whole],
@@ -386,15 +403,15 @@ def signals(bench):
         ["data", "verify", "mnist"],
     ]
     if os.path.exists(os.path.join(os.path.dirname(bench.program), "flatenn-torch")):
-        commands += [["sensitivity", bench.model, "--data", "mnist", "-o", bench.path("signalled.json")],
-                     ["sharpness", bench.model, "--data", "mnist", "-o", bench.path("signalled.json")]]
+        commands += [["sensitivity", bench.model, "--data", "mnist", "-o", bench.path("signalled")],
+                     ["sharpness", bench.model, "--data", "mnist", "-o", bench.path("signalled")]]
     rounds = max(1, bench.kills // 16)
     for number in (signal.SIGINT, signal.SIGTERM):
         for command in commands * rounds:
             process = bench.start(command)
             bench.wait(1)
             process.send_signal(number)
-            words = process.communicate(timeout=60)[1].decode(errors="replace")
+            words = last_words(process)
             code = process.returncode
             # Before main() the system ends it: a shell then says 130 or 143 too.
             check(code in (0, 128 + number, -number), "exit", code, "of", *command[:2], words[-300:])
@@ -403,7 +420,7 @@ def signals(bench):
             check(code == 0 or not leftovers(bench, [name + ".tmp" for name in out]), "half a file is left by",
                   *command[:2])
             for name in leftovers(bench, out):
-                os.remove(bench.path(name))
+                remove(bench.path(name))
     return 2 * rounds * len(commands)
 
 
@@ -434,11 +451,7 @@ def folder(bench):
     process = bench.start(bench.campaign(os.path.join(locked, "b.db"), trials=ENDLESS))
     time.sleep(2 * bench.campaign_s)
     os.rename(locked, bench.path("moved"))
-    try:
-        words = process.communicate(timeout=60)[1].decode(errors="replace")
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise Broken("goes on although its database is gone")
+    words = last_words(process)
     check(process.returncode == 1, "exit", process.returncode, words[-300:])
     check("b.db" in words, "the vanished file is not named:", words[-300:])
     return 1
@@ -470,7 +483,7 @@ def main():
             try:
                 rounds = SCENARIOS[name](bench)
                 print(f"{name:8} {rounds:4} rounds, nothing lost ({time.monotonic() - start:.0f} s)", flush=True)
-            except Broken as error:
+            except (Broken, subprocess.TimeoutExpired) as error:
                 broken += 1
                 print(f"{name:8} BROKEN: {error}", flush=True)
     finally:
