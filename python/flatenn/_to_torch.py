@@ -156,12 +156,10 @@ class _Place:
         import torch
 
         layer = self.module
+        old = layer.faulty_codes
         value = torch.from_numpy(codes.copy()).to(layer.weight.device)
-        old = layer.faulty_weight
-        layer.faulty_weight = layer.weight_quantizer.values(
-            value.reshape(layer.weight.shape), layer.weight
-        )
-        undo.append(lambda: setattr(layer, "faulty_weight", old))
+        layer.faulty_codes = value.reshape(layer.weight.shape)
+        undo.append(lambda: setattr(layer, "faulty_codes", old))
 
     def _put_biases(
         self, golden: Network, faulty: Network, undo: list[Callable[[], None]],

@@ -32,7 +32,7 @@ def test_random_bit_errors_are_those_of_the_frozen_network() -> None:
             assert torch.equal(model[layer].effective_weight(), expected)
         F.cross_entropy(model(x), y).backward()
         assert model[1].weight.grad.abs().sum() > 0
-    assert model[1].faulty_weight is None
+    assert model[1].faulty_codes is None
 
 
 def test_randbet_mixes_clean_and_faulty_gradients() -> None:

@@ -164,3 +164,46 @@ def test_schedules_and_states_reach_the_base_optimizer() -> None:
     for opt, m in ((optimizer, model), (again, other)):
         opt.step(closure_of(m, *a_batch()))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters()))
+
+
+@pytest.mark.parametrize("case", golden("src/train/golden/randbet_step.inc"), ids=lambda c: c[0])
+def test_randbet_steps_are_those_of_the_cpp_training(case: Any) -> None:
+    _, mix, losses, faulty_losses, rms, scales = case
+    shapes = [(784, 32, 8), (32, 16, 4), (16, 10, 8)]
+    layers = [ft.QuantLinear(m, n, bits=bits) for m, n, bits in shapes]
+    outputs = [ft.QuantReLU(4), ft.QuantReLU(8)]
+    with torch.no_grad():
+        for k, layer in enumerate(layers):
+            shape = tuple(layer.weight.shape)
+            layer.weight.copy_(pattern(shape, 0.37 + 0.01 * k, 0.11) * math.sqrt(3 / shape[1]))
+            layer.bias.fill_(0.01 * (k + 1))
+            layer.weight_quantizer.initialize(layer.weight)
+        for output in outputs:
+            output.initialize(torch.ones(1, 1))
+            output.log_scale.fill_(math.log(0.1 if output.bits < 8 else 0.01))
+    model = nn.Sequential(
+        ft.QuantInput(INPUT_SCALE), nn.Flatten(),
+        layers[0], outputs[0], layers[1], outputs[1], layers[2],
+    )  # fmt: skip
+    groups = ft.parameter_groups(model, 0.1, 0.01, scale_lr=3)
+    base = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    randbet = ft.RandBET(base, model, 0.02, mix=mix, seed=2104)
+    seen: list[float] = []
+    for step in range(len(losses)):
+        x = (2 * pattern((8, 1, 28, 28), 0.013 + 0.001 * step, 0.3)).float()
+        y = (torch.arange(8) * 3 + step) % 10
+
+        def closure(x: Tensor = x, y: Tensor = y) -> Tensor:
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            seen.append(loss.item())
+            return loss
+
+        randbet.step(closure)
+    assert seen[::2] == pytest.approx(losses, rel=10 * RELATIVE)
+    assert seen[1::2] == pytest.approx(faulty_losses, rel=10 * RELATIVE)
+    tensors = [layer.weight for layer in layers] + [layer.bias for layer in layers]
+    got = [tensor.detach().double().pow(2).mean().sqrt().item() for tensor in tensors]
+    assert got == pytest.approx(rms, rel=10 * RELATIVE)
+    quantizers = [layer.weight_quantizer for layer in layers] + outputs
+    assert [q.log_scale.item() for q in quantizers] == pytest.approx(scales, rel=10 * RELATIVE)

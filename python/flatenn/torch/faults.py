@@ -39,7 +39,8 @@ def random_bit_errors(
     """Within, the module's quantized layers compute with the codes that a faulty memory holds.
 
     The faults are those of ``FaultMap.draw`` with the same arguments on the frozen network whose
-    layers stand in the same order. Gradients go straight through to the latent weights.
+    layers stand in the same order. Gradients go straight through to the latent weights; a learned
+    scale's is that of the faulty values.
 
     :param rate: probability that a stored bit is faulty, in [0, 1].
     :param seed, trial: decide every random choice.
@@ -62,12 +63,11 @@ def random_bit_errors(
     faulty = _faulty_codes(layers, *checked, model or FaultModel())
     try:
         for (_, layer), codes in zip(layers, faulty):
-            value = torch.from_numpy(codes).to(layer.weight.device)
-            layer.faulty_weight = layer.weight_quantizer.values(value, layer.weight)
+            layer.faulty_codes = torch.from_numpy(codes).to(layer.weight.device)
         yield
     finally:
         for _, layer in layers:
-            layer.faulty_weight = None
+            layer.faulty_codes = None
 
 
 class RandBET:

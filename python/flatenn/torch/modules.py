@@ -13,18 +13,6 @@ from flatenn.torch import export
 from flatenn.torch.quantizers import ActivationQuantizer, WeightQuantizer
 
 
-class _Replace(torch.autograd.Function):
-    """Another value in place of Q(w); the gradient goes straight through to Q(w)."""
-
-    @staticmethod
-    def forward(ctx: Any, quantized: Tensor, value: Tensor) -> Tensor:
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        return grads[0], None
-
-
 class QuantizedWeight(nn.Module):
     """What QuantConv2d and QuantLinear share: a latent `weight`, its quantizer, and what training
     adds to the quantizer's output."""
@@ -36,8 +24,8 @@ class QuantizedWeight(nn.Module):
         self.weight_quantizer = WeightQuantizer(self.weight, bits, quantizer, **options)
         #: Added to Q(w) where set: sharpness-aware training's leaf.
         self.perturbation: Tensor | None = None
-        #: Stands in place of Q(w) where set: what a faulty memory holds.
-        self.faulty_weight: Tensor | None = None
+        #: Codes that stand in place of the weight's own where set: what a faulty memory holds.
+        self.faulty_codes: Tensor | None = None
         self.keep_quantized_weight = False
         #: Q(w) of the last forward pass, detached, where keep_quantized_weight is set.
         self.quantized_weight: Tensor | None = None
@@ -46,9 +34,11 @@ class QuantizedWeight(nn.Module):
         """What multiplies the layer's input."""
         if torch.onnx.is_in_onnx_export():
             return export.weight(self)
-        q = self.weight_quantizer(self.weight)
-        if self.faulty_weight is not None:
-            q = _Replace.apply(q, self.faulty_weight)
+        quantizer = self.weight_quantizer
+        if self.faulty_codes is None:
+            q = quantizer(self.weight)
+        else:
+            q = quantizer.forward_faulty(self.weight, self.faulty_codes)
         if self.keep_quantized_weight:
             self.quantized_weight = q.detach()
         if self.perturbation is not None:

@@ -58,6 +58,18 @@ class _FakeQuantize(torch.autograd.Function):
         return grad_x, grad_scale.reshape(scale.shape), None, None, None, None
 
 
+class _Replace(torch.autograd.Function):
+    """Another value in place of `differentiable`, whose gradient goes straight through."""
+
+    @staticmethod
+    def forward(ctx: Any, differentiable: Tensor, value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return grads[0], None
+
+
 def fake_quantize(
     x: Tensor, log_scale: Tensor, low: int, high: int, step: int = 1, gradient_scale: float = 1.0
 ) -> Tensor:
@@ -147,10 +159,22 @@ class WeightQuantizer(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Q(w), differentiable in w and the learned scale; without the gain."""
-        elements = weight[0].numel() if self.per_channel else weight.numel()
-        factor = 1.0 if self.kind == "tied" else 1 / math.sqrt(elements * self.high)
         x = self._standardized(weight) if self.kind == "liq" else weight
-        return fake_quantize(x, self._log_scale(weight), self.low, self.high, self.step, factor)
+        return fake_quantize(
+            x, self._log_scale(weight), self.low, self.high, self.step, self._gradient_scale(weight)
+        )
+
+    def forward_faulty(self, weight: Tensor, codes: Tensor) -> Tensor:
+        """What a memory holds whose words became `codes`, int8, of the weight's shape; without the
+        gain. The weight's gradient is that of Q(w); the learned scale's is that of the values held.
+        """
+        log_scale = self._log_scale(weight)
+        scaled = log_scale * self._gradient_scale(weight)
+        scale = (log_scale.detach() + (scaled - scaled.detach())).exp()
+        change = self.step * (codes.to(weight.dtype) - self.codes(weight).to(weight.dtype))
+        moved = self(weight) + change * _column(scale, weight)
+        exact: Tensor = _Replace.apply(moved, self.values(codes, weight))
+        return exact
 
     @torch.no_grad()
     def codes(self, weight: Tensor) -> Tensor:
@@ -172,6 +196,10 @@ class WeightQuantizer(nn.Module):
         """Real value of v = 1, with the gain: [1] or [out], detached."""
         scale = self._log_scale(weight).detach().exp()
         return scale if self.gain is None else scale * self.gain
+
+    def _gradient_scale(self, weight: Tensor) -> float:
+        elements = weight[0].numel() if self.per_channel else weight.numel()
+        return 1.0 if self.kind == "tied" else 1 / math.sqrt(elements * self.high)
 
     def _log_scale(self, weight: Tensor) -> Tensor:
         if self.log_scale is not None:
