@@ -12,7 +12,7 @@
 namespace flatenn {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path, const char* what) {
+[[noreturn]] void fail_to_write(const std::filesystem::path& path, const char* what) {
   throw Error(detail::concat(path.string(), ": ", what, ": ", std::strerror(errno)));
 }
 
@@ -35,14 +35,14 @@ AtomicFile::AtomicFile(const std::filesystem::path& path) : target_(path) {
   if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none)) {
     // A device or pipe: there is nothing to replace, and a file in its place would be wrong.
     descriptor_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (descriptor_ < 0) fail(path, "cannot be opened");
+    if (descriptor_ < 0) fail_to_write(path, "cannot be opened");
     return;
   }
   target_ = behind_links(path);
   temporary_ = target_.string() + ".tmp" + std::to_string(::getpid());
   unfinished_.emplace(temporary_);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail(target_, "cannot be created");
+  if (descriptor_ < 0) fail_to_write(target_, "cannot be created");
 }
 
 AtomicFile::~AtomicFile() {
@@ -54,15 +54,15 @@ void AtomicFile::write(std::string_view part) {
   while (!part.empty()) {
     const ssize_t written = ::write(descriptor_, part.data(), part.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(target_, "write failed");
+    if (written < 0) fail_to_write(target_, "write failed");
     part.remove_prefix(static_cast<size_t>(written));
   }
 }
 
 void AtomicFile::publish() {
   if (temporary_.empty()) return close();
-  if (::fsync(descriptor_) != 0) fail(target_, "fsync failed");
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(target_, "rename failed");
+  if (::fsync(descriptor_) != 0) fail_to_write(target_, "fsync failed");
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail_to_write(target_, "rename failed");
   temporary_.clear();
   close();
 }
@@ -70,7 +70,7 @@ void AtomicFile::publish() {
 void AtomicFile::close() {
   const int descriptor = descriptor_;
   descriptor_ = -1;
-  if (::close(descriptor) != 0) fail(target_, "write failed");
+  if (::close(descriptor) != 0) fail_to_write(target_, "write failed");
 }
 
 }  // namespace flatenn

@@ -10,30 +10,30 @@ namespace flatenn::calibration {
 namespace {
 
 /// Smaller ranges are those of dead tensors: their scale would leave float32's normal numbers.
-constexpr float kLeastScale = 1e-30F;
+constexpr float kLeastRange = 1e-30F;
 /// What a zero point must save: all engines run codes without one.
 constexpr float kWiderStep = 1.25F;
 /// Candidates of each side in the search for the least squared error.
-constexpr int kSteps = 100;
+constexpr int kClippingSteps = 100;
 
 float positive_scale(double width, int levels) {
   const auto scale = static_cast<float>(width / levels);
-  return scale > kLeastScale ? scale : 1.0F;
+  return scale > kLeastRange ? scale : 1.0F;
 }
 
 Range scaled(const Range& range, int low, int high) {
-  return {range.low * static_cast<float>(low) / kSteps,
-          range.high * static_cast<float>(high) / kSteps};
+  return {range.low * static_cast<float>(low) / kClippingSteps,
+          range.high * static_cast<float>(high) / kClippingSteps};
 }
 
 /// Shrinks both sides in turn, since they hardly depend on each other.
 Range least_error(const Histogram& values, Cover how, int bits) {
-  int low = kSteps;
-  int high = kSteps;
+  int low = kClippingSteps;
+  int high = kClippingSteps;
   double least = std::numeric_limits<double>::infinity();
   const auto search = [&](int& side) {
     int best = side;
-    for (int step = 1; step <= kSteps; ++step) {
+    for (int step = 1; step <= kClippingSteps; ++step) {
       side = step;
       const double error = mean_squared_error(values, how(scaled(values.range(), low, high), bits));
       if (error < least) {

@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kBreath = std::chrono::microseconds(500);  // between looks where nothing came
 
-double seconds_since(Clock::time_point start) {
+double elapsed_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
@@ -85,7 +85,7 @@ void LocalWorker::work() {
     } catch (...) {
       failure = std::current_exception();
     }
-    message.seconds = seconds_since(start);
+    message.seconds = elapsed_since(start);
     lock.lock();
     failure_ = failure;
     if (failure) return;
@@ -113,7 +113,7 @@ Crew::~Crew() {
   }
 }
 
-double Crew::now() const { return seconds_since(start_); }
+double Crew::now() const { return elapsed_since(start_); }
 
 void Crew::deal(int64_t left) {
   while (auto hand = dealer_.deal(now(), left)) {

@@ -51,7 +51,7 @@ std::vector<ModelResult> read_models(const store::Store& store, const PlanResult
 }
 
 /// What all cells of a plan need to read their trials.
-struct Reader {
+struct ResultsReader {
   const store::Store& store;
   const PlanResult& plan;
   json settings;
@@ -181,11 +181,11 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
   plan.dataset_hash = row.dataset;
   plan.share = stored_share(row);
   if (plan.share && plan.share->of == 1) plan.share.reset();
-  Reader reader{.store = store,
-                .plan = plan,
-                .settings = json::parse(row.settings),
-                .layout = json::parse(row.layout),
-                .pilot = std::nullopt};
+  ResultsReader reader{.store = store,
+                       .plan = plan,
+                       .settings = json::parse(row.settings),
+                       .layout = json::parse(row.layout),
+                       .pilot = std::nullopt};
   if (!row.pilot.empty()) reader.pilot = Pilot::from_json(row.pilot);
   read_settings(reader.settings, reader.layout, plan);
   for (const store::RunRow& run : store.runs(row.id)) {

@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
-constexpr auto kBreath = std::chrono::microseconds(500);
+constexpr auto kPause = std::chrono::microseconds(500);
 
 /// A file in memory that readers of files can open.
 class MemoryFile {
@@ -71,7 +71,7 @@ class Server {
       const std::optional<Transport::Message> message = transport_.receive();
       if (!message) {
         if (options_.stop_requested && options_.stop_requested()) return;
-        std::this_thread::sleep_for(kBreath);
+        std::this_thread::sleep_for(kPause);
         continue;
       }
       switch (kind_of(message->bytes)) {
@@ -143,7 +143,7 @@ void wait_for_stop(Transport& transport) {
   for (;;) {
     const auto message = transport.receive();
     if (message && kind_of(message->bytes) == MessageKind::kStop) return;
-    if (!message) std::this_thread::sleep_for(10 * kBreath);
+    if (!message) std::this_thread::sleep_for(10 * kPause);
   }
 }
 

@@ -12,10 +12,10 @@ namespace flatenn::campaign {
 namespace {
 
 /// Far below one image's share, as in other cells.
-constexpr double kRounding = 1e-9;
-constexpr double kConfidence = 0.95;
+constexpr double kYieldRounding = 1e-9;
+constexpr double kStratifiedConfidence = 0.95;
 
-Interval cut_to_shares(const Interval& interval) {
+Interval within_shares(const Interval& interval) {
   return {std::clamp(interval.low, 0.0, 1.0), std::clamp(interval.high, 0.0, 1.0)};
 }
 
@@ -28,12 +28,12 @@ double third_moment(const Summary& sample) {
 }
 
 /// Second and third central moment of the estimator, and its degrees of freedom.
-struct Moments {
+struct StratifiedMoments {
   double variance = 0, third = 0, degrees = 0;
 };
 
-Moments moments_of(std::span<const StratumValues> strata, double sd_floor) {
-  Moments sum;
+StratifiedMoments moments_of(std::span<const StratumValues> strata, double sd_floor) {
+  StratifiedMoments sum;
   double fourth = 0;
   for (const StratumValues& stratum : strata) {
     const Summary sample = summarize(stratum.values);
@@ -105,7 +105,7 @@ Summary describe(std::span<const StratumValues> strata, double untouched, double
 
 int64_t count_good(const StratumValues& stratum, double wanted) {
   return std::count_if(stratum.values.begin(), stratum.values.end(),
-                       [&](double value) { return value >= wanted - kRounding; });
+                       [&](double value) { return value >= wanted - kYieldRounding; });
 }
 
 /// The outcomes of images, weighted as accuracies are.
@@ -167,20 +167,20 @@ StratifiedMean stratified_mean(std::span<const StratumValues> strata, double unt
   for (const StratumValues& stratum : strata) {
     result.mean += stratum.weight * summarize(stratum.values).mean;
   }
-  const Moments moments = moments_of(strata, sd_floor);
+  const StratifiedMoments moments = moments_of(strata, sd_floor);
   result.ci = {result.mean, result.mean};
   if (moments.variance <= 0) return result;
   const double step = std::sqrt(moments.variance);
   const double skew = moments.third / (moments.variance * step);
-  const double t = student_quantile(1 - (1 - kConfidence) / 2, moments.degrees);
-  result.ci = cut_to_shares({result.mean - step * std::max(t, transformed(t, skew)),
+  const double t = student_quantile(1 - (1 - kStratifiedConfidence) / 2, moments.degrees);
+  result.ci = within_shares({result.mean - step * std::max(t, transformed(t, skew)),
                              result.mean + step * std::max(t, -transformed(-t, skew))});
   return result;
 }
 
 StratifiedShare stratified_share(std::span<const StratumValues> strata, double untouched,
                                  double golden, double wanted) {
-  double missing = golden >= wanted - kRounding ? 0 : untouched;
+  double missing = golden >= wanted - kYieldRounding ? 0 : untouched;
   StratifiedShare result;
   double below = 0, above = 0;
   for (const StratumValues& stratum : strata) {
@@ -193,7 +193,7 @@ StratifiedShare stratified_share(std::span<const StratumValues> strata, double u
     above += std::pow(stratum.weight * (own.high - share), 2);
   }
   result.share = std::max(1 - missing, 0.0);  // so that no bad map gives exactly 1
-  result.ci = cut_to_shares({result.share - std::sqrt(below), result.share + std::sqrt(above)});
+  result.ci = within_shares({result.share - std::sqrt(below), result.share + std::sqrt(above)});
   return result;
 }
 

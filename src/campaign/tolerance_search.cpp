@@ -8,7 +8,7 @@ namespace flatenn::campaign {
 namespace {
 
 /// Rounding of powers of ten must not make a bracket too wide.
-constexpr double kRounding = 1e-9;
+constexpr double kSlack = 1e-9;
 
 std::optional<int64_t> middle(int64_t below, int64_t above) {
   if (above - below < 2) return std::nullopt;
@@ -33,7 +33,7 @@ Bracket bracket_of(std::span<const Side> sides) {
 
 std::vector<Level> search_levels(double within) {
   constexpr int64_t kDecades = 8;
-  const auto steps = static_cast<int64_t>(std::ceil(2 / std::log10(within) - kRounding));
+  const auto steps = static_cast<int64_t>(std::ceil(2 / std::log10(within) - kSlack));
   std::vector<Level> levels;
   for (int64_t i = -kDecades * steps; i <= 0; ++i) {
     // Four digits: a rate reads and types as it is, and every machine's pow gives the same.

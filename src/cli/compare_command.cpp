@@ -36,7 +36,7 @@ std::string number(double value, const char* format = "%.2f") {
 }
 
 /// "-" where too few trials tell none.
-std::string interval_text(const campaign::Interval& ci) {
+std::string difference_interval(const campaign::Interval& ci) {
   if (!std::isfinite(ci.half_width())) return "-";
   return "[" + number(kPercent * ci.low) + ", " + number(kPercent * ci.high) + "]";
 }
@@ -72,7 +72,7 @@ void print_table(const Comparison& comparison) {
     rows.push_back({cell.model, cell.kind.empty() ? "no faults" : cell.kind,
                     cell.level.empty() ? "0" : cell.level, number(kPercent * cell.before),
                     number(kPercent * cell.after), number(kPercent * cell.difference, "%+.2f"),
-                    interval_text(cell.ci),
+                    difference_interval(cell.ci),
                     cell.kind.empty() ? ""
                     : cell.paired     ? "common"
                                       : "different",

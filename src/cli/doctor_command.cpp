@@ -120,9 +120,9 @@ std::vector<Finding> look(const std::string& root) {
   return findings;
 }
 
-void run(const std::string& root, bool json) {
+void run(const std::string& root, bool as_json) {
   const std::vector<Finding> findings = look(root);
-  if (json) {
+  if (as_json) {
     nlohmann::json list = nlohmann::json::array();
     for (const Finding& finding : findings) {
       list.push_back({{"what", finding.what},
@@ -145,12 +145,12 @@ void run(const std::string& root, bool json) {
 
 void add_doctor_command(CLI::App& app, const GlobalOptions&) {
   auto root = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
+  auto as_json = std::make_shared<bool>(false);
   auto* command = app.add_subcommand(
       "doctor", "Look at this machine: what works, what is missing and how to get it");
   command->add_option("--root", *root, "Folder of data sets");
-  command->add_flag("--json", *json, "The same as JSON");
-  command->callback([root, json] { run(*root, *json); });
+  command->add_flag("--json", *as_json, "The same as JSON");
+  command->callback([root, as_json] { run(*root, *as_json); });
 }
 
 }  // namespace flatenn::cli

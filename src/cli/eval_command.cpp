@@ -27,14 +27,14 @@ void print_result(const EvalOptions& options, const EvaluationInputs& inputs,
   if (options.json) {
     nlohmann::json layers = nlohmann::json::object();
     for (const auto& [layer, share] : sparsity.layers) layers[layer] = share;
-    const nlohmann::json json{
+    const nlohmann::json object{
         {"model", options.inputs.model}, {"content_hash", net::content_hash(*inputs.network)},
         {"dataset", inputs.images.name}, {"split", options.inputs.split},
         {"images", result.images},       {"engine", inputs.engine->name()},
         {"accuracy", result.accuracy()}, {"correct", result.correct},
         {"loss", result.loss},           {"sparsity", sparsity.network},
         {"layer_sparsity", layers}};
-    std::printf("%s\n", json.dump(2).c_str());
+    std::printf("%s\n", object.dump(2).c_str());
     return;
   }
   std::printf("%s on %ld %s images of %s (engine %s)\n", inputs.network->name.c_str(),

@@ -20,7 +20,7 @@ constexpr const char* kSafetensors = "safetensors";
 const std::map<std::string, OnnxForm> kForms = {
     {"qdq", OnnxForm::kQdq}, {"qdq-int4", OnnxForm::kQdqInt4}, {"qonnx", OnnxForm::kQonnx}};
 
-struct Options {
+struct ExportOptions {
   std::string model;
   std::string output;
   std::string form = "qdq";
@@ -29,7 +29,7 @@ struct Options {
 };
 
 /// Content of what was written, read again.
-std::string content_of(const net::Network& network, const Options& options) {
+std::string content_of(const net::Network& network, const ExportOptions& options) {
   if (options.form != kSafetensors) return net::content_hash(interop::read_onnx(options.output));
   net::Network copy = network;
   interop::read_weights(copy, options.output);
@@ -37,20 +37,20 @@ std::string content_of(const net::Network& network, const Options& options) {
 }
 
 void print_json(const net::Network& network, const std::string& hash, const std::string& read_back,
-                const Options& options) {
-  const nlohmann::json json{{"model", options.model},
-                            {"output", options.output},
-                            {"form", options.form},
-                            {"name", network.name},
-                            {"layers", network.layers.size()},
-                            {"weight_bits", net::weight_bits(network)},
-                            {"content_hash", hash},
-                            {"read_back_hash", read_back},
-                            {"kept", hash == read_back}};
-  std::printf("%s\n", json.dump(2).c_str());
+                const ExportOptions& options) {
+  const nlohmann::json object{{"model", options.model},
+                              {"output", options.output},
+                              {"form", options.form},
+                              {"name", network.name},
+                              {"layers", network.layers.size()},
+                              {"weight_bits", net::weight_bits(network)},
+                              {"content_hash", hash},
+                              {"read_back_hash", read_back},
+                              {"kept", hash == read_back}};
+  std::printf("%s\n", object.dump(2).c_str());
 }
 
-void run(const Options& options) {
+void run(const ExportOptions& options) {
   FLATENN_CHECK(options.model != options.output && options.weights != options.output,
                 "export: the output is an input, ", options.output);
   net::Network network = interop::read_model(options.model);
@@ -72,7 +72,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_export_command(CLI::App& app, const GlobalOptions&) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportOptions>();
   CLI::App* command = app.add_subcommand(
       "export", "Write a frozen network for other tools (ONNX Runtime, FINN, hls4ml, Python)");
   command->add_option("model", options->model, "ONNX file or run folder")

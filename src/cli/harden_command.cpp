@@ -22,7 +22,7 @@ namespace {
 
 constexpr int64_t kCalibrationImages = 512;
 
-struct Options {
+struct HardenOptions {
   std::string model;
   std::string config;
   std::string data;
@@ -35,7 +35,7 @@ struct Options {
   bool json = false;
 };
 
-Config read_config(const Options& options) {
+Config read_config(const HardenOptions& options) {
   Config config = options.config.empty() ? Config::from_string("", "harden")
                                          : Config::from_file(options.config);
   for (const std::string& assignment : options.assignments) config.set(assignment);
@@ -54,7 +54,7 @@ void settle_data(Config& config, const net::Network& network) {
   config.set("data.name=" + nlohmann::json(own->second).dump());
 }
 
-net::Network calibrated(const Options& options, Config& config) {
+net::Network calibrated(const HardenOptions& options, Config& config) {
   FLATENN_CHECK(config.has("data.name"), "harden: --calibrate needs images: say which with --data");
   const std::string name = config.get_string("data.name", "");
   const data::ImageSet images = data::take_first(
@@ -127,7 +127,7 @@ nlohmann::json json_of(const train::HardenFigures& figures) {
   return {{"accuracy", figures.accuracy}, {"loss", figures.loss}, {"sparsity", figures.sparsity}};
 }
 
-void print_json(const train::HardenOutcome& outcome, const Options& options) {
+void print_json(const train::HardenOutcome& outcome, const HardenOptions& options) {
   nlohmann::json cells = nlohmann::json::array();
   const auto bounds = [](const campaign::Interval& ci) { return nlohmann::json{ci.low, ci.high}; };
   for (const train::HardenCell& cell : outcome.cells) {
@@ -152,7 +152,7 @@ void print_json(const train::HardenOutcome& outcome, const Options& options) {
   std::printf("%s\n", json.dump(2).c_str());
 }
 
-void run(const Options& options, const GlobalOptions& global) {
+void run(const HardenOptions& options, const GlobalOptions& global) {
   say_what_is_kept("the last checkpoint is kept; add --resume to the same command to go on");
   Config config = read_config(options);
   train::HardenRequest request = options.request;
@@ -172,7 +172,7 @@ void run(const Options& options, const GlobalOptions& global) {
   options.json ? print_json(outcome, options) : print_table(outcome, request.training.out);
 }
 
-void declare_reading(CLI::App& command, Options& options) {
+void declare_reading(CLI::App& command, HardenOptions& options) {
   add_pixels_option(command, options.read.pixels);
   command
       .add_option("--weight-bits", options.read.weight_bits,
@@ -194,7 +194,7 @@ void declare_reading(CLI::App& command, Options& options) {
       ->needs(calibrate);
 }
 
-void declare_training(CLI::App& command, Options& options) {
+void declare_training(CLI::App& command, HardenOptions& options) {
   command.add_option("--data", options.data,
                      "Data set or path of own images [what CONFIG or the model names]");
   command.add_option("--out", options.request.training.out, "Run folder to fill")->required();
@@ -219,7 +219,7 @@ void declare_training(CLI::App& command, Options& options) {
 }  // namespace
 
 void add_harden_command(CLI::App& app, const GlobalOptions& global) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<HardenOptions>();
   CLI::App* command = app.add_subcommand(
       "harden",
       "Fine-tune a network of any origin against faults, and compare it before and after");

@@ -16,7 +16,7 @@
 namespace flatenn::cli {
 namespace {
 
-struct Options {
+struct ImportOptions {
   std::string model;
   std::string output;
   interop::ReadOptions read;
@@ -37,7 +37,7 @@ int64_t fixed_point_layers(const net::Network& network) {
 }
 
 void print_json(const net::Network& network, const std::vector<interop::ImportedNode>& notes,
-                const Options& options) {
+                const ImportOptions& options) {
   nlohmann::json nodes = nlohmann::json::array();
   for (const interop::ImportedNode& note : notes) {
     nodes.push_back({{"node", note.name},
@@ -59,7 +59,7 @@ void print_json(const net::Network& network, const std::vector<interop::Imported
 }
 
 void print_table(const net::Network& network, const std::vector<interop::ImportedNode>& notes,
-                 const Options& options) {
+                 const ImportOptions& options) {
   std::printf("%-28s %-20s %-30s %s\n", "node", "operator", "became", "exact");
   for (const interop::ImportedNode& note : notes) {
     if (note.became == "constant") continue;
@@ -79,7 +79,7 @@ void print_table(const net::Network& network, const std::vector<interop::Importe
   }
 }
 
-void run_calibrated(const Options& options) {
+void run_calibrated(const ImportOptions& options) {
   CalibratedImport request = options.calibrated;
   request.model = options.model;
   request.output = options.output;
@@ -89,7 +89,7 @@ void run_calibrated(const Options& options) {
   run_calibrated_import(std::move(request));
 }
 
-void run(const Options& options) {
+void run(const ImportOptions& options) {
   FLATENN_CHECK(options.model != options.output, "import: the output is the model itself, ",
                 options.model);
   if (!options.calibrated.dataset.empty()) return run_calibrated(options);
@@ -106,7 +106,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_import_command(CLI::App& app, const GlobalOptions&) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ImportOptions>();
   CLI::App* command = app.add_subcommand(
       "import",
       "Read a quantized network of another tool (ONNX: QDQ, QOperator or QONNX form, or float; "

@@ -8,7 +8,7 @@
 namespace flatenn::cli {
 namespace {
 
-struct Options {
+struct WeightsOptions {
   std::string run;
   std::string output;
 };
@@ -16,7 +16,7 @@ struct Options {
 }  // namespace
 
 void add_weights_command(CLI::App& app, const GlobalOptions&) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<WeightsOptions>();
   CLI::App* command =
       app.add_subcommand("weights", "Write a run's float weights and batch norm as safetensors");
   command->add_option("run", options->run, "Run folder")->required()->type_name("RUN");

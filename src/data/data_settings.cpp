@@ -112,7 +112,7 @@ std::string read_split(Config& config, const std::string& key) {
   return name;
 }
 
-DataSettings read_file(const fs::path& file) {
+DataSettings read_settings(const fs::path& file) {
   Config config = Config::from_file(file);
   DataSettings settings{.file = file, .path = data_path(config, file)};
   settings.name = config.get_string("name", name_of(settings.path));
@@ -145,9 +145,9 @@ DataSettings read_data_settings(const fs::path& given) {
   if (given.extension() == ".toml") {
     std::error_code none;
     FLATENN_CHECK(is_file(given) || !fs::exists(given, none), given.string(), ": is not a file");
-    return read_file(given);
+    return read_settings(given);
   }
-  if (is_file(given / "data.toml")) return read_file(given / "data.toml");
+  if (is_file(given / "data.toml")) return read_settings(given / "data.toml");
   return {.path = given, .name = name_of(given), .format = format_of(given)};
 }
 

@@ -15,10 +15,6 @@
 #include "flatenn/base/number.h"
 
 namespace flatenn::fault {
-namespace {
-
-constexpr size_t kMaxSources = 256;  // streams number sources in 8 bits
-
 /// A source of faults in stored weights or biases, resolved against the network.
 struct MemorySource {
   FaultSource source;
@@ -26,6 +22,10 @@ struct MemorySource {
   Selection selection;  ///< Empty for lists.
   FaultMap fixed;       ///< Of lists.
 };
+
+namespace {
+
+constexpr size_t kMaxSources = 256;  // streams number sources in 8 bits
 
 void check_probability(double rate) {
   FLATENN_CHECK(rate >= 0 && rate <= 1, "bit error rate must be in [0, 1], got ",

@@ -140,7 +140,7 @@ double normal_deviate(double u) {
 double exponential(double x) {
   constexpr double kLog2E = 1.4426950408889634074;
   const double n = std::nearbyint(x * kLog2E);
-  const double r = (x - n * detail::kLn2High) - n * detail::kLn2Low;  // |r| <= 0.35
+  const double r = (x - n * logarithm::kLn2High) - n * logarithm::kLn2Low;  // |r| <= 0.35
   double sum = 1;
   for (int i = 16; i > 0; --i) sum = 1 + sum * r / i;
   return std::ldexp(sum, static_cast<int>(n));

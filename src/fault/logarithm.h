@@ -4,7 +4,7 @@
 #include <cstdint>
 
 namespace flatenn::fault {
-namespace detail {
+namespace logarithm {
 
 // ln 2 in two parts; the high one has 21 zero bits at its end, so exponent * kLn2High is exact.
 inline constexpr double kLn2High = 0x1.62e42feep-1;
@@ -26,7 +26,7 @@ inline double log_series(double z) {
   return sum * z;
 }
 
-}  // namespace detail
+}  // namespace logarithm
 
 /// -log(u) for a normal number u in (0, 1), the same bits on every machine: built from IEEE
 /// additions, multiplications and divisions alone (the last bit of libm's logarithm differs between
@@ -37,7 +37,7 @@ inline double log_series(double z) {
 inline double negative_log(double u) {
   const auto bits = std::bit_cast<uint64_t>(u);
   const uint64_t fraction = bits & ((uint64_t{1} << 52) - 1);
-  const uint64_t is_low = (fraction - detail::kSqrtHalfFraction) >> 63;
+  const uint64_t is_low = (fraction - logarithm::kSqrtHalfFraction) >> 63;
   // In [sqrt(1/2), sqrt(2)).
   const auto mantissa = std::bit_cast<double>(fraction | (0x3fe + is_low) << 52);
   // The bits of 2^52 + n hold n: a conversion that SSE2 has for vectors.
@@ -45,8 +45,8 @@ inline double negative_log(double u) {
   const double exponent = shifted - (0x1p52 + 1022);
   const double f = mantissa - 1;  // exact
   const double s = f / (2 + f);
-  const double correction = s * (f - detail::log_series(s * s));
-  return ((correction - exponent * detail::kLn2Low) - f) - exponent * detail::kLn2High;
+  const double correction = s * (f - logarithm::log_series(s * s));
+  return ((correction - exponent * logarithm::kLn2Low) - f) - exponent * logarithm::kLn2High;
 }
 
 }  // namespace flatenn::fault

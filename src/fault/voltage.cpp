@@ -11,13 +11,13 @@
 namespace flatenn::fault {
 namespace {
 
-struct Columns {
+struct VoltageColumns {
   size_t voltage = 0;
   size_t rate = 0;
 };
 
-Columns read_header(const CsvLine& line) {
-  Columns columns{line.fields.size(), line.fields.size()};
+VoltageColumns read_columns(const CsvLine& line) {
+  VoltageColumns columns{line.fields.size(), line.fields.size()};
   for (size_t i = 0; i < line.fields.size(); ++i) {
     if (line.fields[i] == "voltage") columns.voltage = i;
     if (line.fields[i] == "rate" || line.fields[i] == "bit_error_rate") columns.rate = i;
@@ -36,7 +36,7 @@ VoltageTable VoltageTable::read(const std::filesystem::path& path) {
 VoltageTable VoltageTable::parse(const std::string& csv, const std::string& name) {
   const std::vector<CsvLine> lines = split_csv(csv, name);
   FLATENN_CHECK(lines.size() >= 3, name, ": needs a line of column names and at least two points");
-  const Columns columns = read_header(lines.front());
+  const VoltageColumns columns = read_columns(lines.front());
   VoltageTable table;
   table.name_ = name;
   for (size_t i = 1; i < lines.size(); ++i) {

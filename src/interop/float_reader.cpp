@@ -11,7 +11,7 @@ namespace flatenn::interop {
 namespace {
 
 /// Of one tensor: some are held for several images at once.
-constexpr int64_t kMostElements = int64_t{1} << 25;
+constexpr int64_t kMostWeights = int64_t{1} << 25;
 
 }  // namespace
 
@@ -54,8 +54,8 @@ void FloatReader::read_image() {
   graph_.image.raw_pixels = input.type == onnx::TensorProto::UINT8;
   batch_ = input.batch;
   graph_.input = shape_of(input.dims);
-  FLATENN_CHECK(graph_.input.elements() <= kMostElements, "graph: input ", input.name, " has ",
-                graph_.input.elements(), " values, expected at most ", kMostElements);
+  FLATENN_CHECK(graph_.input.elements() <= kMostWeights, "graph: input ", input.name, " has ",
+                graph_.input.elements(), " values, expected at most ", kMostWeights);
   graph_.tensors.push_back(input.name);
   values_[input.name] = Value{.tensor = 0, .dims = input.dims};
 }
@@ -192,9 +192,9 @@ FloatOp& FloatReader::add(const Node& node, FloatKind kind, const std::vector<Va
   for (const Value& input : inputs) op.inputs.push_back(input.tensor);
   op.in = shape_of(inputs.front().dims);
   op.out = shape_of(dims);
-  if (op.out.elements() > kMostElements) {
+  if (op.out.elements() > kMostWeights) {
     fail_at(node, detail::concat("makes ", op.out.elements(),
-                                 " values of one image, expected at most ", kMostElements));
+                                 " values of one image, expected at most ", kMostWeights));
   }
   op.output = std::ssize(graph_.tensors);
   graph_.tensors.push_back(node.output(output));

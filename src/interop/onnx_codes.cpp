@@ -9,7 +9,7 @@ namespace flatenn::interop {
 namespace {
 
 /// Values of one image in one tensor.
-constexpr int64_t kMostElements = int64_t{1} << 27;
+constexpr int64_t kMostCodes = int64_t{1} << 27;
 
 /// As freeze has it: float(acc) + float(bias) then stays far from overflow.
 constexpr int64_t kMaxBias = int64_t{1} << 30;
@@ -24,9 +24,9 @@ int64_t pool_outputs(int64_t extent, int64_t kernel, int64_t dilation, int64_t p
 void check_elements(const std::string& name, const Shape& shape) {
   int64_t count = 1;
   for (const int64_t extent : {shape.channels, shape.height, shape.width}) {
-    FLATENN_CHECK(extent > 0 && extent <= kMostElements / count, "tensor ", name, ": ",
-                  shape.channels, "x", shape.height, "x", shape.width,
-                  " values an image are none, or more than ", kMostElements);
+    FLATENN_CHECK(extent > 0 && extent <= kMostCodes / count, "tensor ", name, ": ", shape.channels,
+                  "x", shape.height, "x", shape.width, " values an image are none, or more than ",
+                  kMostCodes);
     count *= extent;
   }
 }

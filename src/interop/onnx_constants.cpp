@@ -11,12 +11,12 @@
 namespace flatenn::interop {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 31;
+constexpr int64_t kMostConstants = int64_t{1} << 31;
 
-int64_t product(const std::vector<int64_t>& dims) {
+int64_t elements_of(const std::vector<int64_t>& dims) {
   int64_t count = 1;
   for (const int64_t dim : dims) {
-    FLATENN_CHECK(dim >= 0 && (dim == 0 || count <= kMostElements / dim), "a tensor of ", dim,
+    FLATENN_CHECK(dim >= 0 && (dim == 0 || count <= kMostConstants / dim), "a tensor of ", dim,
                   " x ", count, " elements is too large");
     count *= dim;
   }
@@ -56,7 +56,7 @@ Constant stored_constant(const onnx::TensorProto& tensor) {
 
 }  // namespace
 
-int64_t Constant::elements() const { return product(dims); }
+int64_t Constant::elements() const { return elements_of(dims); }
 
 bool Constant::is_narrow() const {
   return type == onnx::TensorProto::INT8 || type == onnx::TensorProto::UINT8 || is_packed(type);

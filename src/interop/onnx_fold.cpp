@@ -10,7 +10,7 @@
 namespace flatenn::interop {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 31;
+constexpr int64_t kMostFolded = int64_t{1} << 31;
 constexpr int64_t kMostJoined = 1 << 20;
 
 /// A transpose.
@@ -226,7 +226,7 @@ std::vector<int64_t> Constants::requested(const onnx::NodeProto& node, const Con
     if (dims[i] == 0 && i < c.dims.size() && !zeros) dims[i] = c.dims[i];
     if (dims[i] == -1 && open < 0) {
       open = static_cast<int64_t>(i);
-    } else if (dims[i] < 0 || dims[i] > kMostElements / std::max<int64_t>(known, 1)) {
+    } else if (dims[i] < 0 || dims[i] > kMostFolded / std::max<int64_t>(known, 1)) {
       fail_at(node, detail::concat("its shape holds ", dims[i]));
     } else {
       known *= dims[i];

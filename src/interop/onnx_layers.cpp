@@ -145,7 +145,7 @@ void Importer::weights(const Node& node, const std::string& name, bool transpose
     if (std::adjacent_find(w.zero_points.begin(), w.zero_points.end(), std::not_equal_to<>()) ==
             w.zero_points.end() &&
         w.zero_points.size() > 1) {
-      w.zero_points.resize(1);
+      w.zero_points.erase(w.zero_points.begin() + 1, w.zero_points.end());
     }
   }
 }

@@ -13,7 +13,7 @@ constexpr int64_t kMostElements = int64_t{1} << 30;
 constexpr int64_t kMostMoved = int64_t{1} << 26;
 constexpr int64_t kMostOffset = 1 << 30;
 
-int64_t product(const std::vector<int64_t>& dims) {
+int64_t number_of_elements(const std::vector<int64_t>& dims) {
   return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
 }
 
@@ -103,7 +103,7 @@ void Importer::count_moved(const Node& node, int64_t elements) {
 
 /// `dims` with the batch in front.
 void Importer::reshape_to(const Node& node, const Tensor& from, std::vector<int64_t> dims) {
-  const int64_t elements = product(from.dims);
+  const int64_t elements = number_of_elements(from.dims);
   for (size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0) dims[i] = i == 0 ? batch_ : i <= from.dims.size() ? from.dims[i - 1] : 0;
   }
@@ -125,9 +125,9 @@ void Importer::reshape_to(const Node& node, const Tensor& from, std::vector<int6
   for (int64_t& dim : rest) {
     if (dim == -1) dim = known > 0 ? elements / known : 0;
   }
-  if (product(rest) != elements || rest.empty()) {
-    fail_at(node, detail::concat("a shape of ", product(rest), " elements an image does not fit ",
-                                 elements));
+  if (number_of_elements(rest) != elements || rest.empty()) {
+    fail_at(node, detail::concat("a shape of ", number_of_elements(rest),
+                                 " elements an image does not fit ", elements));
   }
   Tensor out = from;
   if (from.channels_last && from.dims != rest) {

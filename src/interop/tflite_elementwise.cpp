@@ -180,7 +180,7 @@ void TfliteImporter::binary(const Op& op) {
   const auto* sum = op.table->builtin_options_as_AddOptions();
   const auto* product = op.table->builtin_options_as_MulOptions();
   if (add ? sum == nullptr : product == nullptr) fail(op, "has no options");
-  for (const size_t variable : {0, 1}) {
+  for (const size_t variable : {size_t{0}, size_t{1}}) {
     if (input(op, 1 - variable).constant) return with_constant(op, variable);
   }
   View a = aligned(op, 0);

@@ -8,7 +8,7 @@
 namespace flatenn::interop {
 namespace {
 
-constexpr int64_t kMaxExtent = 1 << 16;
+constexpr int64_t kLargestExtent = 1 << 16;
 
 /// Only these meet real numbers in a network that is quantized throughout.
 bool at_an_end(const std::string& op) {
@@ -20,7 +20,7 @@ constexpr const char* kWayOut =
     "quantize it throughout (TFLiteConverter with a representative_dataset and "
     "target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8])";
 
-constexpr int64_t kMostMoved = 1 << 24;  // elements; the order takes four bytes for each
+constexpr int64_t kMostTransposed = 1 << 24;  // elements; the order takes four bytes for each
 
 }  // namespace
 
@@ -123,7 +123,7 @@ void TfliteImporter::read_image() {
   FLATENN_CHECK(image.dims.size() >= 2 && image.dims.size() <= 4, "graph: input ", image.name,
                 " must be [N, features] or [N, H, W, C], got ", image.dims.size(), " dimensions");
   FLATENN_CHECK(std::all_of(image.dims.begin(), image.dims.end(),
-                            [](int64_t e) { return e > 0 && e <= kMaxExtent; }),
+                            [](int64_t e) { return e > 0 && e <= kLargestExtent; }),
                 "graph: input ", image.name, " must have extents from 1 to 65536");
   batch_ = image.dims.front();
   View view{
@@ -264,7 +264,7 @@ std::vector<int64_t> TfliteImporter::without_batch(const TfliteTensor& t, const 
   }
   if (t.dims.size() > 4) fail(op, t.name + " has more than 4 dimensions");
   for (const int64_t extent : t.dims) {
-    if (extent < 1 || extent > kMaxExtent) {
+    if (extent < 1 || extent > kLargestExtent) {
       fail(op, detail::concat(t.name, " has an extent of ", extent, ", expected 1 to 65536"));
     }
   }
@@ -368,7 +368,7 @@ void TfliteImporter::limit(const Op& op, tflite::ActivationFunctionType function
 }
 
 void TfliteImporter::expect_movable(const Op& op, const Shape& shape) {
-  if (shape.elements() > kMostMoved) fail(op, "moves more than 2^24 elements");
+  if (shape.elements() > kMostTransposed) fail(op, "moves more than 2^24 elements");
   spend(op, shape.elements());
 }
 

@@ -8,7 +8,7 @@
 namespace flatenn::interop {
 namespace {
 
-std::string shape_text(const std::vector<int64_t>& shape) {
+std::string shape_of_weight(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (const int64_t extent : shape) {
     if (text.size() > 1) text += ", ";
@@ -82,7 +82,8 @@ FloatTensor take(const NamedLayer& layer, const std::string& part, const WeightS
   const bool turned = source.channels_last && result.shape.size() > 1;
   const std::vector<int64_t> expected = turned ? last_shape(result.shape) : result.shape;
   FLATENN_CHECK(tensor.shape == expected, "tensor ", source.theirs, ", for ", source.ours,
-                ": expected shape ", shape_text(expected), ", got ", shape_text(tensor.shape));
+                ": expected shape ", shape_of_weight(expected), ", got ",
+                shape_of_weight(tensor.shape));
   result.values = finite_floats(tensor);
   if (turned) {
     result.values = result.shape.size() == 4 ? convolution(result.values, result.shape)
@@ -91,7 +92,7 @@ FloatTensor take(const NamedLayer& layer, const std::string& part, const WeightS
   if (source.bias.empty()) return result;
   const StoredTensor& bias = stored(file, source.bias);
   FLATENN_CHECK(bias.shape == result.shape, "tensor ", source.bias, ": expected shape ",
-                shape_text(result.shape), ", got ", shape_text(bias.shape));
+                shape_of_weight(result.shape), ", got ", shape_of_weight(bias.shape));
   const std::vector<float> values = finite_floats(bias);
   for (size_t i = 0; i < values.size(); ++i) result.values[i] -= values[i];
   return result;

@@ -6,13 +6,12 @@
 
 #include "flatenn/nn/model.h"
 #include "nn/choices.h"
+#include "nn/index.h"
 #include "nn/integer_ops.h"
 #include "nn/windows.h"
 
 namespace flatenn::nn {
 namespace {
-
-size_t index(int64_t i) { return static_cast<size_t>(i); }
 
 /// (float)(from / to) of two scales.
 torch::Tensor ratio(const torch::Tensor& from, const torch::Tensor& to) {

@@ -9,15 +9,12 @@
 #include "nn/bit_widths.h"
 #include "nn/choices.h"
 #include "nn/from_network.h"
+#include "nn/index.h"
 #include "nn/windows.h"
 #include "nn/zoo/zoo.h"
 
 namespace flatenn::nn {
-namespace {
-
-size_t index(int64_t i) { return static_cast<size_t>(i); }
-
-}  // namespace
+namespace {}  // namespace
 
 ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
   Graph built = options.network ? graph_of(*options.network) : build_graph(options);

@@ -4,11 +4,10 @@
 #include "flatenn/base/error.h"
 #include "flatenn/nn/model.h"
 #include "nn/from_network.h"
+#include "nn/index.h"
 
 namespace flatenn::nn {
 namespace {
-
-size_t index(int64_t i) { return static_cast<size_t>(i); }
 
 /// One value, or one a channel -> [1, 1, 1] or [C, 1, 1].
 torch::Tensor by_channel(const std::vector<float>& values) {

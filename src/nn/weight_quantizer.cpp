@@ -8,7 +8,7 @@ namespace flatenn::nn {
 namespace {
 
 /// Keeps log(s) finite for a weight tensor of zeros.
-constexpr double kLeastScale = 1e-12;
+constexpr double kLeastWeightScale = 1e-12;
 
 constexpr int64_t kFewestBits = 2;
 constexpr int64_t kMostBits = 8;
@@ -55,7 +55,7 @@ class LsqQuantizer : public WeightQuantizerImpl {
     const torch::NoGradGuard no_grad;
     const double factor = 2 / std::sqrt(static_cast<double>(grid_.max_code));
     const torch::Tensor scale = mean_magnitude(weight, options_.per_channel) * factor;
-    log_scale.copy_(scale.clamp_min(kLeastScale).log());
+    log_scale.copy_(scale.clamp_min(kLeastWeightScale).log());
   }
 };
 
@@ -82,7 +82,9 @@ class TiedQuantizer : public WeightQuantizerImpl {
  private:
   torch::Tensor current_log_scale(const torch::Tensor& weight) const {
     const double factor = tied_factor_at(options_.tied_factor, options_.bits);
-    return (mean_magnitude(weight, options_.per_channel) * factor).clamp_min(kLeastScale).log();
+    return (mean_magnitude(weight, options_.per_channel) * factor)
+        .clamp_min(kLeastWeightScale)
+        .log();
   }
 };
 
@@ -117,7 +119,7 @@ class LiqQuantizer : public WeightQuantizerImpl {
 
  private:
   static torch::Tensor spread(const torch::Tensor& weight) {
-    return weight.detach().std().clamp_min(kLeastScale);
+    return weight.detach().std().clamp_min(kLeastWeightScale);
   }
   /// Mean and spread are constants to the gradient, as in the authors' program.
   static torch::Tensor standardized(const torch::Tensor& weight) {

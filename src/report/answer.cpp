@@ -12,7 +12,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
 /// Differences smaller than this show as 0.0 points.
 constexpr double kVisible = 0.0005;
 

@@ -1,12 +1,11 @@
 #include "report/figure_table.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "report/format.h"
 
 namespace flatenn::report {
 namespace {
-
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 Field coordinate(const Axis& axis, double value) {
   if (axis.categories.empty()) return value;
@@ -14,7 +13,7 @@ Field coordinate(const Axis& axis, double value) {
 }
 
 double at(const std::vector<double>& values, size_t index) {
-  return index < values.size() ? values[index] : kNone;
+  return index < values.size() ? values[index] : kNoNumber;
 }
 
 template <typename Values>

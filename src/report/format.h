@@ -1,9 +1,15 @@
 #pragma once
 
+#include <limits>
 #include <string>
 
 /// Numbers and text as they stand on the page.
 namespace flatenn::report {
+
+inline constexpr double kPercent = 100;
+inline constexpr double kPoints = 100;  ///< Points of accuracy in 1.
+/// A field without number.
+inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 /// Shortest digits that read back as the same double; "" for NaN.
 std::string exact(double value);

@@ -8,8 +8,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-
 std::string cell_text(const campaign::CellResult* cell) {
   if (cell == nullptr || cell->accuracy.count == 0) return "";
   const std::string mean = fixed(kPercent * cell->accuracy.mean, 2);

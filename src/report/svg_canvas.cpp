@@ -5,19 +5,19 @@
 namespace flatenn::report {
 namespace {
 
-std::string number(double value) {
+std::string written(double value) {
   const std::string text = fixed(value, 2);
   const size_t last = text.find_last_not_of('0');
   return text.substr(0, text[last] == '.' ? last : last + 1);
 }
 
 std::string attribute(const std::string& name, double value) {
-  return " " + name + "=\"" + number(value) + "\"";
+  return " " + name + "=\"" + written(value) + "\"";
 }
 
 std::string list(const std::vector<Point>& points) {
   std::string out = " points=\"";
-  for (const Point& point : points) out += number(point.x) + "," + number(point.y) + " ";
+  for (const Point& point : points) out += written(point.x) + "," + written(point.y) + " ";
   if (!points.empty()) out.pop_back();
   return out + "\"";
 }
@@ -122,8 +122,8 @@ void SvgCanvas::marker(Point at, const Style& style, double size) {
 }
 
 std::string SvgCanvas::finish(double width, double height, const std::string& title) const {
-  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(width) + " " +
-         number(height) + "\"" + attribute("width", width) + attribute("height", height) +
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + written(width) + " " +
+         written(height) + "\"" + attribute("width", width) + attribute("height", height) +
          " role=\"img\" font-family=\"Helvetica, Arial, sans-serif\" fill=\"#1b1f24\">\n<title>" +
          escape_html(title) + "</title>\n" + body_ + "</svg>\n";
 }

@@ -14,9 +14,9 @@ namespace flatenn::report {
 namespace {
 
 constexpr double kSide = 400;  ///< Of the plane, which is square.
-constexpr double kLeft = 62;
-constexpr double kText = 12;
-constexpr double kKeyLeft = kLeft + kSide + 24;
+constexpr double kContourLeft = 62;
+constexpr double kContourText = 12;
+constexpr double kKeyLeft = kContourLeft + kSide + 24;
 constexpr double kKeyWidth = 16;
 constexpr double kWidth = kKeyLeft + kKeyWidth + 70;
 
@@ -40,7 +40,7 @@ class ContourDrawing {
         y_(linear_axis(contour.y), contour.y),
         top_(heading == SvgHeading::kShown ? 40 : 10) {
     if (heading == SvgHeading::kShown)
-      canvas_.text({kLeft, 20}, contour.title, 15, Anchor::kStart, " font-weight=\"bold\"");
+      canvas_.text({kContourLeft, 20}, contour.title, 15, Anchor::kStart, " font-weight=\"bold\"");
   }
 
   std::string draw() {
@@ -60,7 +60,7 @@ class ContourDrawing {
 
   Corner corner(size_t row, size_t column) const {
     const double value = contour_.values[row][column];
-    return {{kLeft + kSide * x_.position(contour_.x[column]),
+    return {{kContourLeft + kSide * x_.position(contour_.x[column]),
              top_ + kSide * (1 - y_.position(contour_.y[row]))},
             std::isfinite(value) && value > 0 ? std::log(value)
                                               : -std::numeric_limits<double>::infinity()};
@@ -120,18 +120,19 @@ class ContourDrawing {
 
   void axes() {
     const double bottom = top_ + kSide;
-    canvas_.rectangle({kLeft, top_}, kSide, kSide, " fill=\"none\" stroke=\"#6b7680\"");
+    canvas_.rectangle({kContourLeft, top_}, kSide, kSide, " fill=\"none\" stroke=\"#6b7680\"");
     for (const Tick& tick : x_.ticks()) {
-      const double x = kLeft + kSide * x_.position(tick.value);
-      canvas_.text({x, bottom + 17}, tick.label, kText, Anchor::kMiddle);
+      const double x = kContourLeft + kSide * x_.position(tick.value);
+      canvas_.text({x, bottom + 17}, tick.label, kContourText, Anchor::kMiddle);
     }
     for (const Tick& tick : y_.ticks()) {
       const double y = top_ + kSide * (1 - y_.position(tick.value));
-      canvas_.text({kLeft - 7, y + 4}, tick.label, kText, Anchor::kEnd);
+      canvas_.text({kContourLeft - 7, y + 4}, tick.label, kContourText, Anchor::kEnd);
     }
-    canvas_.text({kLeft + kSide / 2, bottom + 38}, contour_.x_title, kText + 1, Anchor::kMiddle);
+    canvas_.text({kContourLeft + kSide / 2, bottom + 38}, contour_.x_title, kContourText + 1,
+                 Anchor::kMiddle);
     const double middle = top_ + kSide / 2;
-    canvas_.text({16, middle}, contour_.y_title, kText + 1, Anchor::kMiddle,
+    canvas_.text({16, middle}, contour_.y_title, kContourText + 1, Anchor::kMiddle,
                  " transform=\"rotate(-90 16 " + fixed(middle, 0) + ")\"");
   }
 
@@ -145,10 +146,10 @@ class ContourDrawing {
     }
     for (size_t level = 0; level < levels_.size(); level += 2) {
       const double y = top_ + kSide - height * static_cast<double>(level);
-      canvas_.text({kKeyLeft + kKeyWidth + 6, y + 4}, short_number(levels_[level]), kText,
+      canvas_.text({kKeyLeft + kKeyWidth + 6, y + 4}, short_number(levels_[level]), kContourText,
                    Anchor::kStart);
     }
-    canvas_.text({kKeyLeft + kKeyWidth, top_ + kSide + 38}, contour_.value_title, kText + 1,
+    canvas_.text({kKeyLeft + kKeyWidth, top_ + kSide + 38}, contour_.value_title, kContourText + 1,
                  Anchor::kMiddle);
   }
 

@@ -10,9 +10,9 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kWidth = 720;
-constexpr double kRight = 14;
-constexpr double kText = 12;
+constexpr double kMapWidth = 720;
+constexpr double kMapRight = 14;
+constexpr double kMapText = 12;
 constexpr double kRowHeight = 30;
 constexpr double kMaxHeight = 400;  ///< Of the cells together.
 constexpr double kNarrow = 30;      ///< Cells with small numbers.
@@ -26,15 +26,15 @@ class HeatMapDrawing {
   HeatMapDrawing(const HeatMap& map, SvgHeading heading)
       : map_(map), top_(heading == SvgHeading::kShown ? 40 : 10) {
     for (const std::string& row : map.rows)
-      left_ = std::max(left_, text_width(short_name(row), kText) + 34);
+      left_ = std::max(left_, text_width(short_name(row), kMapText) + 34);
     const auto rows = static_cast<double>(std::max<size_t>(1, map.rows.size()));
     const auto columns = static_cast<double>(std::max<size_t>(1, map.columns.size()));
-    cell_width_ = (kWidth - left_ - kRight) / columns;
+    cell_width_ = (kMapWidth - left_ - kMapRight) / columns;
     row_height_ = std::min(kRowHeight, kMaxHeight / rows);
     bottom_ = top_ + row_height_ * rows;
     std::tie(low_, high_) = value_range(map);
     for (const std::string& column : map.columns)
-      column_text_ = std::max(column_text_, text_width(column, kText));
+      column_text_ = std::max(column_text_, text_width(column, kMapText));
     turned_ = column_text_ > kMostColumnText && column_text_ > cell_width_;
     if (heading == SvgHeading::kShown)
       canvas_.text({left_, 20}, map.title, 15, Anchor::kStart, " font-weight=\"bold\"");
@@ -49,8 +49,8 @@ class HeatMapDrawing {
                  map_.value_title + ": " + fixed(low_, map_.decimals) +
                      (map_.differences ? " (orange) to " : " (light) to ") +
                      fixed(high_, map_.decimals) + (map_.differences ? " (blue)" : " (dark)"),
-                 kText, Anchor::kStart);
-    return canvas_.finish(kWidth, below() + 72, map_.title);
+                 kMapText, Anchor::kStart);
+    return canvas_.finish(kMapWidth, below() + 72, map_.title);
   }
 
  private:
@@ -67,7 +67,7 @@ class HeatMapDrawing {
     if (!numbers) return;
     canvas_.text({corner.x + cell_width_ / 2, corner.y + row_height_ / 2 + 4},
                  fixed(value, map_.decimals) + (map_.marks.empty() ? "" : map_.marks[r][c]),
-                 cell_width_ < kNarrow ? kSmallText : kText, Anchor::kMiddle,
+                 cell_width_ < kNarrow ? kSmallText : kMapText, Anchor::kMiddle,
                  wants_white_text(position, colour_stops(map_)) ? " fill=\"#ffffff\"" : "");
   }
 
@@ -75,24 +75,24 @@ class HeatMapDrawing {
     const size_t every_row = 1 + map_.rows.size() / 26;
     for (size_t r = 0; r < map_.rows.size(); r += every_row) {
       const double y = top_ + row_height_ * (static_cast<double>(r) + 0.5);
-      canvas_.text({left_ - 7, y + 4}, short_name(map_.rows[r]), kText, Anchor::kEnd);
+      canvas_.text({left_ - 7, y + 4}, short_name(map_.rows[r]), kMapText, Anchor::kEnd);
     }
     const size_t every_column = 1 + map_.columns.size() / (turned_ ? 32 : 16);
     for (size_t c = 0; c < map_.columns.size(); c += every_column) {
       const double x = left_ + cell_width_ * (static_cast<double>(c) + 0.5);
       column_name({x, bottom_ + (turned_ ? 8 : 17)}, map_.columns[c]);
     }
-    canvas_.text({(left_ + kWidth - kRight) / 2, below() + 38}, map_.x_title, kText + 1,
+    canvas_.text({(left_ + kMapWidth - kMapRight) / 2, below() + 38}, map_.x_title, kMapText + 1,
                  Anchor::kMiddle);
     const double middle = (top_ + bottom_) / 2;
-    canvas_.text({16, middle}, map_.y_title, kText + 1, Anchor::kMiddle,
+    canvas_.text({16, middle}, map_.y_title, kMapText + 1, Anchor::kMiddle,
                  " transform=\"rotate(-90 16 " + fixed(middle, 0) + ")\"");
   }
 
   void column_name(Point at, const std::string& name) {
-    if (!turned_) return canvas_.text(at, name, kText, Anchor::kMiddle);
+    if (!turned_) return canvas_.text(at, name, kMapText, Anchor::kMiddle);
     const std::string place = fixed(at.x + 4, 0) + " " + fixed(at.y, 0);
-    canvas_.text({at.x + 4, at.y}, name, kText, Anchor::kEnd,
+    canvas_.text({at.x + 4, at.y}, name, kMapText, Anchor::kEnd,
                  " transform=\"rotate(-90 " + place + ")\"");
   }
 

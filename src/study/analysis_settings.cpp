@@ -6,7 +6,7 @@
 namespace flatenn::study {
 namespace {
 
-constexpr DoubleRange kRate{1e-12, 1};
+constexpr DoubleRange kFaultRate{1e-12, 1};
 constexpr DoubleRange kPositive{1e-12, 1e12};
 
 int64_t read_images(Config& config, const std::string& table) {
@@ -32,14 +32,14 @@ AnalysisSettings::Sharpness read_sharpness(Config& config, const std::string& ta
           .noise = config.get_double(table + ".noise", 0.1, kPositive),
           .samples = config.get_int(table + ".samples", 20, {.min = 1}),
           .eigenvalues = config.get_int(table + ".eigenvalues", 0, {.min = 0}),
-          .rate = config.get_double(table + ".rate", 0.01, kRate),
+          .rate = config.get_double(table + ".rate", 0.01, kFaultRate),
           .trials = config.get_int(table + ".trials", 20, {.min = 2}),
           .images = read_images(config, table)};
 }
 
 AnalysisSettings::Sensitivity read_sensitivity(Config& config, const std::string& table) {
   return {.trials = config.get_int(table + ".trials", 20, {.min = 2}),
-          .rate = config.get_double(table + ".rate", 0.05, kRate),
+          .rate = config.get_double(table + ".rate", 0.05, kFaultRate),
           .images = read_images(config, table),
           .gradient_images = config.get_int(table + ".gradient_images", 1000, {.min = 1}),
           .attack = config.get_int(table + ".attack", 0, {.min = 0}),

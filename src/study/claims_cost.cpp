@@ -7,7 +7,7 @@ namespace {
 
 using report::Claim;
 
-struct Question {
+struct CostQuestion {
   const char* id;
   const char* statement;
   const char* cheaper;
@@ -15,7 +15,7 @@ struct Question {
   bool within_margin;
 };
 
-constexpr Question kQuestions[] = {
+constexpr CostQuestion kCostQuestions[] = {
     {"sparsity-saves", "Sparsity saves energy and latency", "sgd/sparse", "sgd/standard", false},
     {"saq-keeps-saving", "SAQ-trained sparse networks keep what sparsity saves", "saq/sparse",
      "sgd/standard", false},
@@ -40,7 +40,7 @@ constexpr Price kPrices[] = {
 };
 
 /// One question, price and machine (by its place, which is the same for all networks).
-Measured measure(const std::vector<NetworkResult>& results, const Question& question,
+Measured measure(const std::vector<NetworkResult>& results, const CostQuestion& question,
                  const Price& price, size_t machine, const SparsityByModel& sparsity) {
   Measured measured;
   const auto name = results.front().result->at(machine).at("hardware").get<std::string>();
@@ -73,7 +73,7 @@ std::vector<Claim> judge_cost(const report::Findings& findings, const Definition
   const std::vector<NetworkResult> results = results_of(findings, "cost");
   std::vector<Measured> all;
   if (results.empty()) return {};
-  for (const Question& question : kQuestions) {
+  for (const CostQuestion& question : kCostQuestions) {
     for (size_t machine = 0; machine < results.front().result->size(); ++machine) {
       for (const Price& price : kPrices) {
         all.push_back(measure(results, question, price, machine, sparsity));

@@ -29,7 +29,7 @@ std::vector<NamedLayer> named_layers(const nn::ModelImpl& model) {
   return layers;
 }
 
-std::string joined(const std::vector<std::string>& names) {
+std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
@@ -72,7 +72,7 @@ void log_names(const WeightNames& names, const std::filesystem::path& file) {
   log::info(file.string(), ": names as of ", names.style);
   for (const interop::WeightSource& source : names.sources) log::info("  ", to_text(source));
   if (!names.left_over.empty()) {
-    log::warn(file.string(), ": not used: ", joined(names.left_over));
+    log::warn(file.string(), ": not used: ", listed(names.left_over));
   }
 }
 
@@ -99,7 +99,7 @@ State read_float_weights(const nn::ModelImpl& model, const std::filesystem::path
   State state;
   std::vector<std::string> refused;
   try {
-    FLATENN_CHECK(partial || names.missing.empty(), "holds nothing for ", joined(names.missing),
+    FLATENN_CHECK(partial || names.missing.empty(), "holds nothing for ", listed(names.missing),
                   " of ", model.options().architecture, " (names as of ", names.style,
                   "; warm_start.partial = true starts those at random)");
     for (const auto& [name, tensor] :
@@ -120,7 +120,7 @@ State read_float_weights(const nn::ModelImpl& model, const std::filesystem::path
       if (state.emplace(name, own.at(name).clone()).second) kept.push_back(name);
     }
   }
-  if (!kept.empty()) log::warn(path.string(), ": start at random: ", joined(kept));
+  if (!kept.empty()) log::warn(path.string(), ": start at random: ", listed(kept));
   return state;
 }
 

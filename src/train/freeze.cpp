@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "flatenn/base/error.h"
+#include "nn/index.h"
 #include "train/freeze_parts.h"
 
 namespace flatenn::train {
 namespace {
 
-size_t index(int64_t i) { return static_cast<size_t>(i); }
+using nn::index;
 
 std::vector<net::Activation> freeze_activations(const nn::ModelImpl& model) {
   std::vector<net::Activation> activations(model.shapes().size());

@@ -1,12 +1,13 @@
 #include <algorithm>
 
 #include "flatenn/base/error.h"
+#include "nn/index.h"
 #include "train/freeze_parts.h"
 
 namespace flatenn::train {
 namespace {
 
-size_t index(int64_t i) { return static_cast<size_t>(i); }
+using nn::index;
 
 void renew_scales(const nn::ModelImpl& model, net::Network& network) {
   for (size_t i = 0; i < network.activations.size(); ++i) {

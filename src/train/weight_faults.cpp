@@ -5,13 +5,14 @@
 #include <algorithm>
 
 #include "flatenn/base/error.h"
+#include "nn/index.h"
 
 namespace flatenn::train {
 namespace {
 
 using fault::FaultKind;
 
-size_t index(int64_t i) { return static_cast<size_t>(i); }
+using nn::index;
 
 void check_sources(const fault::FaultModel& faults) {
   for (const fault::FaultSource& source : faults.sources) {

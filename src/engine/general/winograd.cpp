@@ -14,7 +14,7 @@ constexpr int64_t kTile = 2;  ///< Outputs on a side.
 /// 2 G: what a tap adds to a place, along one side.
 constexpr int kGrowth[4][kKernel] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
 /// What a panel's words at all places take: with a block's weights and sums in the second cache.
-constexpr int64_t kPanelBytes = int64_t{128} << 10;
+constexpr int64_t kTilePanelBytes = int64_t{128} << 10;
 constexpr int64_t kFewestTiles = 2 * kMostPixels;
 
 int64_t tiles_of(int64_t extent) { return (extent + kTile - 1) / kTile; }
@@ -53,14 +53,15 @@ bool suits_winograd(const net::Network& network, const net::Layer& layer) {
 }
 
 Tiles make_tiles(const net::Layer& layer, const Plane& src, const net::Shape& out, int64_t images) {
-  Tiles tiles{.image_tiles = tiles_of(out.height) * tiles_of(out.width),
-              .panel = std::max(kPanelBytes / (kPlaces * src.channels * int64_t{sizeof(int16_t)}),
-                                kFewestTiles),
-              .row = src.row(),
-              .channels = src.channels,
-              .src_offsets = {},
-              .pixels = {},
-              .places = {}};
+  Tiles tiles{
+      .image_tiles = tiles_of(out.height) * tiles_of(out.width),
+      .panel = std::max(kTilePanelBytes / (kPlaces * src.channels * int64_t{sizeof(int16_t)}),
+                        kFewestTiles),
+      .row = src.row(),
+      .channels = src.channels,
+      .src_offsets = {},
+      .pixels = {},
+      .places = {}};
   for (int64_t image = 0; image < images; ++image) {
     for (int64_t y = 0; y < out.height; y += kTile) {
       for (int64_t x = 0; x < out.width; x += kTile) {

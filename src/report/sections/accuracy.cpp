@@ -8,8 +8,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-
 CellNumber accuracy_of(const campaign::CellResult& cell) {
   return {kPercent * cell.accuracy.mean, kPercent * cell.interval().low,
           kPercent * cell.interval().high};

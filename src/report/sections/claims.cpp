@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "flatenn/base/error.h"
 #include "report/format.h"
@@ -7,9 +6,6 @@
 
 namespace flatenn::report {
 namespace {
-
-constexpr double kPercent = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// What a claim's numbers are multiplied by to be shown.
 double factor_of(const Claim& claim) { return claim.unit == "correlation" ? 1 : kPercent; }
@@ -31,7 +27,7 @@ std::vector<Field> accuracy_row(const Claim& claim) {
           kPercent * claim.difference,
           interval_text(claim, claim.networks),
           interval_text(claim, claim.method),
-          claim.holm_p_value.value_or(kNone),
+          claim.holm_p_value.value_or(kNoNumber),
           claim.verdict,
           claim.reason};
 }
@@ -78,7 +74,7 @@ std::vector<Field> other_row(const Claim& claim) {
           factor_of(claim) * claim.difference,
           interval_text(claim, claim.networks),
           interval_text(claim, claim.method),
-          claim.holm_p_value.value_or(kNone),
+          claim.holm_p_value.value_or(kNoNumber),
           claim.verdict,
           claim.reason};
 }

@@ -8,7 +8,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
 constexpr double kNanojoule = 1e-3;  // of a picojoule
 
 Table cost_table(const std::vector<ModelArtifact>& artifacts) {

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "report/artifacts.h"
 #include "report/format.h"
@@ -8,9 +7,6 @@
 
 namespace flatenn::report {
 namespace {
-
-constexpr double kPercent = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 Field bound(double value, bool below, bool beyond) {
   if (below) return Bound{value, "<"};
@@ -26,16 +22,17 @@ bool has_voltages(const campaign::PlanResult& plan) {
 /// The lowest voltage at which the network surely keeps the accuracy; none below the plan's rates.
 double safe_voltage(const campaign::PlanResult& plan, const campaign::ToleranceResult& result) {
   for (const campaign::Level& level : plan.levels) {
-    if (!result.low_below && level.place() == result.ci.low) return level.voltage.value_or(kNone);
+    if (!result.low_below && level.place() == result.ci.low)
+      return level.voltage.value_or(kNoNumber);
   }
-  return kNone;
+  return kNoNumber;
 }
 
 /// What it takes to keep an accuracy at the rate that a sensitivity run was made for.
 struct Protection {
-  double hardened_percent = kNone;  ///< Of the stored bits.
-  std::string code;                 ///< The cheapest check code that suffices.
-  double extra_percent = kNone;     ///< Its memory.
+  double hardened_percent = kNoNumber;  ///< Of the stored bits.
+  std::string code;                     ///< The cheapest check code that suffices.
+  double extra_percent = kNoNumber;     ///< Its memory.
 };
 
 Protection protection_for(const nlohmann::json& result, double accuracy) {

@@ -1,13 +1,9 @@
-#include <limits>
 
 #include "report/format.h"
 #include "report/sections.h"
 
 namespace flatenn::report {
 namespace {
-
-constexpr double kPoints = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// Training seed of a model, by which models of two arms are paired.
 int64_t seed_of(const campaign::PlanResult& plan, int64_t model) {
@@ -75,8 +71,8 @@ std::vector<Field> difference_row(const campaign::PlanResult& plan, const Compar
           kPoints * estimate.mean,
           kPoints * first.ci.low,
           kPoints * first.ci.high,
-          seeds ? kPoints * estimate.interval.low : kNone,
-          seeds ? kPoints * estimate.interval.high : kNone};
+          seeds ? kPoints * estimate.interval.low : kNoNumber,
+          seeds ? kPoints * estimate.interval.high : kNoNumber};
 }
 
 Table difference_table(const Findings& findings, const campaign::PlanResult& plan,

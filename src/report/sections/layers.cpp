@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "report/format.h"
 #include "report/run_result.h"
@@ -7,9 +6,6 @@
 
 namespace flatenn::report {
 namespace {
-
-constexpr double kPercent = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// Layers named by any run, in the order of the first run that has them.
 std::vector<std::string> layers_of(const Findings& findings, const char* key) {
@@ -87,7 +83,7 @@ Table run_table(const Findings& findings) {
   for (const Run& run : findings.runs) {
     const nlohmann::ordered_json rms = result_of(run, "code_rms");
     const double last =
-        rms.is_object() && !layers.empty() ? rms.value(layers.back(), kNone) : kNone;
+        rms.is_object() && !layers.empty() ? rms.value(layers.back(), kNoNumber) : kNoNumber;
     table.rows.push_back({run.name, run.record.value("status", std::string()),
                           kPercent * number_of(run, "accuracy"),
                           kPercent * number_of(run, "sparsity"), number_of(run, "rho_relative"),

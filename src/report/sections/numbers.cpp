@@ -4,8 +4,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-
 std::vector<Column> cell_columns() {
   return {{"Network", 0, "model"},
           {"Faults", 0, "kind"},

@@ -13,7 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kPercent = 100;
 constexpr size_t kFewestRadii = 3;  ///< That make a curve.
 
 /// A network of a curve; conventional training is the radius 0.

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
 #include "flatenn/base/error.h"
@@ -12,11 +11,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kPoints = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kDagger = " \u2020";
 
-std::string text_of(const json& row, const char* key) { return row.at(key).get<std::string>(); }
+std::string text_at(const json& row, const char* key) { return row.at(key).get<std::string>(); }
 
 double points(const json& number) { return kPoints * number.get<double>(); }
 
@@ -43,22 +40,22 @@ std::string storage_name(const std::string& encoding) {
 }
 
 std::string cell_name(const json& row) {
-  return storage_name(text_of(row, "encoding")) + " " + rate_percent(row.at("rate").get<double>());
+  return storage_name(text_at(row, "encoding")) + " " + rate_percent(row.at("rate").get<double>());
 }
 
 /// "w4a4, ends 8, tied: saq-standard - sgd-standard".
 std::string row_name(const json& row) {
-  return text_of(row, "bits") + ", ends " + text_of(row, "first_last") + ", " +
-         text_of(row, "quantizer") + ": " + text_of(row, "better");
+  return text_at(row, "bits") + ", ends " + text_at(row, "first_last") + ", " +
+         text_at(row, "quantizer") + ": " + text_at(row, "better");
 }
 
 std::string note_of(const json& row) {
-  std::string note = text_of(row, "better") + " - " + text_of(row, "worse") + ", " +
+  std::string note = text_at(row, "better") + " - " + text_at(row, "worse") + ", " +
                      std::to_string(row.at("seeds").get<int64_t>()) + " seeds";
   const std::string interval = interval_text(row.at("method_ci"));
   if (!interval.empty()) note += ", " + interval;
-  note += ": " + text_of(row, "verdict");
-  if (const std::string broken = text_of(row, "broken"); !broken.empty()) note += "; " + broken;
+  note += ": " + text_at(row, "verdict");
+  if (const std::string broken = text_at(row, "broken"); !broken.empty()) note += "; " + broken;
   return note;
 }
 
@@ -73,12 +70,12 @@ size_t place_of(std::vector<Value>& values, const Value& value) {
 /// Cells of one comparison on one network under one kind of fault.
 HeatMap map_of(const std::vector<const json*>& rows, const json& comparison) {
   const json& first = *rows.front();
-  HeatMap map{.id = "regimes-" + slug(text_of(first, "comparison") + "-" +
-                                      text_of(first, "network") + "-" + text_of(first, "kind")),
-              .title = text_of(comparison, "statement") + ": " + text_of(first, "network") + ", " +
-                       kind_title(text_of(first, "kind")),
-              .caption = "Points of " + text_of(first, "quantity") + ", " +
-                         text_of(first, "better") + " less " + text_of(first, "worse") +
+  HeatMap map{.id = "regimes-" + slug(text_at(first, "comparison") + "-" +
+                                      text_at(first, "network") + "-" + text_at(first, "kind")),
+              .title = text_at(comparison, "statement") + ": " + text_at(first, "network") + ", " +
+                       kind_title(text_at(first, "kind")),
+              .caption = "Points of " + text_at(first, "quantity") + ", " +
+                         text_at(first, "better") + " less " + text_at(first, "worse") +
                          " and the like, mean over seeds. \u2713 confirmed, \u2717 refuted, "
                          "? claimed and undecided; cells without a mark are exploratory. \u2020: "
                          "codes of the network compared with are out of their range, so a fault of "
@@ -89,19 +86,19 @@ HeatMap map_of(const std::vector<const json*>& rows, const json& comparison) {
               .decimals = 0,
               .differences = true};
   std::map<std::string, bool> broken;
-  for (const json* row : rows) broken[row_name(*row)] |= !text_of(*row, "broken").empty();
+  for (const json* row : rows) broken[row_name(*row)] |= !text_at(*row, "broken").empty();
   for (const json* row : rows) {
     place_of(map.columns, cell_name(*row));
     place_of(map.rows, row_name(*row) + (broken[row_name(*row)] ? kDagger : ""));
   }
-  map.values.assign(map.rows.size(), std::vector<double>(map.columns.size(), kNone));
+  map.values.assign(map.rows.size(), std::vector<double>(map.columns.size(), kNoNumber));
   map.marks.assign(map.rows.size(), std::vector<std::string>(map.columns.size()));
   map.notes = map.marks;
   for (const json* row : rows) {
     const size_t r = place_of(map.rows, row_name(*row) + (broken[row_name(*row)] ? kDagger : ""));
     const size_t c = place_of(map.columns, cell_name(*row));
     map.values[r][c] = points(row->at("gain"));
-    map.marks[r][c] = mark_of(text_of(*row, "verdict"));
+    map.marks[r][c] = mark_of(text_at(*row, "verdict"));
     map.notes[r][c] = note_of(*row);
   }
   return map;
@@ -112,7 +109,7 @@ void add_maps(const json& content, const json& comparison, Section& section) {
   std::vector<std::vector<const json*>> groups;
   for (const json& row : content.at("rows")) {
     if (row.at("comparison") != comparison.at("id")) continue;
-    const size_t group = place_of(keys, text_of(row, "network") + "\n" + text_of(row, "kind"));
+    const size_t group = place_of(keys, text_at(row, "network") + "\n" + text_at(row, "kind"));
     if (group == groups.size()) groups.emplace_back();
     groups[group].push_back(&row);
   }
@@ -146,12 +143,12 @@ Table claimed_table(const json& content) {
     if (!row.at("claimed").get<bool>()) continue;
     const json& holm = row.at("holm_p_value");
     table.rows.push_back(
-        {text_of(row, "comparison"), text_of(row, "regime"),
-         text_of(row, "better") + " - " + text_of(row, "worse"), text_of(row, "encoding"),
-         kind_title(text_of(row, "kind")), points(row.at("rate")), points(row.at("gain")),
-         interval_text(row.at("method_ci")), holm.is_number() ? holm.get<double>() : kNone,
-         text_of(row, "verdict"), text_of(row, "reason"), points(row.at("worse_accuracy")),
-         points(row.at("worse_golden")), row.at("code_rms").get<double>(), text_of(row, "broken")});
+        {text_at(row, "comparison"), text_at(row, "regime"),
+         text_at(row, "better") + " - " + text_at(row, "worse"), text_at(row, "encoding"),
+         kind_title(text_at(row, "kind")), points(row.at("rate")), points(row.at("gain")),
+         interval_text(row.at("method_ci")), holm.is_number() ? holm.get<double>() : kNoNumber,
+         text_at(row, "verdict"), text_at(row, "reason"), points(row.at("worse_accuracy")),
+         points(row.at("worse_golden")), row.at("code_rms").get<double>(), text_at(row, "broken")});
   }
   return table;
 }
@@ -165,9 +162,9 @@ const json* extreme(const std::vector<const json*>& rows, bool greatest) {
 }
 
 std::string where(const json& row) {
-  return fixed(points(row.at("gain")), 1) + " points (" + text_of(row, "regime") + ", " +
-         text_of(row, "better") + ", " + text_of(row, "encoding") + ", " +
-         kind_title(text_of(row, "kind")) + " at " + rate_percent(row.at("rate").get<double>()) +
+  return fixed(points(row.at("gain")), 1) + " points (" + text_at(row, "regime") + ", " +
+         text_at(row, "better") + ", " + text_at(row, "encoding") + ", " +
+         kind_title(text_at(row, "kind")) + " at " + rate_percent(row.at("rate").get<double>()) +
          ")";
 }
 
@@ -179,10 +176,10 @@ std::string summary_of(const json& content, const json& comparison) {
   for (const json& row : content.at("rows")) {
     if (row.at("comparison") != comparison.at("id")) continue;
     rows.push_back(&row);
-    ++verdicts[text_of(row, "verdict")];
+    ++verdicts[text_at(row, "verdict")];
   }
   if (rows.empty()) return "";
-  std::string text = text_of(comparison, "statement") + ": ";
+  std::string text = text_at(comparison, "statement") + ": ";
   const auto claimed = static_cast<int64_t>(rows.size()) - verdicts["exploratory"];
   if (claimed == 0) {
     text += "exploratory.";
@@ -199,7 +196,7 @@ std::string summary_of(const json& content, const json& comparison) {
 void add_left_out(const json& content, Section& section) {
   std::string text;
   for (const json& regime : content.at("left_out"))
-    text += text_of(regime, "regime") + ": " + text_of(regime, "reason") + "\n";
+    text += text_at(regime, "regime") + ": " + text_at(regime, "reason") + "\n";
   if (!text.empty()) section.blocks.emplace_back(Listing{"Combinations that do not exist", text});
   text.clear();
   for (const json& line : content.at("not_run")) text += line.get<std::string>() + "\n";

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "report/artifacts.h"
 #include "report/format.h"
@@ -7,9 +6,6 @@
 
 namespace flatenn::report {
 namespace {
-
-constexpr double kPercent = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 HeatMap layer_bit_map(const ModelArtifact& artifact, size_t index) {
   const nlohmann::json& result = *artifact.result;
@@ -31,7 +27,7 @@ HeatMap layer_bit_map(const ModelArtifact& artifact, size_t index) {
     const std::string layer = cell.at("layer");
     if (map.rows.empty() || map.rows.back() != layer) {
       map.rows.push_back(layer);
-      map.values.emplace_back(static_cast<size_t>(widest), kNone);
+      map.values.emplace_back(static_cast<size_t>(widest), kNoNumber);
     }
     map.values.back()[cell.at("bit").get<size_t>()] =
         kPercent * cell.at("accuracy_loss").get<double>();
@@ -118,7 +114,7 @@ Table protection_table(const std::vector<ModelArtifact>& artifacts) {
     add("hardened bits", last.at("hardened_bits"), last.at("hardened_share"), 0, last);
     if (!artifact.result->contains("check_codes")) continue;
     for (const nlohmann::json& code : artifact.result->at("check_codes").at("codes"))
-      add(code.at("name"), kNone, kNone, code.at("extra_share"), code);
+      add(code.at("name"), kNoNumber, kNoNumber, code.at("extra_share"), code);
   }
   return table;
 }

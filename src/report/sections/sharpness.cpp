@@ -13,7 +13,6 @@ namespace {
 using analysis::sharpness_measures;
 using Measure = analysis::SharpnessMeasure;
 
-constexpr double kPoints = 100;
 constexpr size_t kFewestModels = 3;  ///< That a rank correlation is told of.
 /// Measures set against the accuracy lost in a figure, where they were measured.
 constexpr const char* kScattered[] = {"one_step", "noise", "eigenvalue", "trace"};

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 
 #include "report/arm_curves.h"
 #include "report/format.h"
@@ -9,20 +8,17 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 /// Mean over an arm's models of a percentage; the half of its 95 % t interval where there are
 /// several.
 struct ArmNumber {
-  double mean = kNone;
-  double half_width = kNone;
+  double mean = kNoNumber;
+  double half_width = kNoNumber;
 };
 
 ArmNumber over_arm(const std::vector<double>& percents) {
   if (percents.empty()) return {};
   const Estimate estimate = over_models(percents, {});
-  if (percents.size() < 2) return {estimate.mean, kNone};
+  if (percents.size() < 2) return {estimate.mean, kNoNumber};
   return {estimate.mean, (estimate.interval.high - estimate.interval.low) / 2};
 }
 

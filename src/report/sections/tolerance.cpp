@@ -8,8 +8,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-
 /// "Tolerable rate (%)", "from (%)", "to (%)", or numbers of faults, with their flags.
 std::vector<Column> tolerance_columns(bool by_counts) {
   const std::string unit = by_counts ? "faults" : "rate_percent";
@@ -26,7 +24,7 @@ std::vector<Column> tolerance_columns(bool by_counts) {
           {"", 0, "high_beyond", true}};
 }
 
-Field bound(double value, bool below, bool beyond) {
+Field bound_field(double value, bool below, bool beyond) {
   if (below) return Bound{value, "<"};
   if (beyond) return Bound{value, "≥"};
   return value;
@@ -50,9 +48,9 @@ Table tolerance_table(const Findings& findings, const campaign::PlanResult& plan
   for (const campaign::ToleranceResult& result : plan.tolerances) {
     table.rows.push_back({plan.models[static_cast<size_t>(result.model)].name,
                           kind_title(plan.kinds[static_cast<size_t>(result.kind)]),
-                          bound(factor * result.rate, result.below, result.beyond),
-                          bound(factor * result.ci.low, result.low_below, false),
-                          bound(factor * result.ci.high, false, result.high_beyond),
+                          bound_field(factor * result.rate, result.below, result.beyond),
+                          bound_field(factor * result.ci.low, result.low_below, false),
+                          bound_field(factor * result.ci.high, false, result.high_beyond),
                           flag(result.below), flag(result.low_below), flag(result.beyond),
                           flag(result.high_beyond)});
   }

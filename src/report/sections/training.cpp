@@ -4,8 +4,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-
 struct Curve {
   const char* key;  ///< In metrics.jsonl.
   const char* id;

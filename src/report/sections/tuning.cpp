@@ -13,8 +13,6 @@
 namespace flatenn::report {
 namespace {
 
-constexpr double kPercent = 100;
-
 bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
   const nlohmann::json chosen = tuning.value("chosen", nlohmann::json::object());
   const auto arm = chosen.find(candidate.at("arm").get<std::string>());
