@@ -100,6 +100,20 @@ def path(name: str, value: str | os.PathLike[str], exists: bool = False) -> str:
     return text
 
 
+def file_path(name: str, value: str | os.PathLike[str]) -> str:
+    """A path that can name a file to write."""
+    text = path(name, value)
+    if not text:
+        raise ValueError(f"{name}: is an empty path")
+    return text
+
+
+def expect_other_file(name: str, file: str, kept: str) -> None:
+    """ValueError where writing `file` would overwrite `kept`."""
+    if kept and os.path.exists(file) and os.path.exists(kept) and os.path.samefile(file, kept):
+        raise ValueError(f"{name}: {file} is the result file itself; name another")
+
+
 def expect_numbers(module: Any) -> None:
     """ValueError where parameters or buffers of a torch module are on the meta device, which keeps
     shapes alone."""
@@ -113,6 +127,8 @@ def expect_numbers(module: Any) -> None:
 def array(name: str, value: Any) -> npt.NDArray[Any]:
     """A NumPy view of an array or tensor: through DLPack or NumPy's protocols, copied only where
     neither can look into it. Tensors on another device raise ValueError."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: masked arrays have no numbers where they are masked; fill them")
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "detach"):  # a torch tensor, perhaps one with a gradient

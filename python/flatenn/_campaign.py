@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy.typing as npt
 
 from flatenn import _core, _toml
-from flatenn._arguments import describe, expect, integer, number, path, texts
-from flatenn._fault_model import KINDS, FaultModel
+from flatenn._arguments import describe, expect, file_path, integer, number, path
+from flatenn._fault_model import FaultModel
 from flatenn._images import ImagesLike
 from flatenn._network import Network, _engine
 from flatenn._plan import (
@@ -19,6 +19,7 @@ from flatenn._plan import (
     fitting,
     further,
     images_of_a_trial,
+    kinds_of,
     levels_of,
     networks_of,
     of_named_data,
@@ -40,7 +41,7 @@ def campaign(
     data: ImagesLike = ...,
     *,
     evaluate: Evaluate,
-    kinds: str | Iterable[str] = ...,
+    kinds: str | Iterable[str] | None = ...,
     rates: float | Iterable[float] | None = ...,
     counts: int | Iterable[int] | None = ...,
     model: FaultModel | None = ...,
@@ -55,7 +56,7 @@ def campaign(
     networks: Networks,
     data: ImagesLike = ...,
     *,
-    kinds: str | Iterable[str] = ...,
+    kinds: str | Iterable[str] | None = ...,
     rates: float | Iterable[float] | None = ...,
     counts: int | Iterable[int] | None = ...,
     model: FaultModel | None = ...,
@@ -86,7 +87,7 @@ def campaign(
     networks: Networks,
     data: ImagesLike = None,
     *,
-    kinds: str | Iterable[str] = "bit_flip",
+    kinds: str | Iterable[str] | None = None,
     rates: float | Iterable[float] | None = None,
     counts: int | Iterable[int] | None = None,
     model: FaultModel | None = None,
@@ -119,7 +120,7 @@ def campaign(
         mapping of names to them.
     :param data: (images, labels), :class:`Images`, the name of a data set, a torch data set or
         loader; None: the data set that the networks name.
-    :param kinds: "bit_flip", "stuck_at_0", "stuck_at_1".
+    :param kinds: "bit_flip", "stuck_at_0", "stuck_at_1"; by default the model's, else bit flips.
     :param rates: bit error rates in [0, 1] (default 0.001 and 0.01), or
     :param counts: exact numbers of faults.
     :param model: which stored bits can be faulty, and how; by default all weights.
@@ -148,16 +149,13 @@ def campaign(
     """
     nets = networks_of(networks)
     levels = levels_of(rates, counts)
-    kind_names = texts("kinds", kinds)
-    if not kind_names:
-        raise ValueError("kinds: name at least one")
-    for i, kind in enumerate(kind_names):
-        if kind not in KINDS:
-            raise ValueError(f"kinds[{i}]: expected one of {', '.join(KINDS)}, got {kind!r}")
     seed = integer("seed", seed, 0, 2**63 - 1)
     expect("name", name, str, "a str")
+    if not name:
+        raise ValueError("name: is empty")
     if model is not None:
         expect("model", model, FaultModel, "a FaultModel")
+    kind_names = kinds_of(kinds, model)
     checked_trials = None if trials is None else integer("trials", trials, 1, 10_000_000)
     if evaluate is not None:
         from flatenn._metric import run_metric_campaign
@@ -170,10 +168,14 @@ def campaign(
             wanted_accuracy=wanted_accuracy, tolerated_drop=tolerated_drop, time_limit=time_limit,
             find_tolerable=find_tolerable, within=within, split=None if split == "test" else split,
             first_images=first_images or None, settings=settings, mean=mean, std=std,
+            engine=None if engine == "cpu" else engine, threads=threads or None,
+            data_root=data_root,
         )  # fmt: skip
+        if levels and model is not None and not model.follows_rate:
+            raise ValueError(f"{next(iter(levels))}: the model's sources say how many faults there are")
         return run_metric_campaign(
             nets, evaluate, kind_names, levels, model or FaultModel(), checked_trials or 100, seed,
-            None if store is None else path("store", store), name, reporter(progress),
+            None if store is None else file_path("store", store), name, reporter(progress),
         )  # fmt: skip
     expect("single_fault", single_fault, str, "off, sampled or exhaustive")
     folder = model._folder if model is not None else "."
@@ -194,7 +196,7 @@ def campaign(
         **images_of_a_trial(images),
         **of_named_data(data, split, first_images),
     }
-    if model is None or model._core.follows_kind:
+    if kind_names:
         plan["kinds"] = kind_names
     plan |= further("settings", settings, plan)
     toml = _toml.document(plan) + (model._toml if model is not None else "")
@@ -207,7 +209,7 @@ def campaign(
         temporary = tempfile.TemporaryDirectory(prefix="flatenn-")
         database = os.path.join(temporary.name, "results.db")
     else:
-        database = path("store", store)
+        database = file_path("store", store)
     report = _core.run_campaign(
         toml, folder, [net._core for net in nets], core_images, database, engine, threads,
         "" if data_root is None else path("data_root", data_root), "", reporter(progress),

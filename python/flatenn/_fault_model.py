@@ -81,6 +81,8 @@ class FaultModel:
     def _start(self, toml: str, kind: str, folder: str) -> None:
         self._toml, self._kind, self._folder = toml, kind, os.path.abspath(folder)
         self._core = _core.FaultModel.read(toml, kind, self._folder)
+        #: Whether some source names no kind.
+        self._follows_kind = _core.FaultModel.read(toml, "", self._folder).follows_kind
 
     @property
     def kind(self) -> str:
@@ -134,6 +136,10 @@ def _mapping(name: str, value: object) -> Mapping[str, Any]:
 def model_for(model: FaultModel | None, kind: str | None) -> FaultModel:
     """`model`, or single bits of all weights, with another kind where one is given."""
     if model is None:
-        return FaultModel(kind or "bit_flip")
+        return FaultModel("bit_flip" if kind is None else kind)
     expect("model", model, FaultModel, "a FaultModel")
-    return model if kind is None else model.with_kind(kind)
+    if kind is None:
+        return model
+    if not model._follows_kind:
+        raise ValueError("kind: the model's sources name the kinds of their faults")
+    return model.with_kind(kind)

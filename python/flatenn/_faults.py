@@ -42,6 +42,8 @@ class FaultMap:
         self._network, self._model, self._injector = network, model, injector
         self._map, self._origin = core, origin
         self._columns = injector.columns(core, False)
+        for column in self._columns.values():
+            column.setflags(write=False)  # what was drawn is what is applied
 
     @classmethod
     def draw(
@@ -246,6 +248,9 @@ def _injector(
     expect("network", network, Network, "a Network")
     if rate is not None and count is not None:
         raise ValueError("count: contradicts rate; give one")
+    for name, value in (("rate", rate), ("count", count)):
+        if value is not None and not model.follows_rate:
+            raise ValueError(f"{name}: the model's sources say how many faults there are")
     if rate is None and count is None and model.follows_rate:
         raise ValueError("rate: is missing; give a rate or a count")
     core = model._core

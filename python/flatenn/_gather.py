@@ -56,6 +56,10 @@ def _gather(data: Any, argument: str) -> tuple[Any, Any]:
             images.append(x if x.ndim == 4 else x[np.newaxis])
             if y is not None:
                 labels.append(np.atleast_1d(array(f"{argument}[{count}] label", y)))
+                if len(labels[-1]) != len(images[-1]):
+                    raise ValueError(
+                        f"{argument}[{count}]: {len(images[-1])} images and {len(labels[-1])} labels"
+                    )
             count += 1
     except IndexError:
         raise ValueError(
@@ -69,6 +73,9 @@ def _gather(data: Any, argument: str) -> tuple[Any, Any]:
         raise ValueError(f"{argument}: holds nothing; a generator can be read only once")
     if labels and len(labels) != len(images):
         raise ValueError(f"{argument}: {len(labels)} of {len(images)} items have labels")
+    types = sorted({str(x.dtype) for x in images})
+    if len(types) > 1:
+        raise TypeError(f"{argument}: images of several types: {', '.join(types)}")
     shapes = {x.shape[1:] for x in images}
     if len(shapes) > 1:
         raise ValueError(f"{argument}: images of several shapes: {sorted(shapes)[:3]}")

@@ -219,9 +219,12 @@ def _to_images(
     images, labels = split(data, argument)
     dataset = network.metadata.get("dataset", "")
     batch = _batch(argument, images)
-    if batch.dtype == np.uint8 and mean is None and dataset in _core.dataset_names():
-        mean, own_std = _core.dataset_constants(dataset)
-        std = own_std if std is None else std
+    if batch.dtype == np.uint8 and dataset in _core.dataset_names():
+        if mean is None:
+            mean, own_std = _core.dataset_constants(dataset)
+            std = own_std if std is None else std
+        elif std is None:
+            raise ValueError(f"std: is missing beside mean (this network is for {dataset})")
     name = dataset or "images"
     classes = [str(number) for number in range(network.classes)]
     if labels is not None and int(_labels("labels", labels, len(batch)).max()) >= network.classes:
@@ -283,13 +286,14 @@ def _per_channel(
 ) -> list[float]:
     if value is None:
         return [default] * channels
-    given = array(argument, value).astype(float).ravel().tolist()
-    got = numbers(argument, given, least=-1e6)
+    array_of = array(argument, value)
+    if array_of.dtype.kind not in "iuf":
+        raise TypeError(f"{argument}: expected numbers, got an array of {array_of.dtype}")
+    least, most = (1e-6, 1e6) if argument == "std" else (-1e6, 1e6)
+    got = numbers(argument, array_of.astype(float).ravel().tolist(), least, most)
     if len(got) == 1:
         got = got * channels
     if len(got) != channels:
         raise ValueError(f"{argument}: expected one number for each of {channels} channels, got "
                          f"{len(got)}")  # fmt: skip
-    if argument == "std" and min(got) <= 0:
-        raise ValueError(f"std: expected numbers above 0, got {min(got)}")
     return got

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatenn import _core
-from flatenn._arguments import array, describe, path
+from flatenn._arguments import array, describe, expect_other_file, path
 from flatenn._fault_model import FaultModel
 from flatenn._faults import FaultMap
 from flatenn._network import Network
@@ -118,6 +118,7 @@ class MetricResults:
         from flatenn._page import metric_page
 
         text = path("file", file)
+        expect_other_file("file", text, self._store)
         page = metric_page(title or self._name, self.cells, self._settings, ylabel)
         with open(text, "w", encoding="utf-8") as out:
             out.write(page)
@@ -139,12 +140,20 @@ def _fingerprint(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
+def _connect(file: str | None) -> sqlite3.Connection:
+    try:
+        place = ":memory:" if file is None else os.path.abspath(file)
+        return sqlite3.connect(place, isolation_level=None)
+    except (sqlite3.Error, ValueError) as error:
+        raise ValueError(f"store: {file!r}: {error}") from None
+
+
 class _Store:
     """Finished trials in SQLite, one transaction each; in memory without a path."""
 
     def __init__(self, file: str | None, name: str, settings: dict[str, Any]) -> None:
         text, mark = json.dumps(settings, sort_keys=True), _fingerprint(settings)
-        self._connection = sqlite3.connect(file or ":memory:", isolation_level=None)
+        self._connection = _connect(file)
         try:
             tables = self._rows("select name from sqlite_master where type = 'table'")
             if tables and ("metric_plan",) not in tables:
@@ -203,8 +212,11 @@ def _measured(
     """Number of images (`images`, where that is known) and mean of the metric."""
     value = evaluate(network)
     try:
-        values = np.atleast_1d(array("evaluate", value)).astype(np.float64)
-    except (TypeError, ValueError):
+        given = np.atleast_1d(array("evaluate", value))
+        if given.dtype.kind not in "biuf" or isinstance(given, np.ma.MaskedArray):
+            raise TypeError
+        values = given.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(
             f"evaluate: expected a number for each image, or one number, got {describe(value)}"
         ) from None
@@ -216,9 +228,11 @@ def _measured(
         raise ValueError(
             f"evaluate: gave numbers for {images} images without faults, and for {len(values)} now"
         )
-    if not np.isfinite(values).all():
-        raise ValueError("evaluate: gave numbers that are not finite")
-    return len(values), float(values.mean())
+    with np.errstate(over="ignore"):
+        mean = float(values.mean())
+    if not np.isfinite(values).all() or not np.isfinite(mean):
+        raise ValueError("evaluate: gave numbers whose mean is not finite")
+    return len(values), mean
 
 
 def run_metric_campaign(
@@ -235,25 +249,30 @@ def run_metric_campaign(
 ) -> MetricResults:
     """What flatenn.campaign does with `evaluate`."""
     axis = "counts" if "counts" in levels else "rates"
-    values = sorted(levels.get(axis, [0.001, 0.01]))
+    values: list[Any] = sorted(levels.get(axis, [0.001, 0.01]))
+    if not model.follows_rate:
+        values = [None]  # the sources say how many
     names = _unique([net.name or os.path.basename(net.path) or "network" for net in nets])
     settings: dict[str, Any] = {
         "networks": [net.hash for net in nets], "kinds": kinds, axis: values, "seed": seed,
         "model": model.to_dict(),
     }  # fmt: skip
+    named_kinds: list[str | None] = [*kinds] or [None]
     store = _Store(file, name, settings)
     cells: list[dict[str, Any]] = []
-    done, wanted = 0, len(nets) * len(kinds) * len(values) * trials
+    done, wanted = 0, len(nets) * len(named_kinds) * len(values) * trials
     try:
         for n, net in enumerate(nets):
-            for k, kind in enumerate(kinds):
-                of_kind = model.with_kind(kind)
-                images, golden = _golden(store, evaluate, net, of_kind, n * len(kinds) + k)
+            for k, kind in enumerate(named_kinds):
+                of_kind = model if kind is None else model.with_kind(kind)
+                told = kind or "faults"
+                images, golden = _golden(store, evaluate, net, of_kind, n * len(named_kinds) + k)
                 for level, value in enumerate(values):
-                    number = (n * len(kinds) + k) * len(values) + level
-                    draw = {"rate": value} if axis == "rates" else {"count": value}
+                    number = (n * len(named_kinds) + k) * len(values) + level
+                    draw = {} if value is None else {axis.removesuffix("s"): value}
+                    level_text = "" if value is None else f" {value:g}"
                     rows: list[dict[str, Any]] = []
-                    cell = {"model": names[n], "kind": kind, "rate": draw.get("rate"),
+                    cell = {"model": names[n], "kind": told, "rate": draw.get("rate"),
                             "count": draw.get("count"), "golden": golden, "trials": rows}  # fmt: skip
                     for trial in range(trials):
                         row = store.find(number, trial)
@@ -268,7 +287,7 @@ def run_metric_campaign(
                         if report is not None:
                             mean = float(np.mean([r["value"] for r in rows]))
                             report(done, wanted, {
-                                "label": f"{names[n]} {kind} {value:g}", "trials": trial + 1,
+                                "label": f"{names[n]} {told}{level_text}", "trials": trial + 1,
                                 "wanted": trials, "accuracy": mean, "low": mean, "high": mean,
                             })  # fmt: skip
                     cells.append(cell)

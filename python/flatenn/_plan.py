@@ -9,7 +9,17 @@ from typing import Any
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import choice, describe, expect, integer, integers, number, numbers
+from flatenn._arguments import (
+    choice,
+    describe,
+    expect,
+    integer,
+    integers,
+    number,
+    numbers,
+    texts,
+)
+from flatenn._fault_model import KINDS, FaultModel
 from flatenn._images import Images, images_for
 from flatenn._network import Network, load
 
@@ -50,6 +60,20 @@ def _network(name: str, value: object) -> Network:
     if isinstance(value, (str, os.PathLike)):
         return load(value)
     raise TypeError(f"{name}: expected a Network or a path, got {describe(value)}")
+
+
+def kinds_of(kinds: str | Iterable[str] | None, model: FaultModel | None) -> list[str]:
+    """Kinds of a plan's cells; none where the model's sources name theirs."""
+    follows = model is None or model._follows_kind
+    if kinds is None:
+        return ["bit_flip" if model is None else model.kind] if follows else []
+    names = texts("kinds", kinds)
+    for i, kind in enumerate(names):
+        choice(f"kinds[{i}]", kind, KINDS)
+    _some("kinds", names)
+    if not follows:
+        raise ValueError("kinds: the model's sources name the kinds of their faults")
+    return names
 
 
 def levels_of(

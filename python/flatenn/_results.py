@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flatenn import _core
-from flatenn._arguments import expect, path
+from flatenn._arguments import expect, expect_other_file, path
 from flatenn._table import Table
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ class Results:
     def report(self, file: str | os.PathLike[str], title: str | None = None) -> str:
         """Writes one self-contained HTML page that opens offline; returns its path."""
         text = path("file", file)
+        expect_other_file("file", text, self._store)
         page = _core.report([self._open()], title or self.name)
         with open(text, "w", encoding="utf-8") as out:
             out.write(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 #: Share of a layer's weights that may quantize to a code beside the network's: other tools round
 #: a tie another way, or fold batch norm in another order.
 _STRANGERS = 0.02
+
+
+#: Modules in which a map's faults stand.
+_FAULTY: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
 class AppliedFaults:
@@ -67,6 +72,8 @@ def apply_to_torch(
         layers, in the order in which they run, have to be the network's: shapes and codes are
         compared. Those of :func:`flatenn.memory_from_torch` are found by their paths.
     :param names: layer of the network -> module path, where the order does not tell.
+
+    The module runs one image of zeros to learn that order, so hooks of its own see one more pass.
     :returns: what undoes it.
     :raises ValueError: naming the layer whose module is missing or holds other weights.
     """
@@ -140,6 +147,10 @@ class _Place:
         self, golden: Network, faulty: Network, undo: list[Callable[[], None]],
         changed: dict[str, int],
     ) -> None:  # fmt: skip
+        if self.module in _FAULTY:
+            raise ValueError(f"module: faults of another map stand in {self.path}; remove them first")
+        _FAULTY.add(self.module)
+        undo.append(lambda: _FAULTY.discard(self.module))
         before, after = golden.weights(self.layer), faulty.weights(self.layer)
         sites = np.flatnonzero(before.ravel() != after.ravel())
         if len(sites):
@@ -286,7 +297,7 @@ def _execution(module: nn.Module, network: Network) -> tuple[list[str], dict[str
         for path, part in module.named_modules()
         if isinstance(part, (nn.Conv2d, nn.Linear, _BatchNorm))
     ]
-    training = module.training
+    modes = [(part, part.training) for part in module.modules()]
     first = next(module.parameters(), None)
     if first is None:
         raise ValueError("module: has no parameters")
@@ -300,7 +311,8 @@ def _execution(module: nn.Module, network: Network) -> tuple[list[str], dict[str
             f"{describe(str(error).splitlines()[0])}"
         ) from error
     finally:
-        module.train(training)
+        for part, training in modes:
+            part.training = training
         for handle in handles:
             handle.remove()
     return run, norms

@@ -146,3 +146,33 @@ def test_nothing_stays_changed_where_a_fault_has_no_place(
         flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=0.05))
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+def test_every_part_keeps_its_mode(float_case: Any) -> None:
+    module, _, net = float_case
+    drawn = flatenn.FaultMap.draw(net, rate=0.01)
+    parts = list(module.modules())
+    before = [part.training for part in parts]
+    try:
+        for number, part in enumerate(parts):
+            part.training = number % 2 == 0
+        wanted = [part.training for part in parts]
+        with flatenn.apply_to_torch(module, drawn):
+            assert [part.training for part in parts] == wanted
+        assert [part.training for part in parts] == wanted
+    finally:
+        for part, training in zip(parts, before):
+            part.training = training
+
+
+@pytest.mark.parametrize("rate", [0.0005, 0.05])
+def test_faults_do_not_pile_up(float_case: Any, rate: float) -> None:
+    module, _, net = float_case
+    before = {name: p.clone() for name, p in module.state_dict().items()}
+    first = flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=rate, seed=1))
+    with pytest.raises(ValueError, match="^module: "):
+        flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=rate, seed=2))
+    first.remove()
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=rate, seed=2)).remove()
