@@ -167,6 +167,15 @@ void Crew::deal(int64_t left) {
   }
 }
 
+/// Workers that hear nothing for long end: rank 0 may be gone.
+void Crew::ping() {
+  constexpr double kPingEvery = 10;
+  if (now() - pinged_ < kPingEvery) return;
+  pinged_ = now();
+  for (int64_t rank = 1; rank < ranks(); ++rank)
+    transport_->send(rank, simple_message(MessageKind::kPing));
+}
+
 void Crew::add_rows(int64_t worker, RowsMessage message) {
   dealer_.returned(message.batch, worker, message.seconds, now());
   verified_ += message.verified;
@@ -242,6 +251,7 @@ std::vector<store::TrialRow> Crew::turn(int64_t left) {
   constexpr double kLookAround = 0.1;
   const double begin = now();
   for (;;) {
+    ping();
     deal(left);
     const bool any = receive();
     const bool due = now() - stored_ >= kStoreEvery || dealer_.outstanding() == 0;

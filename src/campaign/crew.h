@@ -99,6 +99,7 @@ class Crew {
   /// The worker that a rank other than 0 is.
   int64_t worker_of(int64_t rank) const { return devices() + rank - 1; }
   void deal(int64_t left);
+  void ping();
   bool receive();
   bool receive_from(size_t device);
   void take(const Transport::Message& message);
@@ -116,6 +117,7 @@ class Crew {
   std::vector<store::TrialRow> rows_;
   int64_t verified_ = 0;
   double stored_ = 0;  ///< When rows were last given to be stored.
+  double pinged_ = 0;
   bool stopped_ = false;
 };
 

@@ -56,7 +56,8 @@ class Room {
       inbox.pop_front();
       return message;
     }
-    void abandon() override {}
+    void abandon() override { is_abandoned = true; }
+    bool is_abandoned = false;
     bool is_silent = false;  ///< Its rows get lost.
 
    private:
@@ -212,6 +213,26 @@ TEST_F(Crews, GoOnWhereAnInterruptedRunStopped) {
   small_.options().stop_requested = nullptr;
   run(plan, "crew.db", 2);
   EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST_F(Crews, EndWhereRankZeroIsGone) {
+  const Plan plan = small_.plan(kPlan);
+  const ServedPlan served{.plan = plan, .options = small_.options()};
+  const std::string pings = simple_message(MessageKind::kPing);
+  for (const bool fails : {false, true}) {  // a rank that takes no part waits for its end, too
+    Room room(2);
+    Room::Seat leader(room, 0);
+    leader.send(1, pings);
+    Room::Seat seat(room, 1);
+    serve_campaign(
+        seat,
+        [&] {
+          if (fails) throw Error("no data");
+          return served;
+        },
+        0.2);
+    EXPECT_TRUE(seat.is_abandoned);
+  }
 }
 
 /// Engines of the CPU stand for devices.
