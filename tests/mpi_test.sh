@@ -76,12 +76,14 @@ done
 echo "$killed ranks were killed in $round campaigns"
 
 # What a rank cannot do is one line, and the others go on.
-ranks 6 plan.toml --db few.db --trials 1 --rates 0.01 --kinds bit_flip >/dev/null
+ranks 6 plan.toml --db few.db --trials 1 --rates 0.01 --kinds bit_flip >/dev/null # more than trials
 mpirun --oversubscribe -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 \
   : -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 --data-root "$work/none" \
   : -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 --seed 6 \
+  : -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 --engine cuda:63 \
+  : -n 1 "$flatenn" campaign plan.toml --db nodata.db --threads 1 --engine cuda:0-1 \
   >/dev/null 2>nodata.log
 same nodata
-[[ $(grep -c 'takes no part' nodata.log) == 2 ]] || { cat nodata.log && exit 1; }
+[[ $(grep -c 'takes no part' nodata.log) == 4 ]] || { cat nodata.log && exit 1; }
 if mpirun --oversubscribe -n 2 "$flatenn" campaign missing.toml --db none.db 2>missing.log; then exit 1; fi
 grep -q 'missing.toml' missing.log

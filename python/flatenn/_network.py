@@ -280,7 +280,9 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _engine(engine: str, threads: int) -> tuple[str, int]:
-    return choice("engine", engine, ENGINES), integer("threads", threads, 0, 4096)
+    if not (isinstance(engine, str) and engine.startswith("cuda:")):  # "cuda:1", read by the core
+        engine = choice("engine", engine, ENGINES)
+    return engine, integer("threads", threads, 0, 4096)
 
 
 def load(

@@ -9,6 +9,7 @@
 
 #include "bindings.h"
 #include "flatenn/base/config.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::python {
 namespace {
@@ -108,7 +109,9 @@ nb::dict run(const std::string& toml, const std::filesystem::path& folder,
   {
     const nb::gil_scoped_release nogil;
     campaign::CampaignOptions options;
-    options.engine = {.kind = engine::parse_engine_kind(engine), .threads = threads};
+    const engine::EngineChoice choice = engine::parse_engine_choice(engine);
+    options.engine = {.kind = choice.kind, .threads = threads};
+    options.devices = choice.devices;
     options.data_root = data_root;
     if (images) options.images = identified(*images);
     options.networks = shared(networks);

@@ -30,8 +30,8 @@ Runner make_runner(const NetworkHandle& net, const ImagesHandle& images, const s
   net.that_runs();
   Runner runner;
   runner.codes = engine::quantize_images(*images.images, *net.network, resolve_threads(threads));
-  runner.engine = engine::make_engine(
-      net.network, runner.codes, {.kind = engine::parse_engine_kind(engine), .threads = threads});
+  runner.engine =
+      engine::make_engine(net.network, runner.codes, engine::engine_options(engine, threads));
   return runner;
 }
 

@@ -15,6 +15,7 @@
 #include "campaign/workload.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
+#include "flatenn/engine/devices.h"
 #include "flatenn/store/worker.h"
 
 namespace flatenn::campaign {
@@ -67,6 +68,7 @@ class Run {
   CellProgress share_progress(int64_t cell) const;
   void check_half_width() const;
   void join_work();
+  std::string engine_name() const;
   Ending loop();
 
   Workload& workload_;
@@ -87,6 +89,7 @@ class Run {
   int64_t verified_ = 0;
   Clock::time_point next_check_;
   std::optional<Crew> crew_;
+  std::vector<Part> parts_;
   std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
 };
 
@@ -364,18 +367,31 @@ void Run::end_crew() {
   worker_->record(crew_->end());
   refresh();
   verified_ += crew_->verified();
-  log::info("trials by rank: ", crew_->summary());
-  crew_.reset();
+  parts_ = crew_->parts();
+  std::string text;
+  for (const Part& part : parts_)
+    text += detail::concat(text.empty() ? "" : ", ", part.name, " ", part.trials);
+  log::info("trials by who ran them: ", text);
 }
 
 /// A finished plan needs no engine, nor the machine that it ran on.
 void Run::join_work() {
+  check_devices(options_);
   workload_.run_goldens();
-  worker_.emplace(store_, store::Worker::Description{.plan = plan_.id,
-                                                     .engine = workload_.engine_name(),
-                                                     .threads = options_.engine.threads});
-  if (options_.transport == nullptr || options_.transport->size() == 1) return;
-  crew_.emplace(workload_, *options_.transport, plan_, seconds_a_trial_, options_.verify_share);
+  worker_.emplace(
+      store_, store::Worker::Description{
+                  .plan = plan_.id, .engine = engine_name(), .threads = options_.engine.threads});
+  const bool alone = options_.transport == nullptr || options_.transport->size() == 1;
+  if (alone && options_.devices.size() < 2) return;
+  crew_.emplace(workload_, options_, plan_, seconds_a_trial_);
+}
+
+/// With all its devices: "cuda:0-3/NVIDIA H200/whole".
+std::string Run::engine_name() const {
+  const std::string name = workload_.engine_name();
+  if (options_.devices.size() < 2 || name.empty()) return name;
+  return name.substr(0, name.find_first_of(":/")) + ":" + engine::device_list(options_.devices) +
+         name.substr(std::min(name.find('/'), name.size()));
 }
 
 Ending Run::loop() {
@@ -420,13 +436,16 @@ CampaignReport Run::go() {
   report.ending = loop();
   if (crew_) end_crew();
   if (report.ending == Ending::kDone) {
+    if (crew_) crew_->check_unchanged();
     for (int64_t model = 0; model < std::ssize(workload_.models()); ++model) {
       workload_.check_unchanged(model);
     }
   }
+  crew_.reset();
   if (worker_) report.trials = worker_->trials_recorded();
   report.seconds = seconds_since(start_);
-  report.engine = workload_.engine_name();
+  report.engine = engine_name();
+  report.parts = parts_;
   report.verified = verified_;
   report.verified_engine = workload_.second_engine_name();
   for (size_t i = 0; i < cells_.size(); ++i) {

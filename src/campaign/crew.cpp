@@ -6,6 +6,7 @@
 #include "campaign/batch_size.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
+#include "flatenn/base/parallel.h"
 #include "flatenn/base/version.h"
 
 namespace flatenn::campaign {
@@ -26,6 +27,18 @@ Dealer::Options dealer_options(const Workload& workload, double seconds_a_trial)
   return {.most = BatchSize::most(logits), .seconds_a_trial = seconds_a_trial, .models = models};
 }
 
+int64_t devices_of(const CampaignOptions& options) {
+  return std::max<int64_t>(1, std::ssize(options.devices));
+}
+
+int64_t ranks_of(const CampaignOptions& options) {
+  return options.transport == nullptr ? 1 : options.transport->size();
+}
+
+int64_t workers_of(const CampaignOptions& options) {
+  return devices_of(options) + ranks_of(options) - 1;
+}
+
 }  // namespace
 
 nlohmann::json crew_briefing(const Workload& workload, const store::PlanRow& plan) {
@@ -41,8 +54,11 @@ nlohmann::json crew_briefing(const Workload& workload, const store::PlanRow& pla
           {"goldens", goldens}};
 }
 
-LocalWorker::LocalWorker(Workload& workload, double verify_share)
-    : runner_(workload, verify_share), thread_([this] { work(); }) {}
+LocalWorker::LocalWorker(Workload& workload, double verify_share, const Workload* first)
+    : workload_(workload),
+      first_(first),
+      runner_(workload, verify_share),
+      thread_([this] { work(); }) {}
 
 void LocalWorker::give(int64_t batch, std::vector<store::TrialKey> keys) {
   const std::lock_guard lock(mutex_);
@@ -59,12 +75,14 @@ std::optional<RowsMessage> LocalWorker::receive() {
   return message;
 }
 
+void LocalWorker::request_stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  wake_.notify_one();
+}
+
 void LocalWorker::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    wake_.notify_one();
-  }
+  request_stop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -76,33 +94,56 @@ void LocalWorker::work() {
     const BatchMessage batch = std::move(batches_.front());
     batches_.pop_front();
     lock.unlock();
-    RowsMessage message{.batch = batch.batch};
-    std::exception_ptr failure;
-    const auto start = Clock::now();
     try {
-      message.rows = runner_.run(batch.keys);
-      message.verified = runner_.verify(message.rows);
+      work_on(batch);
     } catch (...) {
-      failure = std::current_exception();
+      lock.lock();
+      failure_ = std::current_exception();
+      return;
     }
-    message.seconds = elapsed_since(start);
-    lock.lock();
-    failure_ = failure;
-    if (failure) return;
-    done_.push_back(std::move(message));
   }
 }
 
-Crew::Crew(Workload& workload, Transport& transport, const store::PlanRow& plan,
-           double seconds_a_trial, double verify_share)
-    : transport_(transport),
-      dealer_(transport.size(), dealer_options(workload, seconds_a_trial)),
-      members_(static_cast<size_t>(transport.size())),
-      local_(workload, verify_share) {
-  dealer_.join(0);
-  members_.front() = {.host = "", .is_ready = true};
+void LocalWorker::work_on(const BatchMessage& batch) {
+  if (first_ != nullptr) {
+    workload_.run_goldens();
+    workload_.check_goldens(*std::exchange(first_, nullptr));
+  }
+  const auto start = Clock::now();
+  RowsMessage message{.batch = batch.batch, .rows = runner_.run(batch.keys)};
+  message.verified = runner_.verify(message.rows);
+  message.seconds = elapsed_since(start);
+  const std::lock_guard lock(mutex_);
+  done_.push_back(std::move(message));
+}
+
+Crew::Crew(Workload& workload, const CampaignOptions& options, const store::PlanRow& plan,
+           double seconds_a_trial)
+    : transport_(options.transport),
+      dealer_(workers_of(options), dealer_options(workload, seconds_a_trial)),
+      members_(static_cast<size_t>(ranks_of(options))) {
+  add_devices(workload, options);
+  if (ranks() == 1) return;
   const std::string start = json_message(MessageKind::kStart, crew_briefing(workload, plan));
-  for (int64_t rank = 1; rank < transport.size(); ++rank) transport_.send(rank, start);
+  for (int64_t rank = 1; rank < ranks(); ++rank) transport_->send(rank, start);
+}
+
+void Crew::add_devices(Workload& workload, const CampaignOptions& options) {
+  const int64_t count = devices_of(options);
+  engine::EngineOptions engine = workload.engine_options();
+  engine.threads = std::max<int64_t>(1, resolve_threads(engine.threads) / count);
+  workload.set_threads(engine.threads);
+  workloads_.push_back(&workload);
+  for (int64_t i = 1; i < count; ++i) {
+    engine.device = options.devices[static_cast<size_t>(i)];
+    twins_.push_back(std::make_unique<Workload>(workload, engine));
+    workloads_.push_back(twins_.back().get());
+  }
+  for (Workload* const each : workloads_) {
+    dealer_.join(devices());
+    locals_.push_back(std::make_unique<LocalWorker>(*each, options.verify_share,
+                                                    each == &workload ? nullptr : &workload));
+  }
 }
 
 Crew::~Crew() {
@@ -117,12 +158,22 @@ double Crew::now() const { return elapsed_since(start_); }
 
 void Crew::deal(int64_t left) {
   while (auto hand = dealer_.deal(now(), left)) {
-    if (hand->worker == 0) {
-      local_.give(hand->batch, std::move(hand->keys));
+    const int64_t rank = hand->worker - devices() + 1;
+    if (rank < 1) {
+      locals_[static_cast<size_t>(hand->worker)]->give(hand->batch, std::move(hand->keys));
     } else {
-      transport_.send(hand->worker, batch_message(hand->batch, hand->keys));
+      transport_->send(rank, batch_message(hand->batch, hand->keys));
     }
   }
+}
+
+/// Workers that hear nothing for long end: rank 0 may be gone.
+void Crew::ping() {
+  constexpr double kPingEvery = 10;
+  if (now() - pinged_ < kPingEvery) return;
+  pinged_ = now();
+  for (int64_t rank = 1; rank < ranks(); ++rank)
+    transport_->send(rank, simple_message(MessageKind::kPing));
 }
 
 void Crew::add_rows(int64_t worker, RowsMessage message) {
@@ -131,11 +182,11 @@ void Crew::add_rows(int64_t worker, RowsMessage message) {
   rows_.insert(rows_.end(), message.rows.begin(), message.rows.end());
 }
 
-void Crew::lose(int64_t worker, const std::string& reason) {
-  Member& member = members_[static_cast<size_t>(worker)];
+void Crew::lose(int64_t rank, const std::string& reason) {
+  Member& member = members_[static_cast<size_t>(rank)];
   member.is_gone = true;
-  dealer_.leave(worker);
-  log::warn("rank ", worker, member.host.empty() ? "" : " on " + member.host,
+  dealer_.leave(worker_of(rank));
+  log::warn("rank ", rank, member.host.empty() ? "" : " on " + member.host,
             ": takes no part: ", reason);
 }
 
@@ -144,11 +195,10 @@ void Crew::take(const Transport::Message& message) {
   switch (kind_of(message.bytes)) {
     case MessageKind::kReady:
       member.host = read_json(message.bytes).at("host").get<std::string>();
-      member.is_ready = true;
-      dealer_.join(message.rank);
+      dealer_.join(worker_of(message.rank));
       return;
     case MessageKind::kRows:
-      add_rows(message.rank, read_rows(message.bytes));
+      add_rows(worker_of(message.rank), read_rows(message.bytes));
       return;
     case MessageKind::kFailed: {
       const nlohmann::json why = read_json(message.bytes);
@@ -160,7 +210,7 @@ void Crew::take(const Transport::Message& message) {
     }
     case MessageKind::kBye:
       member.is_gone = true;
-      dealer_.leave(message.rank);
+      dealer_.leave(worker_of(message.rank));
       return;
     default:
       throw Error("crew: rank " + std::to_string(message.rank) + " sent an unknown message");
@@ -168,13 +218,28 @@ void Crew::take(const Transport::Message& message) {
 }
 
 /// Whether anything came.
+bool Crew::receive_from(size_t device) {
+  bool any = false;
+  try {
+    while (auto message = locals_[device]->receive()) {
+      add_rows(static_cast<int64_t>(device), std::move(*message));
+      any = true;
+    }
+  } catch (const Error& error) {
+    if (devices() == 1) throw;
+    throw Error(
+        detail::concat("device ", workloads_[device]->engine_options().device, ": ", error.what()));
+  }
+  return any;
+}
+
+/// Whether anything came.
 bool Crew::receive() {
   bool any = false;
-  while (auto message = local_.receive()) {
-    add_rows(0, std::move(*message));
-    any = true;
-  }
-  while (const auto message = transport_.receive()) {
+  for (size_t device = 0; device < locals_.size(); ++device) any = receive_from(device) || any;
+  while (transport_ != nullptr) {
+    const auto message = transport_->receive();
+    if (!message) break;
     take(*message);
     any = true;
   }
@@ -186,6 +251,7 @@ std::vector<store::TrialRow> Crew::turn(int64_t left) {
   constexpr double kLookAround = 0.1;
   const double begin = now();
   for (;;) {
+    ping();
     deal(left);
     const bool any = receive();
     const bool due = now() - stored_ >= kStoreEvery || dealer_.outstanding() == 0;
@@ -206,14 +272,15 @@ bool Crew::all_said_goodbye() const {
 std::vector<store::TrialRow> Crew::end() {
   constexpr double kPatience = 5;
   if (std::exchange(stopped_, true)) return {};
-  for (int64_t rank = 1; rank < transport_.size(); ++rank)
-    transport_.send(rank, simple_message(MessageKind::kStop));
+  for (int64_t rank = 1; rank < ranks(); ++rank)
+    transport_->send(rank, simple_message(MessageKind::kStop));
   const double begin = now();
-  local_.stop();
+  for (const auto& local : locals_) local->request_stop();
+  for (const auto& local : locals_) local->stop();
   while (receive() || !all_said_goodbye()) {
     if (now() - begin > kPatience) {
       log::warn("not all ranks ended; nothing of what they sent is lost");
-      transport_.abandon();
+      transport_->abandon();
       break;
     }
     std::this_thread::sleep_for(kBreath);
@@ -221,13 +288,22 @@ std::vector<store::TrialRow> Crew::end() {
   return take_rows();
 }
 
-std::string Crew::summary() const {
-  std::string text;
-  for (size_t rank = 0; rank < members_.size(); ++rank) {
-    const int64_t done = dealer_.trials_of(static_cast<int64_t>(rank));
-    text += (rank == 0 ? "" : ", ") + std::to_string(done);
+void Crew::check_unchanged() {
+  for (const auto& twin : twins_) {
+    for (int64_t model = 0; model < std::ssize(twin->models()); ++model)
+      twin->check_unchanged(model);
   }
-  return text;
+}
+
+std::vector<Part> Crew::parts() const {
+  std::vector<Part> parts;
+  for (int64_t device = 0; device < devices(); ++device) {
+    const std::string engine = workloads_[static_cast<size_t>(device)]->engine_name();
+    parts.push_back({devices() == 1 ? "rank 0" : engine, dealer_.trials_of(device)});
+  }
+  for (int64_t rank = 1; rank < ranks(); ++rank)
+    parts.push_back({"rank " + std::to_string(rank), dealer_.trials_of(worker_of(rank))});
+  return parts;
 }
 
 }  // namespace flatenn::campaign

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,10 +23,11 @@ namespace flatenn::campaign {
 /// What workers compare with their own plan, and what they take over from rank 0.
 nlohmann::json crew_briefing(const Workload& workload, const store::PlanRow& plan);
 
-/// Rank 0's own worker: a thread with a queue of batches.
+/// A worker of rank 0's own process: a thread with a queue of batches.
 class LocalWorker {
  public:
-  LocalWorker(Workload& workload, double verify_share);
+  /// With `first` it runs the fault-free passes itself and compares them with that one's.
+  LocalWorker(Workload& workload, double verify_share, const Workload* first);
   ~LocalWorker() { stop(); }
   LocalWorker(const LocalWorker&) = delete;
   LocalWorker& operator=(const LocalWorker&) = delete;
@@ -33,12 +35,16 @@ class LocalWorker {
   void give(int64_t batch, std::vector<store::TrialKey> keys);
   /// A finished batch, if there is one. Throws what running it did.
   std::optional<RowsMessage> receive();
-  /// Ends after the batch that runs now.
+  /// Ends after the batch that runs now; stop() waits for that.
+  void request_stop();
   void stop();
 
  private:
   void work();
+  void work_on(const BatchMessage& batch);
 
+  Workload& workload_;
+  const Workload* first_;  ///< Not compared with yet, or null.
   BatchRunner runner_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -49,11 +55,13 @@ class LocalWorker {
   std::thread thread_;  // last: uses the members above
 };
 
-/// All that compute for one run, seen from rank 0: trials go out, rows come back.
+/// All that compute for one run, seen from rank 0: trials go out, rows come back. Its workers are
+/// this process's devices, one or more, and behind them the other ranks.
 class Crew {
  public:
-  Crew(Workload& workload, Transport& transport, const store::PlanRow& plan, double seconds_a_trial,
-       double verify_share);
+  /// `workload` has run its fault-free passes.
+  Crew(Workload& workload, const CampaignOptions& options, const store::PlanRow& plan,
+       double seconds_a_trial);
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
@@ -72,31 +80,44 @@ class Crew {
   /// Nothing more is to run: gives what the workers still had, unless they take too long.
   std::vector<store::TrialRow> end();
 
+  /// Throws Error where a device's network or fault-free logits are not what they were; after
+  /// end().
+  void check_unchanged();
+
   int64_t verified() const { return verified_; }
-  std::string summary() const;  ///< Trials by rank: "120, 118, 0"
+  std::vector<Part> parts() const;  ///< Of each device and each rank.
 
  private:
   struct Member {
     std::string host;
-    bool is_ready = false;
     bool is_gone = false;  ///< Said why it takes no part, or goodbye.
   };
+  void add_devices(Workload& workload, const CampaignOptions& options);
   double now() const;
+  int64_t devices() const { return std::ssize(locals_); }
+  int64_t ranks() const { return std::ssize(members_); }
+  /// The worker that a rank other than 0 is.
+  int64_t worker_of(int64_t rank) const { return devices() + rank - 1; }
   void deal(int64_t left);
+  void ping();
   bool receive();
+  bool receive_from(size_t device);
   void take(const Transport::Message& message);
   void add_rows(int64_t worker, RowsMessage message);
-  void lose(int64_t worker, const std::string& reason);
+  void lose(int64_t rank, const std::string& reason);
   bool all_said_goodbye() const;
 
-  Transport& transport_;
+  Transport* transport_;  ///< Null: no other rank.
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   Dealer dealer_;
-  std::vector<Member> members_;
-  LocalWorker local_;
+  std::vector<Member> members_;                       ///< By rank.
+  std::vector<Workload*> workloads_;                  ///< Of each device.
+  std::vector<std::unique_ptr<Workload>> twins_;      ///< Those that the crew made.
+  std::vector<std::unique_ptr<LocalWorker>> locals_;  ///< By device; they use the workloads.
   std::vector<store::TrialRow> rows_;
   int64_t verified_ = 0;
   double stored_ = 0;  ///< When rows were last given to be stored.
+  double pinged_ = 0;
   bool stopped_ = false;
 };
 

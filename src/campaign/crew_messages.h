@@ -16,6 +16,7 @@ enum class MessageKind : char {
   kBatch = 'B',   ///< To a worker: trials to run.
   kRows = 'R',    ///< From a worker: a batch's trials.
   kFailed = 'F',  ///< From a worker: why it takes no part any more; JSON.
+  kPing = 'P',    ///< To a worker: rank 0 is still there.
   kStop = 'Q',    ///< To a worker: nothing more to run.
   kBye = 'Z',     ///< From a worker: the last message.
 };

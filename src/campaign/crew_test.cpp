@@ -7,6 +7,7 @@
 
 #include "campaign/crew_messages.h"
 #include "campaign/test_plan.h"
+#include "campaign/workload.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/version.h"
 #include "flatenn/campaign/merge.h"
@@ -55,7 +56,8 @@ class Room {
       inbox.pop_front();
       return message;
     }
-    void abandon() override {}
+    void abandon() override { is_abandoned = true; }
+    bool is_abandoned = false;
     bool is_silent = false;  ///< Its rows get lost.
 
    private:
@@ -211,6 +213,117 @@ TEST_F(Crews, GoOnWhereAnInterruptedRunStopped) {
   small_.options().stop_requested = nullptr;
   run(plan, "crew.db", 2);
   EXPECT_EQ(table("whole.db"), table("crew.db"));
+}
+
+TEST_F(Crews, EndWhereRankZeroIsGone) {
+  const Plan plan = small_.plan(kPlan);
+  const ServedPlan served{.plan = plan, .options = small_.options()};
+  const std::string pings = simple_message(MessageKind::kPing);
+  for (const bool fails : {false, true}) {  // a rank that takes no part waits for its end, too
+    Room room(2);
+    Room::Seat leader(room, 0);
+    leader.send(1, pings);
+    Room::Seat seat(room, 1);
+    serve_campaign(
+        seat,
+        [&] {
+          if (fails) throw Error("no data");
+          return served;
+        },
+        0.2);
+    EXPECT_TRUE(seat.is_abandoned);
+  }
+}
+
+/// Engines of the CPU stand for devices.
+class Devices : public Crews {
+ protected:
+  CampaignReport run_on(const Plan& plan, const std::string& db, std::vector<int64_t> devices) {
+    small_.options().devices = std::move(devices);
+    return small_.run(plan, db);
+  }
+};
+
+TEST_F(Devices, GiveTheTableOfOne) {
+  for (const std::string& more : {std::string(), std::string("half_width = 0.02\n"),
+                                  std::string("images = \"auto\"\nhalf_width = 0.02\n"),
+                                  std::string("estimator = \"stratified\"\n"),
+                                  std::string("memory.encoding = \"sign_magnitude\"\n")}) {
+    const Plan plan = small_.plan(kPlan + more);
+    const std::string name = std::to_string(more.size());
+    small_.options().devices.clear();
+    small_.run(plan, "whole" + name + ".db");
+    for (const std::vector<int64_t>& devices : {std::vector<int64_t>{0, 1}, {1, 2, 5}}) {
+      const std::string db = "devices" + name + "-" + std::to_string(devices.size()) + ".db";
+      EXPECT_EQ(run_on(plan, db, devices).ending, Ending::kDone);
+      EXPECT_EQ(table("whole" + name + ".db"), table(db)) << more << devices.size();
+    }
+  }
+}
+
+TEST_F(Devices, AreNamedWithTheTrialsOfEach) {
+  const Plan plan = small_.plan("rates = [0.02]\ntrials = 300\nseed = 3\n");
+  const CampaignReport report = run_on(plan, "devices.db", {0, 1, 4});
+  EXPECT_THAT(report.engine, HasSubstr(":0-1,4"));
+  ASSERT_EQ(report.parts.size(), 3U);
+  int64_t trials = 0;
+  for (const Part& part : report.parts) trials += part.trials;
+  EXPECT_EQ(trials, report.trials);
+  const store::Store store = small_.open("devices.db");
+  EXPECT_EQ(store.runs(report.plan).back().engine, report.engine);
+}
+
+TEST_F(Devices, ComputeBesideRanks) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  small_.options().devices = {0, 1};
+  const CampaignReport report = run(plan, "both.db", 3);
+  EXPECT_EQ(table("whole.db"), table("both.db"));
+  EXPECT_EQ(report.parts.size(), 4U);
+}
+
+TEST_F(Devices, RunTrialsTwiceAndGoOnAfterAnInterrupt) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  int64_t asked = 0;
+  small_.options().stop_requested = [&] { return ++asked > 1; };
+  EXPECT_EQ(run_on(plan, "devices.db", {0, 1}).ending, Ending::kInterrupted);
+  small_.options().stop_requested = nullptr;
+  small_.options().verify_share = 1;
+  const CampaignReport report = run_on(plan, "devices.db", {0, 1, 2});
+  EXPECT_EQ(report.verified, report.trials);
+  EXPECT_EQ(table("whole.db"), table("devices.db"));
+}
+
+TEST_F(Devices, OfMoreThanTrialsGiveTheTableOfOne) {
+  const Plan plan = small_.plan_of_one("rates = [0.01]\ntrials = 2\n");
+  small_.run(plan, "whole.db");
+  run_on(plan, "devices.db", {0, 1, 2, 3, 4, 5});
+  EXPECT_EQ(table("whole.db"), table("devices.db"));
+}
+
+TEST_F(Devices, ThatComputeOtherNumbersAreNamed) {
+  const Plan plan = small_.plan(kPlan);
+  WorkloadOptions options{.engine = small_.options().engine, .images = small_.options().images};
+  Workload first(plan, options);
+  auto images = std::make_shared<data::ImageSet>(*options.images);
+  images->pixels[5] ^= 0x80U;
+  options.images = images;
+  Workload other(plan, options);
+  first.run_goldens();
+  other.run_goldens();
+  EXPECT_THAT(message_of([&] { other.check_goldens(first); }),
+              HasSubstr("differs from that on reference; one of the two computes wrongly"));
+  Workload twin(first, options.engine);
+  twin.run_goldens();
+  twin.check_goldens(first);
+}
+
+TEST_F(Devices, ThatAreMissingEndTheRunBeforeItsFirstTrial) {
+  const Plan plan = small_.plan(kPlan);
+  small_.options().engine.kind = engine::EngineKind::kCuda;
+  EXPECT_THAT(message_of([&] { run_on(plan, "devices.db", {0, 40}); }), HasSubstr("engine"));
+  EXPECT_TRUE(small_.open("devices.db").plans().empty());
 }
 
 TEST(CrewFiles, OfAnotherVersionOrPlanAreRefused) {

@@ -6,6 +6,7 @@
 #include "campaign/pilot_run.h"
 #include "campaign/settings.h"
 #include "flatenn/base/error.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -23,11 +24,19 @@ double seconds_a_trial(const Pilot& pilot, double pilot_seconds) {
 }  // namespace
 
 WorkloadOptions workload_options(const CampaignOptions& options) {
-  return {.engine = options.engine,
+  engine::EngineOptions engine = options.engine;
+  if (!options.devices.empty()) engine.device = options.devices.front();
+  return {.engine = engine,
           .data_root = options.data_root.empty() ? data::resolve_data_root("") : options.data_root,
           .images = options.images,
           .networks = options.networks,
           .stop_requested = options.stop_requested};
+}
+
+void check_devices(const CampaignOptions& options) {
+  engine::EngineChoice choice{.kind = options.engine.kind, .devices = options.devices};
+  if (choice.devices.empty()) choice.devices = {options.engine.device};
+  engine::check_devices(choice);
 }
 
 void use_pilot(Workload& workload, const std::string& text) {
@@ -52,6 +61,7 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
   auto stored = find_stored_plan(store, workload);
   if (stored) check_share(store, *stored, options.share);
   if (!stored) {
+    check_devices(options);
     workload.run_goldens();
     std::string text;
     if (choice.mode != ImageChoice::Mode::kAll || workload.plan().stratified || pilot_in_any_case) {

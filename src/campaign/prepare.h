@@ -8,6 +8,9 @@ namespace flatenn::campaign {
 
 WorkloadOptions workload_options(const CampaignOptions& options);
 
+/// Throws Error where this machine lacks a device that the options name.
+void check_devices(const CampaignOptions& options);
+
 /// A plan as stored, and what the pilot learned of its trials' time where it ran just now.
 struct PreparedPlan {
   store::PlanRow row;

@@ -15,6 +15,7 @@
 #include "campaign/workload.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/base/log.h"
 #include "flatenn/base/version.h"
 #include "flatenn/interop/model.h"
 #include "store/process.h"
@@ -25,6 +26,32 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 constexpr auto kPause = std::chrono::microseconds(500);
+
+/// Rank 0 is gone, or cannot be told from one that is.
+class LeaderLost : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Watches for news of rank 0.
+class LeaderWatch {
+ public:
+  explicit LeaderWatch(double patience_s) : patience_s_(patience_s) {}
+  void heard() { last_ = Clock::now(); }
+  /// Throws LeaderLost where it has been silent for too long since it was first heard.
+  void check() const {
+    if (!last_) return;
+    const std::chrono::duration<double> silence = Clock::now() - *last_;
+    if (silence.count() > patience_s_) {
+      throw LeaderLost(detail::concat("rank 0 has been silent for ", patience_s_,
+                                      " s; what it stored is kept, the same command goes on"));
+    }
+  }
+
+ private:
+  double patience_s_;
+  std::optional<Clock::time_point> last_;
+};
 
 /// A file in memory that readers of files can open.
 class MemoryFile {
@@ -57,8 +84,9 @@ net::Network read_one(const std::string& bytes, const std::filesystem::path& pat
 /// One rank's part in a run.
 class Server {
  public:
-  Server(Transport& transport, ServedPlan served)
+  Server(Transport& transport, ServedPlan served, LeaderWatch& leader)
       : transport_(transport),
+        leader_(leader),
         options_(std::move(served.options)),
         workload_(served.plan, workload_options(options_)),
         runner_(workload_, options_.verify_share) {
@@ -70,11 +98,15 @@ class Server {
     for (;;) {
       const std::optional<Transport::Message> message = transport_.receive();
       if (!message) {
+        leader_.check();
         if (options_.stop_requested && options_.stop_requested()) return;
         std::this_thread::sleep_for(kPause);
         continue;
       }
+      leader_.heard();
       switch (kind_of(message->bytes)) {
+        case MessageKind::kPing:
+          break;
         case MessageKind::kStart:
           begin(read_json(message->bytes));
           break;
@@ -133,18 +165,30 @@ class Server {
   }
 
   Transport& transport_;
+  LeaderWatch& leader_;
   CampaignOptions options_;
   Workload workload_;
   BatchRunner runner_;
   bool computes_wrongly_ = false;  ///< What is thrown now says that numbers differ.
 };
 
-void wait_for_stop(Transport& transport) {
+void wait_for_stop(Transport& transport, LeaderWatch& leader) {
   for (;;) {
     const auto message = transport.receive();
     if (message && kind_of(message->bytes) == MessageKind::kStop) return;
-    if (!message) std::this_thread::sleep_for(10 * kPause);
+    if (message) {
+      leader.heard();
+      continue;
+    }
+    leader.check();
+    std::this_thread::sleep_for(10 * kPause);
   }
+}
+
+/// Nobody may be there to say goodbye to.
+void leave(Transport& transport, const LeaderLost& error) {
+  log::warn(error.what());
+  transport.abandon();
 }
 
 }  // namespace
@@ -201,17 +245,26 @@ std::vector<std::shared_ptr<const net::Network>> crew_networks(const CrewFiles& 
   return networks;
 }
 
-void serve_campaign(Transport& transport, const std::function<ServedPlan()>& prepare) {
+void serve_campaign(Transport& transport, const std::function<ServedPlan()>& prepare,
+                    double patience_s) {
+  LeaderWatch leader(patience_s);
   std::optional<Server> server;
   try {
-    server.emplace(transport, prepare());
-    server->run();
-  } catch (const std::exception& error) {
-    const bool wrong = server && server->computes_wrongly();
-    transport.send(0, json_message(MessageKind::kFailed, {{"host", store::host_name()},
-                                                          {"reason", error.what()},
-                                                          {"computes_wrongly", wrong}}));
-    wait_for_stop(transport);
+    try {
+      server.emplace(transport, prepare(), leader);
+      server->run();
+    } catch (const LeaderLost&) {
+      throw;
+    } catch (const std::exception& error) {
+      const bool wrong = server && server->computes_wrongly();
+      transport.send(0, json_message(MessageKind::kFailed, {{"host", store::host_name()},
+                                                            {"reason", error.what()},
+                                                            {"computes_wrongly", wrong}}));
+      wait_for_stop(transport, leader);
+      return;
+    }
+  } catch (const LeaderLost& error) {
+    leave(transport, error);
     return;
   }
   transport.send(0, simple_message(MessageKind::kBye));

@@ -108,4 +108,13 @@ void Workload::check_unchanged(const PlanModel& model, Subject& subject) {
                 " are others than before); trials stored since its start may be wrong");
 }
 
+void Workload::check_goldens(const Workload& first) const {
+  for (size_t i = 0; i < subjects_.size(); ++i) {
+    FLATENN_CHECK(subjects_[i].golden->logits == first.subjects_[i].golden->logits,
+                  "its fault-free pass of network ", subjects_[i].hash.substr(0, 12),
+                  " differs from that on ", first.engine_name(),
+                  "; one of the two computes wrongly");
+  }
+}
+
 }  // namespace flatenn::campaign

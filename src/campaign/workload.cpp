@@ -85,8 +85,29 @@ Workload::Workload(Plan plan, WorkloadOptions options)
     model.hash = net::content_hash(*model.network);
     make_injectors(model);
   }
+  say_saturated();
   make_cells();
   if (plan_.stratified) make_map_strata();
+}
+
+Workload::Workload(const Workload& first, const engine::EngineOptions& engine)
+    : plan_(first.plan_),
+      options_(first.options_),
+      threads_(resolve_threads(engine.threads)),
+      images_(first.images_),
+      images_per_trial_(first.images_per_trial_) {
+  options_.engine = engine;
+  options_.networks.clear();
+  for (const PlanModel& model : first.models_) options_.networks.push_back(model.network);
+  read_models();
+  for (size_t i = 0; i < models_.size(); ++i) {
+    models_[i].hash = first.models_[i].hash;
+    make_injectors(models_[i]);
+  }
+  for (size_t i = 0; i < subjects_.size(); ++i) subjects_[i].codes = first.subjects_[i].codes;
+  make_cells();
+  if (plan_.stratified) make_map_strata();
+  stratum_orders_ = first.stratum_orders_;
 }
 
 void Workload::read_models() {
@@ -128,13 +149,20 @@ void Workload::make_injectors(PlanModel& model) {
     }
     const fault::Injector& injector = injectors.front();
     for (const Level& level : plan_.levels) injector.check_rate(level.rate);
-    if (injector.saturated() > 0) {
-      log::info(model.name, ": ", injector.saturated(), " codes have no word in ",
-                fault::to_string(kind.model.encoding), " and were saturated");
-    }
     model.subjects.push_back(find_subject(injector.network(), model));
     if (plan_.single_fault != SingleFault::kOff && model.strata.empty()) {
       model.strata = make_strata(injector.layout(), plan_, kind.model.sources.front());
+    }
+  }
+}
+
+void Workload::say_saturated() const {
+  for (const PlanModel& model : models_) {
+    for (const std::vector<fault::Injector>& injectors : model.injectors) {
+      const fault::Injector& injector = injectors.front();
+      if (injector.saturated() == 0) continue;
+      log::info(model.name, ": ", injector.saturated(), " codes have no word in ",
+                fault::to_string(injector.model().encoding), " and were saturated");
     }
   }
 }
@@ -174,7 +202,7 @@ void Workload::run_goldens() {
       Subject& subject = subjects_[static_cast<size_t>(index)];
       if (subject.golden) continue;
       const net::Network& network = *subject.network;
-      subject.codes = engine::quantize_images(images(), network, threads_);
+      if (!subject.codes) subject.codes = engine::quantize_images(images(), network, threads_);
       subject.golden =
           make_golden(engine::golden_logits(engine_of(subject), network, *subject.codes),
                       network.classes(), images().labels);

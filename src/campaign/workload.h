@@ -55,6 +55,9 @@ class Workload {
   /// Reads models and makes the injectors. The images load meanwhile, and after: images() waits for
   /// them, and throws what loading them did.
   Workload(Plan plan, WorkloadOptions options);
+  /// Another engine for the same plan, beside `first`, which has run its fault-free passes: models
+  /// and images are the same memory.
+  Workload(const Workload& first, const engine::EngineOptions& engine);
 
   const Plan& plan() const { return plan_; }
   const data::ImageSet& images() const { return images_.get(); }
@@ -71,6 +74,12 @@ class Workload {
 
   /// The fault-free passes of all subjects, where they have not been run yet.
   void run_goldens();
+  /// Throws Error where a logit of a fault-free pass differs from that of `first`.
+  void check_goldens(const Workload& first) const;
+
+  /// Of the host, from the next batch on.
+  void set_threads(int64_t threads) { threads_ = threads; }
+  const engine::EngineOptions& engine_options() const { return options_.engine; }
 
   /// Images a trial looks at; all of them from the start.
   int64_t images_per_trial() const { return images_per_trial_.value_or(images().count); }
@@ -115,6 +124,7 @@ class Workload {
   };
 
   void read_models();
+  void say_saturated() const;
   std::shared_future<data::ImageSet> load_images() const;
   void make_injectors(PlanModel& model);
   void make_cells();

@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/validators.h"
 #include "flatenn/base/error.h"
 #include "flatenn/engine/bench.h"
+#include "flatenn/engine/devices.h"
 #include "flatenn/interop/model.h"
 
 namespace flatenn::cli {
@@ -96,9 +98,8 @@ net::Network network_of(const BenchCommandOptions& options) {
 void run(const BenchCommandOptions& options) {
   auto network = std::make_shared<net::Network>(network_of(options));
   const auto images = engine::bench_images(*network, options.images);
-  const engine::EngineOptions engine_options{.kind = engine::parse_engine_kind(options.engine),
-                                             .threads = options.threads,
-                                             .passes = kPassesOfCampaigns};
+  engine::EngineOptions engine_options = engine::engine_options(options.engine, options.threads);
+  engine_options.passes = kPassesOfCampaigns;
   const auto engine = engine::make_engine(network, images, engine_options);
   const BenchReport report =
       engine::bench(*engine, *network, *images, options.threads, options.bench);
@@ -120,8 +121,9 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
   command
       ->add_option(
           "--engine", options->engine,
-          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda")
-      ->check(CLI::IsMember(engine::engine_kind_names()))
+          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda "
+          "(cuda:1: the second GPU)")
+      ->check(engine_name(false))
       ->capture_default_str();
   command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")
       ->check(CLI::Range(2, 8))

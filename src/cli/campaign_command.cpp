@@ -9,6 +9,7 @@
 #include "cli/ranks.h"
 #include "cli/results_table.h"
 #include "cli/validators.h"
+#include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/campaign/serve.h"
@@ -69,6 +70,13 @@ void print_outcome(const store::Store& store, int64_t plan) {
   }
 }
 
+/// A rank computes on one GPU: mpirun divides a machine's among its ranks.
+void check_devices_of_rank(const PlanOptions& options) {
+  FLATENN_CHECK(campaign_options(options).devices.size() == 1, "--engine ", options.engine,
+                ": with MPI each rank computes on one GPU; start a rank for each, with --engine "
+                "cuda");
+}
+
 /// With `ranks` other processes compute too.
 void run_plan(const campaign::Plan& plan, const PlanOptions& options, const GlobalOptions& global,
               bool json, campaign::Transport* ranks) {
@@ -103,6 +111,7 @@ void serve(PlanOptions options, campaign::Transport& ranks) {
   if (!files) return;
   const InterruptGuard interrupt(kLimit);
   campaign::serve_campaign(ranks, [&]() -> campaign::ServedPlan {
+    check_devices_of_rank(options);
     options.text = files->plan;
     campaign::Plan plan = read_plan(options);
     campaign::CampaignOptions settings = campaign_options(options);
@@ -116,6 +125,7 @@ void run_with_ranks(const PlanOptions& options, const GlobalOptions& global, boo
                     campaign::Transport& ranks) {
   bool have_files = false;
   try {
+    check_devices_of_rank(options);
     const campaign::Plan plan = read_plan(options);
     campaign::send_crew_files(ranks, options.file.empty() ? "" : read_file(options.file), plan);
     have_files = true;
@@ -136,7 +146,7 @@ void run(PlanOptions options, const GlobalOptions& global, bool json) {
     return run_plan(read_plan(options), options, global, json, nullptr);
   const std::unique_ptr<campaign::Transport> ranks = join_ranks();
   if (options.threads == 0) options.threads = threads_of_rank(*ranks);
-  choose_gpu(*ranks);
+  if (options.engine.find(':') == std::string::npos) choose_gpu(*ranks);
   if (ranks->rank() == 0) {
     run_with_ranks(options, global, json, *ranks);
   } else {

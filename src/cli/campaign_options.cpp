@@ -9,6 +9,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/utf8.h"
 #include "flatenn/data/own_data.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::cli {
 namespace {
@@ -231,8 +232,9 @@ std::shared_ptr<PlanOptions> add_plan_options(CLI::App& command) {
   command
       .add_option(
           "--engine", options->engine,
-          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda")
-      ->check(CLI::IsMember(engine::engine_kind_names()))
+          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda; "
+          "cuda:1, or several GPUs: cuda:0-3, cuda:0,2")
+      ->check(engine_name(true))
       ->capture_default_str();
   command.add_option("--threads", options->threads, "Threads (0: all cores)")
       ->check(at_least(0))
@@ -266,7 +268,9 @@ campaign::Plan read_plan(const PlanOptions& options) {
 }
 
 campaign::CampaignOptions campaign_options(const PlanOptions& options) {
-  return {.engine = {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads},
+  const engine::EngineChoice choice = engine::parse_engine_choice(options.engine);
+  return {.engine = {.kind = choice.kind, .threads = options.threads},
+          .devices = choice.devices,
           .data_root = data::resolve_data_root(options.data_root),
           .plan_file = options.file,
           .verify_share = options.verify_share,

@@ -119,10 +119,14 @@ std::unique_ptr<campaign::Observer> make_json_view() { return std::make_unique<J
 void print_json_end(const campaign::CampaignReport& report) {
   json cells = json::array();
   for (const CellProgress& cell : report.cells) cells.push_back(cell_json(cell));
+  json parts = json::array();
+  for (const campaign::Part& part : report.parts)
+    parts.push_back({{"name", part.name}, {"trials", part.trials}});
   print_event("ended", {{"ending", campaign::to_string(report.ending)},
                         {"trials", report.trials},
                         {"seconds", report.seconds},
                         {"engine", report.engine},
+                        {"parts", parts},
                         {"verified", report.verified},
                         {"cells", cells}});
 }

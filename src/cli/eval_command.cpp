@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
 #include "cli/progress_bar.h"
+#include "cli/validators.h"
 #include "flatenn/base/error.h"
 #include "flatenn/engine/check.h"
 #include "flatenn/engine/evaluate.h"
@@ -99,15 +100,13 @@ void add_eval_command(CLI::App& app, const GlobalOptions& global) {
   CLI::App* command =
       app.add_subcommand("eval", "Accuracy, loss and activation sparsity of a frozen network");
   options->inputs.declare_inputs(*command);
-  std::vector<std::string> engines = engine::engine_kind_names();
-  engines.emplace_back("check");
   command
       ->add_option("--engine", options->inputs.engine,
                    "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or "
-                   "cuda; check compares "
+                   "cuda (cuda:1: the second GPU); check compares "
                    "them with the reference, layer by layer (first 100 images unless --images says "
                    "otherwise)")
-      ->check(CLI::IsMember(engines))
+      ->check(engine_name(false, {"check"}))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &global] {

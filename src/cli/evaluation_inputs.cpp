@@ -3,6 +3,7 @@
 #include "cli/interrupt.h"
 #include "cli/validators.h"
 #include "flatenn/base/error.h"
+#include "flatenn/engine/devices.h"
 #include "flatenn/interop/model.h"
 
 namespace flatenn::cli {
@@ -42,8 +43,9 @@ void EvaluationOptions::declare(CLI::App& command) {
   command
       .add_option(
           "--engine", engine,
-          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda")
-      ->check(CLI::IsMember(engine::engine_kind_names()))
+          "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda "
+          "(cuda:1: the second GPU)")
+      ->check(engine_name(false))
       ->capture_default_str();
 }
 
@@ -65,9 +67,8 @@ EvaluationInputs open_inputs(const EvaluationOptions& options, fault::Encoding e
   inputs.images = open_images(options, *network);
   inputs.codes = engine::quantize_images(inputs.images, *network);
   inputs.network = network;
-  inputs.engine = engine::make_engine(
-      inputs.network, inputs.codes,
-      {.kind = engine::parse_engine_kind(options.engine), .threads = options.threads});
+  inputs.engine = engine::make_engine(inputs.network, inputs.codes,
+                                      engine::engine_options(options.engine, options.threads));
   return inputs;
 }
 

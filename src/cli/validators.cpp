@@ -2,7 +2,9 @@
 
 #include <functional>
 
+#include "flatenn/base/error.h"
 #include "flatenn/base/number.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::cli {
 namespace {
@@ -27,6 +29,23 @@ CLI::Validator at_least(double least) {
 CLI::Validator above(double bound) {
   return number_that("must be a number above " + number_text(bound),
                      [bound](double value) { return value > bound; });
+}
+
+CLI::Validator engine_name(bool several, std::vector<std::string> more) {
+  more.insert(more.begin(), engine::engine_kind_names().begin(), engine::engine_kind_names().end());
+  const CLI::IsMember is_name(more);
+  const auto check = [several, is_name](std::string& text) -> std::string {
+    if (!text.starts_with("cuda:")) return is_name(text);
+    try {
+      const engine::EngineChoice choice = engine::parse_engine_choice(text);
+      return several || choice.devices.size() == 1
+                 ? ""
+                 : text + ": this command computes on one GPU; name one, as in cuda:0";
+    } catch (const Error& error) {
+      return std::string(error.what()).substr(std::string("engine: ").size());
+    }
+  };
+  return CLI::Validator(check, "");
 }
 
 CLI::Validator not_vanished() {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 namespace flatenn::cli {
 
@@ -8,6 +10,9 @@ namespace flatenn::cli {
 CLI::Validator at_least(double least);
 /// Numbers above `bound`.
 CLI::Validator above(double bound);
+/// What --engine takes: a kind, or a GPU by its number (cuda:1); `several`: or more of them
+/// (cuda:0-3). `more`: names that the command knows besides.
+CLI::Validator engine_name(bool several, std::vector<std::string> more = {});
 /// No number that reads as 0 only because it is too small ("1e-400").
 CLI::Validator not_vanished();
 

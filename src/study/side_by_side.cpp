@@ -27,7 +27,7 @@ std::vector<ArmStatus> train_side_by_side(ArmTrainer& trainer, std::span<const T
     const int64_t left = trainer.images_left(training, runs / training.name);
     if (left == 0) continue;
     const ArmStatus status = trainer.prepare(training);
-    if (status != ArmStatus::kFinished) return statuses;
+    if (status != ArmStatus::kFinished) return std::vector(trainings.size(), status);
     images += left;
   }
   Progress progress({.title = "training " + std::to_string(count) + " networks, " +

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <span>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -10,8 +12,11 @@
 #include "flatenn/base/shell.h"
 #include "flatenn/report/report.h"
 #include "flatenn/study/claims.h"
+#include "store/network_file.h"
+#include "study/lease.h"
 #include "study/run_analysis.h"
 #include "study/run_campaigns.h"
+#include "study/share_out.h"
 #include "study/side_by_side.h"
 #include "study/study_record.h"
 #include "study/train_arm.h"
@@ -68,16 +73,36 @@ class StudyRun {
     if (options_.tune_only) trainings_.clear();
     if (!tuned || options_.tune_only) return tuned;
     if (trainings_.empty()) return true;
-    const int64_t jobs = side_by_side(options_, trainings_.front());
+    return train_and_inject(side_by_side(options_, trainings_.front())) && analyse();
+  }
+
+  /// A network at a time, or with several jobs those of a seed. What another process works on is
+  /// left to it.
+  bool train_and_inject(int64_t jobs) {
+    statuses_.resize(trainings_.size());
+    injected_.resize(trainings_.size());
+    std::vector<std::pair<size_t, size_t>> groups;  // first and count
     for (size_t first = 0; first < trainings_.size();) {
-      const size_t count = jobs > 1 ? networks_of_seed(first) : 1;
-      if (!work_on(std::span(trainings_).subspan(first, count), jobs)) return false;
-      first += count;
+      groups.emplace_back(first, jobs > 1 ? networks_of_seed(first) : 1);
+      first += groups.back().second;
     }
-    for (const Training& training : trainings_) {
-      if (!run_analysis(definition_, options_, training, folder_of(training))) return false;
-    }
-    return true;
+    const auto attempt = [&](int64_t group) {
+      const auto [first, count] = groups[static_cast<size_t>(group)];
+      return work_on(first, count, jobs);
+    };
+    return share_out(std::ssize(groups), attempt, options_.stop_requested);
+  }
+
+  bool analyse() {
+    if (wanted_analysis(definition_, options_) == nullptr) return true;
+    const auto attempt = [&](int64_t i) {
+      const Training& training = trainings_[static_cast<size_t>(i)];
+      const auto lease = leases_.try_take(options_.out / "runs", training.name + ".analysis");
+      if (!lease) return Step::kElsewhere;
+      return run_analysis(definition_, options_, training, folder_of(training)) ? Step::kDone
+                                                                                : Step::kStopped;
+    };
+    return share_out(std::ssize(trainings_), attempt, options_.stop_requested);
   }
 
   /// An arm whose search found nothing is not trained with settings that no search chose.
@@ -99,32 +124,64 @@ class StudyRun {
     return end - first;
   }
 
-  bool work_on(std::span<const Training> trainings, int64_t jobs) {
+  Step work_on(size_t first, size_t count, int64_t jobs) {
+    train(first, count, jobs);
+    Step all = Step::kDone;
+    for (size_t i = first; i < first + count; ++i) {
+      if (injected_[i]) continue;
+      const Step step = inject_into(i);
+      if (step == Step::kStopped) return step;
+      if (step == Step::kElsewhere) all = step;
+      injected_[i] = step == Step::kDone;
+    }
+    return all;
+  }
+
+  /// Those of the networks that are not trained yet, as far as this process has to.
+  void train(size_t first, size_t count, int64_t jobs) {
+    std::vector<size_t> open;
+    std::vector<Training> trainings;
+    for (size_t i = first; i < first + count; ++i) {
+      if (statuses_[i] && *statuses_[i] != ArmStatus::kElsewhere) continue;
+      if (!statuses_[i])
+        log::info("network ", i + 1, " of ", trainings_.size(), ": ", trainings_[i].name);
+      open.push_back(i);
+      trainings.push_back(trainings_[i]);
+    }
+    if (open.empty()) return;
     std::vector<ArmStatus> statuses;
     if (jobs > 1) {
       statuses =
           train_side_by_side(trainer_, trainings, options_.out / "runs", jobs, options_.quiet);
     } else {
-      for (const Training& training : trainings) {
-        log::info("network ", &training - trainings_.data() + 1, " of ", trainings_.size(), ": ",
-                  training.name);
-        statuses.push_back(trainer_.train(training, folder_of(training)));
-      }
+      statuses.push_back(trainer_.train(trainings.front(), folder_of(trainings.front())));
     }
-    for (size_t i = 0; i < trainings.size(); ++i) {
-      if (!inject_into(trainings[i], statuses[i])) return false;
-    }
-    return true;
+    for (size_t i = 0; i < open.size(); ++i) statuses_[open[i]] = statuses[i];
   }
 
-  bool inject_into(const Training& training, ArmStatus status) {
-    if (status == ArmStatus::kDiverged) {
-      log::warn(training.name, ": diverged; the study goes on without it (delete ",
-                folder_of(training).string(), " to try again)");
-      return true;
+  Step inject_into(size_t index) {
+    const Training& training = trainings_[index];
+    switch (*statuses_[index]) {
+      case ArmStatus::kElsewhere:
+        return Step::kElsewhere;
+      case ArmStatus::kStopped:
+        return Step::kStopped;
+      case ArmStatus::kDiverged:
+        log::warn(training.name, ": diverged; the study goes on without it (delete ",
+                  folder_of(training).string(), " to try again)");
+        return Step::kDone;
+      case ArmStatus::kFinished:
+        break;
     }
-    return status == ArmStatus::kFinished &&
-           run_campaigns(definition_, options_, training, model_of(training), test_images());
+    // On a network file system the database has one writer at a time.
+    std::unique_ptr<Lease> lease;
+    if (store::network_file_system(options_.out / "campaign.db")) {
+      lease = leases_.try_take(options_.out / "runs", "campaign.db");
+      if (!lease) return Step::kElsewhere;
+    }
+    return run_campaigns(definition_, options_, training, model_of(training), test_images())
+               ? Step::kDone
+               : Step::kStopped;
   }
 
   /// The images of all campaigns, read once.
@@ -208,7 +265,10 @@ class StudyRun {
   StudyOptions options_;
   Clock::time_point start_ = Clock::now();
   ArmTrainer trainer_;
+  Leases leases_;  ///< Of what is not training.
   std::vector<Training> trainings_;
+  std::vector<std::optional<ArmStatus>> statuses_;  ///< By training, where it was looked at.
+  std::vector<bool> injected_;                      ///< By training.
   std::vector<std::string> failed_;
   std::shared_ptr<const data::ImageSet> test_images_;
 };

@@ -1,11 +1,10 @@
 #include "study/train_arm.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -20,14 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::chrono::milliseconds kLockPause(200);
-constexpr int64_t kPausesBeforeTelling = 10;
-
-/// Held while a network is trained, so that processes on one study do not train it twice. Makes the
-/// folder that run folders stand in.
-fs::path lock_file(const fs::path& run) {
-  fs::create_directories(run.parent_path());
-  return run.parent_path() / ("." + run.filename().string() + ".lock");
+/// Held while a network is trained, so that processes on one study do not train it twice; null
+/// where another does.
+std::unique_ptr<Lease> take(Leases& leases, const fs::path& run) {
+  return leases.try_take(run.parent_path(), run.filename().string());
 }
 
 /// run.json, or null where there is none that can be read.
@@ -74,23 +69,14 @@ train::TrainConfig read_config(const Training& training) {
 
 }  // namespace
 
-bool ArmTrainer::wait_for(FileLock& lock, const std::string& name) const {
-  for (int64_t pauses = 0; !lock.try_lock(); ++pauses) {
-    if (options_.stop_requested && options_.stop_requested()) return false;
-    if (pauses == kPausesBeforeTelling) log::info(name, ": another process trains it; waiting");
-    std::this_thread::sleep_for(kLockPause);
-  }
-  return true;
-}
-
 ArmStatus ArmTrainer::train(const Training& training, const fs::path& folder) {
-  FileLock lock(lock_file(folder));
-  if (!wait_for(lock, training.name)) return ArmStatus::kStopped;
+  const std::unique_ptr<Lease> lease = take(leases_, folder);
+  if (!lease) return ArmStatus::kElsewhere;
   const std::string before = status_in(training, folder);
   if (before == "diverged") return ArmStatus::kDiverged;
   if (before != "finished" || !fs::exists(folder / "model.onnx")) {
     ArmStatus status = prepare(training);
-    if (status == ArmStatus::kFinished) status = run(training, folder);
+    if (status == ArmStatus::kFinished) status = run(training, folder, *lease);
     if (status != ArmStatus::kFinished) return status;
   }
   tell(describe_training(training, folder));
@@ -115,20 +101,25 @@ int64_t ArmTrainer::images_left(const Training& training, const fs::path& folder
 }
 
 ArmStatus ArmTrainer::prepare_warm_start(const Training& warm_start, const fs::path& folder) {
-  FileLock lock(lock_file(folder));
-  if (!wait_for(lock, warm_start.name)) return ArmStatus::kStopped;
+  const std::unique_ptr<Lease> lease = take(leases_, folder);
+  if (!lease) return ArmStatus::kElsewhere;
   const std::string before = status_in(warm_start, folder);
   if (before == "diverged") return ArmStatus::kDiverged;
   if (before == "finished") {
     if (fs::exists(folder / "checkpoint.pt")) return ArmStatus::kFinished;
     log::warn(folder.string(), ": has no checkpoint.pt any more and is trained again");
   }
-  const ArmStatus status = run(warm_start, folder);
+  const ArmStatus status = run(warm_start, folder, *lease);
   if (status == ArmStatus::kFinished) tell(describe_training(warm_start, folder));
   return status;
 }
 
-ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder) {
+ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder, const Lease& lease) {
+  const auto stop_requested = [this, &lease] {
+    lease.check();
+    return options_.stop_requested && options_.stop_requested();
+  };
+  log::info(training.name, ": is trained here");
   const train::TrainRequest request{.out = folder,
                                     .data_root = options_.data_root,
                                     .resume = true,
@@ -137,11 +128,14 @@ ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder) {
                                     .quiet = options_.quiet || on_images_,
                                     .on_images = on_images_,
                                     .data = data_of(training),
-                                    .stop_requested = options_.stop_requested};
+                                    .stop_requested = stop_requested};
   try {
     const train::TrainOutcome outcome = train::run_training(training_config(training), request);
     return outcome.status == train::RunStatus::kFinished ? ArmStatus::kFinished
                                                          : ArmStatus::kStopped;
+  } catch (const LeaseLost& error) {
+    log::warn(error.what());
+    return ArmStatus::kElsewhere;
   } catch (const Error& error) {
     if (status_in(training, folder) != "diverged") throw;
     log::warn(error.what());

@@ -3,7 +3,7 @@
 #include <functional>
 #include <mutex>
 
-#include "flatenn/base/file.h"
+#include "study/lease.h"
 #include "study/plan_arms.h"
 #include "train/run_data.h"
 
@@ -11,8 +11,9 @@ namespace flatenn::study {
 
 enum class ArmStatus {
   kFinished,
-  kStopped,   ///< As it was asked to; goes on from there the next time.
-  kDiverged,  ///< Now or in an earlier call; not tried again.
+  kStopped,    ///< As it was asked to; goes on from there the next time.
+  kDiverged,   ///< Now or in an earlier call; not tried again.
+  kElsewhere,  ///< Another process trains it, or what it starts from.
 };
 
 /// Trains the networks of a study and keeps the data set between them. Several threads may train
@@ -26,7 +27,7 @@ class ArmTrainer {
   void tell_images(std::function<void(int64_t)> on_images) { on_images_ = std::move(on_images); }
 
   /// What `folder` holds finished under these settings is not done again; else the network that it
-  /// starts from is trained first. Waits while another process trains it. Throws
+  /// starts from is trained first. Returns at once where another process trains it. Throws
   /// Error where `folder` holds another training.
   ArmStatus train(const Training& training, const std::filesystem::path& folder);
 
@@ -40,12 +41,11 @@ class ArmTrainer {
   std::shared_ptr<const train::RunData> data_of(const Training& training);
 
  private:
-  /// False where it was asked to stop meanwhile.
-  bool wait_for(FileLock& lock, const std::string& name) const;
   ArmStatus prepare_warm_start(const Training& warm_start, const std::filesystem::path& folder);
-  ArmStatus run(const Training& training, const std::filesystem::path& folder);
+  ArmStatus run(const Training& training, const std::filesystem::path& folder, const Lease& lease);
 
   const StudyOptions& options_;
+  Leases leases_;
   std::function<void(int64_t)> on_images_;
   std::mutex loading_;         ///< Of what follows.
   train::DataOptions loaded_;  ///< Of data_.

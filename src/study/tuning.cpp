@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/interop/onnx.h"
+#include "study/share_out.h"
 #include "study/side_by_side.h"
 #include "study/tuning_score.h"
 #include "study/widen.h"
@@ -136,22 +138,40 @@ class Tuning {
     return training;
   }
 
-  /// False where it was asked to stop.
+  /// False where it was asked to stop. What another process tries is left to it.
   bool attempt(const std::vector<Candidate>& open) {
     const int64_t jobs = side_by_side(options_, open.front().training);
-    if (jobs > 1) {
-      std::vector<Training> trainings;
-      for (const Candidate& candidate : open) trainings.push_back(candidate.training);
-      train_side_by_side(trainer_, trainings, folder(), jobs, options_.quiet);
-    }
-    for (const Candidate& candidate : open) {
-      log::info("tuning ", candidate.training.arm.name, ": ", candidate.setting);
+    if (jobs > 1 && !train_at_once(open, jobs)) return false;
+    std::set<int64_t> told;
+    const auto attempt_one = [&](int64_t i) {
+      const Candidate& candidate = open[static_cast<size_t>(i)];
+      if (fs::exists(score_file(candidate))) return Step::kDone;
+      if (told.insert(i).second)
+        log::info("tuning ", candidate.training.arm.name, ": ", candidate.setting);
       const ArmStatus status =
           trainer_.train(candidate.training, folder() / candidate.training.name);
-      if (status == ArmStatus::kStopped) return false;
+      if (status == ArmStatus::kStopped) return Step::kStopped;
+      if (status == ArmStatus::kElsewhere) return Step::kElsewhere;
       keep_score(candidate, status);
-    }
-    return true;
+      return Step::kDone;
+    };
+    return share_out(std::ssize(open), attempt_one, options_.stop_requested);
+  }
+
+  /// Waits where another process trains what all start from.
+  bool train_at_once(const std::vector<Candidate>& open, int64_t jobs) {
+    std::vector<Training> trainings;
+    for (const Candidate& candidate : open) trainings.push_back(candidate.training);
+    const auto attempt_all = [&](int64_t) {
+      const std::vector<ArmStatus> statuses =
+          train_side_by_side(trainer_, trainings, folder(), jobs, options_.quiet);
+      const auto count = [&](ArmStatus status) {
+        return std::count(statuses.begin(), statuses.end(), status);
+      };
+      if (count(ArmStatus::kStopped) > 0) return Step::kStopped;
+      return count(ArmStatus::kElsewhere) == std::ssize(statuses) ? Step::kElsewhere : Step::kDone;
+    };
+    return share_out(1, attempt_all, options_.stop_requested);
   }
 
   /// A candidate that diverges scores 0.

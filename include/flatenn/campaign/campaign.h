@@ -21,6 +21,9 @@ namespace flatenn::campaign {
 
 struct CampaignOptions {
   engine::EngineOptions engine;
+  /// Computes on each of these devices with an engine like `engine`, its threads divided among
+  /// them; empty: on engine.device alone.
+  std::vector<int64_t> devices;
   std::filesystem::path data_root;  ///< Empty: data::resolve_data_root's choice.
   /// Evaluates on these images instead of loading the plan's data set.
   std::shared_ptr<const data::ImageSet> images;
@@ -69,12 +72,19 @@ class Observer {
 enum class Ending { kDone, kInterrupted, kTimeLimit };
 std::string to_string(Ending ending);
 
+/// What one of several devices, or a rank, did of a run.
+struct Part {
+  std::string name;  ///< Of the engine, or "rank 3".
+  int64_t trials = 0;
+};
+
 struct CampaignReport {
   int64_t plan = 0;  ///< Its id in the store.
   Ending ending = Ending::kDone;
   int64_t trials = 0;  ///< Run here.
   double seconds = 0;
   std::string engine;           ///< Empty where nothing was left to run.
+  std::vector<Part> parts;      ///< Empty where one device of one process did all.
   int64_t verified = 0;         ///< Trials run twice.
   std::string verified_engine;  ///< Of the second run, with its threads; empty: none.
   std::vector<CellProgress> cells;

@@ -39,7 +39,9 @@ struct ServedPlan {
 
 /// Runs the trials that rank 0 asks for until it says that there are no more. `prepare` makes this
 /// rank's plan; what it and running throw (no data, another version, no GPU) is told to rank 0,
-/// which goes on without this rank.
-void serve_campaign(Transport& transport, const std::function<ServedPlan()>& prepare);
+/// which goes on without this rank. Where nothing is heard of rank 0 for `patience_s` after the
+/// start, it is taken for lost, and this rank ends too.
+void serve_campaign(Transport& transport, const std::function<ServedPlan()>& prepare,
+                    double patience_s = 180);
 
 }  // namespace flatenn::campaign

@@ -46,7 +46,7 @@ struct Job {
 class Engine {
  public:
   virtual ~Engine() = default;
-  virtual std::string name() const = 0;  ///< "reference", "onednn/avx512_core_vnni", "cuda/..."
+  virtual std::string name() const = 0;  ///< "reference", "onednn/avx512_core_vnni", "cuda:0/..."
 
   /// Runs all jobs. Layers before the first faulty one may be taken from the golden pass.
   virtual void run(std::span<Job> jobs) = 0;
@@ -82,6 +82,7 @@ enum class EngineKind {
 struct EngineOptions {
   EngineKind kind = EngineKind::kCpu;
   int64_t threads = 0;  ///< 0: all cores.
+  int64_t device = 0;   ///< Of kCuda: the number of the GPU.
   int64_t passes = 1;   ///< Over all images, as far as known; kCpu measures where it pays.
 };
 

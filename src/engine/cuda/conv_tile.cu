@@ -1,3 +1,6 @@
+#include <array>
+#include <mutex>
+
 #include "engine/cuda/conv_tile.h"
 #include "engine/cuda/copy_engine.cuh"
 #include "engine/cuda/requantize.cuh"
@@ -7,6 +10,7 @@
 namespace flatenn::engine::cuda {
 namespace {
 
+constexpr size_t kMostDevices = 64;
 constexpr int kConsumers = 256;  ///< Two warpgroups, each multiplying 64 of the tile's pixels.
 constexpr int kThreads = kConsumers + 32;  ///< And one warp that feeds the copy engine.
 
@@ -278,9 +282,13 @@ template <int kChannels, int kUnit, bool kSignedSrc>
 void launch(const ConvTileArgs& args, cudaStream_t stream) {
   constexpr int kBytes = Layout<kChannels>::kBytes;
   const auto kernel = conv_tile<kChannels, kUnit, kSignedSrc>;
-  static const cudaError_t allowed =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes);
-  FLATENN_CUDA_CHECK(allowed);
+  static std::array<std::once_flag, kMostDevices> allowed;  // each device has attributes of its own
+  int device = 0;
+  FLATENN_CUDA_CHECK(cudaGetDevice(&device));
+  std::call_once(allowed.at(static_cast<size_t>(device)), [&] {
+    FLATENN_CUDA_CHECK(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
+  });
   cudaLaunchAttribute overlap{};
   overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   overlap.val.programmaticStreamSerializationAllowed = 1;

@@ -4,9 +4,12 @@
 
 #include "engine/cuda/layered_runner.h"
 #include "engine/cuda/small_runner.h"
+#include "engine/cuda/support.h"
 #include "engine/job_checks.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/log.h"
 #include "flatenn/base/parallel.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::engine {
 namespace {
@@ -16,7 +19,7 @@ constexpr int64_t kJobsAheadWhole = 128;
 constexpr int64_t kJobsAheadLayers = 16;
 
 /// Hands jobs to the runner that suits the network: all layers in one launch where they are small,
-/// else layer by layer.
+/// else layer by layer. Its device is the calling thread's for the time of a call.
 class CudaEngine : public Engine {
  public:
   CudaEngine(std::shared_ptr<const net::Network> network, std::shared_ptr<const ImageCodes> images,
@@ -24,14 +27,29 @@ class CudaEngine : public Engine {
       : network_(std::move(network)),
         images_(std::move(images)),
         limits_({.tile_kernels = device.major == 9, .threads = resolve_threads(options.threads)}),
-        device_name_(device.name),
-        small_(cuda::SmallRunner::make(network_, images_)) {}
+        device_(static_cast<int>(options.device)),
+        device_name_(device.name) {
+    const cuda::DeviceScope here(device_);
+    small_ = cuda::SmallRunner::make(network_, images_);
+  }
+  ~CudaEngine() override {
+    try {
+      const cuda::DeviceScope here(device_);
+      small_.reset();
+      layers_.reset();
+    } catch (const Error& error) {
+      log::debug("engine cuda: ", error.what());  // of a device that has failed before
+    }
+  }
+  CudaEngine(const CudaEngine&) = delete;
+  CudaEngine& operator=(const CudaEngine&) = delete;
 
   std::string name() const override {
-    return "cuda/" + device_name_ + (small_ ? "/whole" : "/layers");
+    return "cuda:" + std::to_string(device_) + "/" + device_name_ + (small_ ? "/whole" : "/layers");
   }
 
   void run(std::span<Job> jobs) override {
+    const cuda::DeviceScope here(device_);
     std::vector<Job*> whole;
     for (Job& job : jobs) {
       check_job(*network_, *images_, job);
@@ -47,6 +65,7 @@ class CudaEngine : public Engine {
   int64_t jobs_ahead() const override { return small_ ? kJobsAheadWhole : kJobsAheadLayers; }
 
   std::vector<int16_t> codes(const Job& job, int64_t activation) override {
+    const cuda::DeviceScope here(device_);
     check_codes_request(*network_, *images_, job, activation);
     return layers().codes(job, activation);
   }
@@ -60,6 +79,7 @@ class CudaEngine : public Engine {
   std::shared_ptr<const net::Network> network_;
   std::shared_ptr<const ImageCodes> images_;
   cuda::LayeredRunner::Limits limits_;
+  int device_;
   std::string device_name_;
   std::unique_ptr<cuda::SmallRunner> small_;
   std::unique_ptr<cuda::LayeredRunner> layers_;
@@ -77,13 +97,17 @@ std::string cuda_unavailable() {
   return devices == 0 ? "there is no CUDA device" : "";
 }
 
+int64_t cuda_device_count() {
+  int devices = 0;
+  return cudaGetDeviceCount(&devices) == cudaSuccess ? devices : 0;
+}
+
 std::unique_ptr<Engine> make_cuda_engine(std::shared_ptr<const net::Network> network,
                                          std::shared_ptr<const ImageCodes> images,
                                          const EngineOptions& options) {
-  const std::string reason = cuda_unavailable();
-  FLATENN_CHECK(reason.empty(), "engine cuda: ", reason);
+  check_devices({.kind = EngineKind::kCuda, .devices = {options.device}});
   cudaDeviceProp device{};
-  FLATENN_CUDA_CHECK(cudaGetDeviceProperties(&device, 0));
+  FLATENN_CUDA_CHECK(cudaGetDeviceProperties(&device, static_cast<int>(options.device)));
   return std::make_unique<CudaEngine>(std::move(network), std::move(images), options, device);
 }
 

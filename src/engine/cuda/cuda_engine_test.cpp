@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "engine/cuda/layered_runner.h"
 #include "engine/reference.h"
 #include "engine/testing.h"
+#include "flatenn/base/error.h"
 #include "net/testing.h"
 
 namespace flatenn::engine {
@@ -119,6 +122,36 @@ TEST_P(CudaEngine, LayersAgreeWithAndWithoutTensorCores) {
     cuda::LayeredRunner runner(bench.network, bench.images, {.tile_kernels = tiles, .chunk = 16});
     const auto run = [&](std::span<Job> jobs) { runner.run(jobs); };
     EXPECT_EQ(bench.run_with(run, job), expected) << (tiles ? "tensor cores" : "plain");
+  }
+}
+
+/// Also from a thread that did not make it, and beside the engines of the others.
+TEST_P(CudaEngine, GivesTheReferencesLogitsOnEveryDevice) {
+  if (cuda_device_count() < 2) GTEST_SKIP() << "this machine has one GPU";
+  const Bench bench(GetParam().network);
+  const Job job = faulty_job(*bench.network, 3);
+  const std::vector<float> expected = bench.run(bench.reference, job);
+  std::vector<std::unique_ptr<Engine>> engines;
+  for (int64_t device = 0; device < cuda_device_count(); ++device)
+    engines.push_back(make_cuda_engine(bench.network, bench.images, {.device = device}));
+  std::vector<std::vector<float>> logits(engines.size());
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < engines.size(); ++i)
+      threads.emplace_back([&, i] { logits[i] = bench.run(*engines[i], job); });
+  }
+  for (size_t i = 0; i < engines.size(); ++i) EXPECT_EQ(logits[i], expected) << "device " << i;
+}
+
+TEST(CudaDevices, ThatAreMissingAreNamed) {
+  if (const std::string reason = cuda_unavailable(); !reason.empty()) GTEST_SKIP() << reason;
+  const Bench bench(net::testing::mlp({.seed = 1}), 3);
+  try {
+    make_cuda_engine(bench.network, bench.images, {.device = 63});
+    ADD_FAILURE() << "nothing was said";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("engine cuda:63: this machine has "),
+              std::string::npos);
   }
 }
 

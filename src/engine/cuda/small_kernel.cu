@@ -303,8 +303,11 @@ unsigned blocks_for(int64_t count) {
 }  // namespace
 
 int64_t small_shared_limit() {
+  int device = 0;
   int bytes = 0;
-  FLATENN_CUDA_CHECK(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0));
+  FLATENN_CUDA_CHECK(cudaGetDevice(&device));
+  FLATENN_CUDA_CHECK(
+      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   return bytes;
 }
 

@@ -19,6 +19,21 @@
 /// Owners of what the CUDA runtime hands out. Move-only; released on destruction.
 namespace flatenn::engine::cuda {
 
+/// Makes a device the calling thread's, until the end of the scope.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int device) {
+    FLATENN_CUDA_CHECK(cudaGetDevice(&before_));
+    FLATENN_CUDA_CHECK(cudaSetDevice(device));
+  }
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+  ~DeviceScope() { cudaSetDevice(before_); }
+
+ private:
+  int before_ = 0;
+};
+
 /// `size` elements of T in device memory, uninitialized.
 template <typename T>
 class DeviceBuffer {
