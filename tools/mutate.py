@@ -120,6 +120,8 @@ def main():
         finally:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(original)
+        if (caught + len(survivors) + reasoned) % 10 == 0:
+            print(f"so far: {caught} caught, {len(survivors)} survived", flush=True)
     tried = caught + len(survivors) + reasoned
     print(f"{caught} of {tried} mutants caught ({100 * caught / max(1, tried):.1f} %), {len(survivors)} survived, "
           f"{reasoned} survivors with a reason, {stillborn} did not compile")
