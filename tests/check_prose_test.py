@@ -41,6 +41,14 @@ class CheckProse(unittest.TestCase):
         self.assertEqual(check('all<!--? max(col("t.csv", "loss")) < 4 -->')[0], 0)
         self.assertEqual(check('all<!--? min(col("t.csv", "loss")) > 0 -->')[0], 1)
 
+    def test_reads_the_pages_own_tables(self):
+        own = "\n\n| arm | mean |\n| --- | ---: |\n| **sgd** | **90.1 (85.2)** |\n| | -1,200 |\n\n| b |\n| --- |\n| 7 |\n"
+        for prose in ('90.1<!--= cell(1, 1, 2) -->', '90.1<!--= cell(1, "sgd", "mean") -->', '85<!--= cell(1, 1, "mean", which=2) -->',
+                      '-1200<!--= cell(1, 2, 2) -->', '7<!--= cell(2, 1, "b") -->'):
+            self.assertEqual(check(prose + own), (0, "1 numbers and sentences are as the tables say\n"), prose)
+        for prose in ('90.2<!--= cell(1, 1, 2) -->', '7<!--= cell(3, 1, 1) -->', '7<!--= cell(2, 1, "c") -->', '7<!--= cell(1, "saq", 2) -->'):
+            self.assertEqual(check(prose + own)[0], 1, prose)
+
     def test_a_marker_that_cannot_be_computed_is_wrong(self):
         for marker in ('one("none.csv", "loss")', 'one("t.csv", "gain")', 'one("t.csv", "loss")', "("):
             self.assertEqual(check(f"1<!--= {marker} -->")[0], 1, marker)

@@ -15,6 +15,9 @@ Expressions are Python with abs, all, any, len, max, min, round, sum and these f
                                    (numbers where they are numbers; "prefix*" matches beginnings)
     one(file, column, **filters)   the only such value
     mean(values)
+    cell(table, row, column, which=1)   the which-th number of a cell of a table of the page itself:
+                                        tables and rows from 1 on (a row also by the beginning of
+                                        its first cell), columns from 1 on or by their name
 Files are found in the folder named like the page, then beside it.
 
     check_prose.py PAGE...         prints each difference; exit code 1 where there is any
@@ -75,13 +78,40 @@ class Tables:
         return values[0]
 
 
+def tables_of(text):
+    """Every Markdown table of a page, as rows of cells without emphasis, its header first."""
+    found, rows = [], []
+    for line in [*MARKER.sub("", text).splitlines(), ""]:
+        if line.startswith("|"):
+            cells = [cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
+            if not all(re.fullmatch(r":?-+:?", cell) for cell in cells):
+                rows.append(cells)
+        elif rows:
+            found.append(rows)
+            rows = []
+    return found
+
+
+def cell_of(tables, table, row, column, which=1):
+    header, *rows = tables[table - 1]
+    if isinstance(row, str):
+        chosen = [cells for cells in rows if cells[0].startswith(row)]
+    else:
+        chosen = [rows[row - 1]]
+    columns = [column - 1] if isinstance(column, int) else [i for i, name in enumerate(header) if name == column]
+    if len(chosen) != 1 or len(columns) != 1:
+        raise LookupError(f"table {table} has {len(chosen)} rows {row!r} and {len(columns)} columns {column!r}")
+    return float(NUMBER.findall(chosen[0][columns[0]])[which - 1].replace("−", "-").replace(",", ""))
+
+
 def mean(values):
     values = list(values)
     return sum(values) / len(values)
 
 
-def evaluate(expression, tables):
-    names = {"col": tables.col, "one": tables.one, "mean": mean}
+def evaluate(expression, tables, own_tables):
+    names = {"col": tables.col, "one": tables.one, "mean": mean,
+             "cell": lambda *place, **which: cell_of(own_tables, *place, **which)}
     for function in (abs, all, any, len, max, min, round, sum, set, sorted, zip):
         names[function.__name__] = function
     return eval(expression, {"__builtins__": {}, **names})  # pages are our own
@@ -106,13 +136,13 @@ def check_number(before, value):
 
 def check_page(page):
     text = page.read_text(encoding="utf-8")
-    tables = Tables(page)
+    tables, own_tables = Tables(page), tables_of(text)
     errors = []
     for marker in MARKER.finditer(text):
         line = text.count("\n", 0, marker.start()) + 1
         before = MARKER.sub("", text[: marker.start()])[-200:]
         try:
-            value = evaluate(marker[2], tables)
+            value = evaluate(marker[2], tables, own_tables)
         except Exception as error:  # a marker that cannot be computed is as wrong as a number
             errors.append(f"{page}:{line}: {marker[2]}: {error}")
             continue

@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 # Pattern, and what stands in its place. Templates' angle brackets have no blanks around them.
 MUTATIONS = [(r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "),
@@ -71,6 +72,8 @@ def main():
     arguments = parser.parse_args()
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     os.chdir(root)
+    if "TMPDIR" not in os.environ and os.path.isdir("/dev/shm"):
+        os.environ["TMPDIR"] = "/dev/shm"  # tests of files wait for no disk
     folders = arguments.folders.split(",")
     candidates = []
     for folder in folders:
@@ -79,18 +82,20 @@ def main():
             sys.exit(f"{target} does not build as it is")
         program = subprocess.run(["find", arguments.build, "-name", target, "-type", "f"], capture_output=True,
                                  text=True, check=True).stdout.split()[0]
-        if run([program], 1800) != 0:
+        start = time.monotonic()
+        if run([program, "--gtest_brief=1"], 1800) != 0:
             sys.exit(f"{target} fails as it is")
+        limit = 60 + 5 * (time.monotonic() - start)  # longer is a hang
         for name in sorted(os.listdir(f"src/{folder}")):
             if not name.endswith(".cpp") or re.search(r"_(test|bench)\.cpp$|^test_", name):
                 continue
             path = f"src/{folder}/{name}"
-            candidates += [(path, target, program, place) for place in places(path)[1]]
+            candidates += [(path, target, program, limit, place) for place in places(path)[1]]
     random.Random(arguments.seed).shuffle(candidates)
     known = known_survivors(arguments.list)
     caught = stillborn = reasoned = 0
     survivors = []
-    for path, target, program, (number, start, end, replacement) in candidates:
+    for path, target, program, limit, (number, start, end, replacement) in candidates:
         if caught + len(survivors) + reasoned >= arguments.count:
             break
         with open(path, encoding="utf-8") as file:
@@ -105,7 +110,7 @@ def main():
             if run(["cmake", "--build", arguments.build, "--target", target], 1800) != 0:
                 stillborn += 1
                 continue
-            if run([program, "--gtest_fail_fast", "--gtest_brief=1"], 600) != 0:
+            if run([program, "--gtest_fail_fast", "--gtest_brief=1"], limit) != 0:
                 caught += 1
             elif label in known:
                 reasoned += 1
@@ -115,6 +120,8 @@ def main():
         finally:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(original)
+        if (caught + len(survivors) + reasoned) % 10 == 0:
+            print(f"so far: {caught} caught, {len(survivors)} survived", flush=True)
     tried = caught + len(survivors) + reasoned
     print(f"{caught} of {tried} mutants caught ({100 * caught / max(1, tried):.1f} %), {len(survivors)} survived, "
           f"{reasoned} survivors with a reason, {stillborn} did not compile")

@@ -30,9 +30,8 @@ torch::Tensor random_vector(int64_t n, uint64_t seed, uint64_t index, bool signs
 /// Grows an orthonormal Krylov basis and the tridiagonal matrix of the operator in it.
 class KrylovSpace {
  public:
-  KrylovSpace(const LinearOperator& op, torch::Tensor start) : op_(op) {
-    next_ = start / length(start);
-  }
+  KrylovSpace(const LinearOperator& op, const torch::Tensor& start)
+      : op_(op), next_(start / length(start)) {}
 
   /// One product. False once the space is exhausted.
   bool grow() {

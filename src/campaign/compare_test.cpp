@@ -74,5 +74,26 @@ TEST(ComparePlans, NamesWhatOnlyOneFileHas) {
             (std::vector<std::string>{"kind bit_flip (first file only)"}));
 }
 
+TEST(ComparePlans, CellsThatTellNoImagesHaveNoFloor) {
+  PlanResult a = plan_of(0.8, 5), b = plan_of(0.7, 6, 0.9, 2);
+  const Interval with = compare_plans(a, b, 0).cells[1].ci;
+  a.cells[0].images = b.cells[0].images = 0;
+  EXPECT_EQ(compare_plans(a, b, 0).cells[1].ci, with) << "the spread is above the floor anyway";
+}
+
+/// Twice the tail beyond |t|: 1 for equal means, and 0.05 just where the interval ends at 0.
+TEST(ComparePlans, WelchPValueFitsItsInterval) {
+  for (const double gap : {-0.06, -0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03, 0.06}) {
+    const CellComparison got =
+        compare_plans(plan_of(0.8, 5), plan_of(0.8 + gap, 6, 0.9, 2), 0).cells[1];
+    ASSERT_FALSE(got.paired);
+    EXPECT_EQ(got.p_value < 0.05, !got.ci.contains(0)) << gap;
+    EXPECT_LE(got.p_value, 1);
+  }
+  PlanResult a = plan_of(0.8, 5), b = plan_of(0.8, 6);
+  b.cells[0].accuracy = a.cells[0].accuracy;
+  EXPECT_NEAR(compare_plans(a, b, 0).cells[1].p_value, 1, 1e-12);
+}
+
 }  // namespace
 }  // namespace flatenn::campaign

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/random.h"
@@ -174,6 +175,42 @@ TEST(StratumOrder, StartsWithTwoOfEachAndKeepsShares) {
     if (t >= 20) EXPECT_NEAR(given[0], 0.6 * static_cast<double>(t), 2);
   }
   EXPECT_EQ(given, trials);
+}
+
+/// By trying every fault of every kind on codes of one sign, whose words have bits of one value.
+TEST(MapStrata, HoldJustTheBitsThatSomeFaultOfTheKindChanges) {
+  auto network = std::make_shared<net::Network>(net::testing::mlp({.seed = 3}));
+  for (net::Layer& layer : network->layers) {  // codes of one sign: bits with one value in all
+    for (int8_t& code : layer.weights.codes) code = static_cast<int8_t>(std::abs(code) & 5);
+  }
+  for (const std::string& name : fault::fault_kind_names()) {
+    const FaultKind kind = fault::parse_fault_kind(name);
+    const Injector injector(network, FaultModel::of_kind(kind));
+    std::map<std::pair<int32_t, int32_t>, double> changes;  // tensor, bit: sum of squares
+    for (size_t tensor = 0; tensor < injector.layout().tensors.size(); ++tensor) {
+      const fault::MemoryTensor& memory = injector.layout().tensors[tensor];
+      if (memory.is_bias) continue;
+      for (int32_t bit = 0; bit < memory.bits; ++bit) {
+        double& sum = changes[{static_cast<int32_t>(tensor), bit}];
+        for (int64_t element = 0; element < memory.elements; ++element) {
+          const fault::FaultMap map{
+              .faults = {{{.tensor = static_cast<int32_t>(tensor), .bit = bit, .element = element},
+                          kind}}};
+          const auto& codes = network->layers[static_cast<size_t>(memory.layer)].weights.codes;
+          for (const auto& change : injector.apply(map).weights)
+            sum += std::pow(change.code - codes[static_cast<size_t>(change.element)], 2);
+        }
+      }
+    }
+    const MapStrata strata(injector, 1e-4, "here");
+    std::set<std::pair<int32_t, int32_t>> seen;
+    for (int64_t i = 0; i < strata.count(); ++i) {
+      for (const BitClass::Position& position : strata.bit_class(i).positions)
+        seen.insert({position.tensor, position.bit});
+    }
+    for (const auto& [place, sum] : changes)
+      EXPECT_EQ(seen.contains(place), sum > 0) << name << " bit " << place.second;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "campaign/analysis.h"
 #include "flatenn/base/random.h"
@@ -79,6 +80,53 @@ TEST(Pairs, IntervalsCoverSkewedDifferences) {
     }
     EXPECT_GE(held, 0.935 * kCampaigns) << trials;
     EXPECT_GT(held, student) << trials;
+  }
+}
+
+/// Models of one plan, cell by cell; a cell without trials (another machine's share) has no pair.
+TEST(Pairs, AreOfCellsWithTrialsThatDifferInTheModelAlone) {
+  PlanResult plan;
+  for (int64_t model = 0; model < 3; ++model) {
+    for (int64_t kind = 0; kind < 2; ++kind) {
+      for (int64_t level = 0; level < 2; ++level) {
+        CellResult cell = cell_of(std::vector<double>(5, 0.5 + 0.1 * static_cast<double>(model)));
+        cell.model = model;
+        cell.kind = kind;
+        cell.level = level;
+        plan.cells.push_back(cell);
+      }
+    }
+  }
+  EXPECT_EQ(compare_pairs(plan).size(), 3U * 4);
+  plan.cells[0] = CellResult{.model = 0, .kind = 0, .level = 0};
+  EXPECT_EQ(compare_pairs(plan).size(), 3U * 4 - 2);
+  plan.cells[4] = CellResult{.model = 1, .kind = 0, .level = 0};
+  const std::vector<PairResult> pairs = compare_pairs(plan);
+  EXPECT_EQ(pairs.size(), 3U * 4 - 3);
+  for (const PairResult& pair : pairs) EXPECT_FALSE(pair.kind == 0 && pair.level == 0);
+}
+
+TEST(Cells, WithoutTrialsTellNothing) {
+  const CellResult cell = analyse_cell({}, {.max_trials = 25, .sd_floor = 1e-3}, {}, 0.8, 1);
+  EXPECT_EQ(cell.accuracy.count, 0);
+  EXPECT_EQ(cell.ci.half_width(), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(cell.yield, 0);
+  EXPECT_EQ(cell.yield_ci, (Interval{0, 1}));
+  EXPECT_EQ(cell.mean_loss, 0);
+  EXPECT_EQ(cell.identical, 0);
+}
+
+/// As many trials as reach a wanted accuracy, itself included, by counting.
+TEST(Cells, YieldCountsTrialsThatReachTheWantedAccuracy) {
+  std::vector<store::TrialRow> rows;
+  for (int64_t trial = 0; trial < 20; ++trial)
+    rows.push_back({.trial = trial, .images = 100, .correct = 80 + trial, .golden_correct = 99});
+  for (const int64_t wanted : {80, 85, 99}) {
+    const CellResult cell = analyse_cell(rows, {.max_trials = 20, .sd_floor = 1e-2}, {},
+                                         static_cast<double>(wanted) / 100, 1);
+    const int64_t good = 100 - wanted;
+    EXPECT_DOUBLE_EQ(cell.yield, static_cast<double>(good) / 20);
+    EXPECT_EQ(cell.yield_ci, clopper_pearson(good, 20));
   }
 }
 

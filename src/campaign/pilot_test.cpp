@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "campaign/cell_state.h"
 #include "campaign/image_subset.h"
@@ -154,10 +155,29 @@ TEST(Pilot, SurvivesItsJson) {
       .trials = 8,
       .images = 500,
       .images_per_trial = 123,
-      .cells = {{.mean = 0.1, .between_sd = 1.0 / 3, .within_sd = 0.2, .control = 0.9}}};
+      .cells = {
+          {.mean = 0.1, .between_sd = 1.0 / 3, .within_sd = 0.2, .control = 0.9},
+          {.mean = 0.7,
+           .between_sd = 0.01,
+           .within_sd = 0.02,
+           .control = 0,
+           .strata = {{.name = "fc bit 7", .bits = 80, .weight = 0.2, .sd = 0.3, .trials = 40},
+                      {.name = "fc bit 6", .bits = 90, .weight = 0.1, .sd = 0.1, .trials = 2}},
+           .untouched = 0.6,
+           .untouched_faults = 1.5}}};
   const Pilot back = Pilot::from_json(pilot.to_json());
+  EXPECT_EQ(back.trials, 8);
+  EXPECT_EQ(back.images, 500);
   EXPECT_EQ(back.images_per_trial, 123);
-  EXPECT_EQ(back.cells.at(0).between_sd, 1.0 / 3);
+  ASSERT_EQ(back.cells.size(), 2U);
+  for (size_t i = 0; i < 2; ++i) {
+    const PilotCell& a = pilot.cells[i];
+    const PilotCell& b = back.cells[i];
+    EXPECT_EQ(
+        std::tie(a.mean, a.between_sd, a.within_sd, a.control, a.untouched, a.untouched_faults),
+        std::tie(b.mean, b.between_sd, b.within_sd, b.control, b.untouched, b.untouched_faults));
+    EXPECT_EQ(a.strata, b.strata);
+  }
 }
 
 TEST(ImageSubset, IsASampleWithoutRepeatsThatGrowsByWholeImages) {

@@ -93,5 +93,21 @@ TEST(StratumTotal, HoldsTheTrueShareInNineteenOfTwentyCampaigns) {
   }
 }
 
+/// By hand: 7 of 100 and 1 of 300 critical, every fault tried; then a sample of the second.
+TEST(StratumTotal, AddsWhatItsStrataTell) {
+  RandomStream random(1, 0, RandomPurpose::kPilot);
+  std::vector strata{sampled(random, 100, 7, 100), sampled(random, 300, 1, 300)};
+  strata[0].model = strata[1].model = 2;
+  strata[0].mean_sdc1 = 0.4;
+  strata[1].mean_sdc1 = 0.1;
+  const StratumResult total = stratum_total(strata);
+  EXPECT_EQ(total.model, 2);
+  EXPECT_EQ(total.population, 400);
+  EXPECT_EQ(total.wanted, 400);
+  EXPECT_EQ(total.tried, 400);
+  EXPECT_EQ(total.critical, 8);
+  EXPECT_DOUBLE_EQ(total.mean_sdc1, (100 * 0.4 + 300 * 0.1) / 400);
+}
+
 }  // namespace
 }  // namespace flatenn::campaign

@@ -7,7 +7,6 @@
 
 #include "campaign/distributions.h"
 #include "flatenn/base/error.h"
-#include "flatenn/base/random.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -30,36 +29,6 @@ double moment(std::span<const double> values, double center, int power) {
 void check_confidence(double confidence) {
   FLATENN_CHECK(confidence > 0 && confidence < 1, "confidence: must be in (0, 1), got ",
                 confidence);
-}
-
-/// Acceleration of the mean: skewness over 6, by the jackknife.
-double acceleration(std::span<const double> values, double mean) {
-  // Leaving value i out moves the mean by (mean - value_i) / (n - 1); the factor cancels.
-  const double squares = moment(values, mean, 2);
-  return squares == 0 ? 0 : moment(values, mean, 3) / (6 * std::pow(squares, 1.5));
-}
-
-std::vector<double> resampled_means(std::span<const double> values, uint64_t seed,
-                                    int64_t resamples) {
-  std::vector<double> means;
-  means.reserve(static_cast<size_t>(resamples));
-  for (int64_t i = 0; i < resamples; ++i) {
-    RandomStream stream(seed, static_cast<uint64_t>(i), RandomPurpose::kBootstrap);
-    double sum = 0;
-    for (size_t draw = 0; draw < values.size(); ++draw) sum += values[stream.below(values.size())];
-    means.push_back(sum / static_cast<double>(values.size()));
-  }
-  std::sort(means.begin(), means.end());
-  return means;
-}
-
-/// Normal quantile of the share of resampled means below the mean, ties by half.
-double bias_correction(const std::vector<double>& sorted_means, double mean) {
-  const auto [first, last] = std::equal_range(sorted_means.begin(), sorted_means.end(), mean);
-  const auto below = static_cast<double>(first - sorted_means.begin());
-  const auto ties = static_cast<double>(last - first);
-  const auto count = static_cast<double>(sorted_means.size());
-  return normal_quantile(std::clamp((below + ties / 2) / count, 0.5 / count, 1 - 0.5 / count));
 }
 
 /// G1 of Joanes and Gill, "Comparing measures of sample skewness and kurtosis" (The Statistician
@@ -175,23 +144,6 @@ std::vector<double> holm_adjusted(std::span<const double> p_values) {
     adjusted[order[rank]] = largest;
   }
   return adjusted;
-}
-
-Interval bootstrap_interval(std::span<const double> values, uint64_t seed, double confidence,
-                            int64_t resamples) {
-  check_confidence(confidence);
-  FLATENN_CHECK(!values.empty() && resamples >= 2, "bootstrap_interval: ", values.size(),
-                " values and ", resamples, " resamples");
-  const Summary summary = summarize(values);
-  if (summary.sd == 0) return {summary.mean, summary.mean};
-  const std::vector<double> means = resampled_means(values, seed, resamples);
-  const double z0 = bias_correction(means, summary.mean);
-  const double a = acceleration(values, summary.mean);
-  const auto end = [&](double tail) {
-    const double z = z0 + normal_quantile(tail);
-    return sorted_quantile(means, normal_cdf(z0 + z / (1 - a * z)));
-  };
-  return {end((1 - confidence) / 2), end(1 - (1 - confidence) / 2)};
 }
 
 }  // namespace flatenn::campaign

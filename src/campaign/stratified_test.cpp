@@ -209,5 +209,18 @@ TEST(Stratified, ADamagedDivisionIsRefused) {
   }
 }
 
+/// 0.8 of all maps untouched and good; of the strata, one map of four and two of two are good.
+TEST(StratifiedShare, EqualsAHandWorkedCase) {
+  const std::vector<StratumValues> strata{{0.15, {0.4, 0.5, 0.6, 0.9}}, {0.05, {0.8, 0.85}}};
+  const StratifiedShare got = stratified_share(strata, 0.8, 0.9, 0.8);
+  EXPECT_NEAR(got.share, 0.8 + 0.15 * 0.25 + 0.05, 1e-12);
+  const Interval quarter = clopper_pearson(1, 4), whole = clopper_pearson(2, 2);
+  const double down = std::hypot(0.15 * (0.25 - quarter.low), 0.05 * (1 - whole.low));
+  EXPECT_NEAR(got.ci.low, got.share - down, 1e-12);
+  EXPECT_NEAR(got.ci.high, got.share + 0.15 * (quarter.high - 0.25), 1e-12);
+  EXPECT_EQ(stratified_share(strata, 0.8, 0.9, 0.1).share, 1) << "all are good";
+  EXPECT_NEAR(stratified_share(strata, 0.8, 0.9, 0.95).share, 0, 1e-12) << "none is";
+}
+
 }  // namespace
 }  // namespace flatenn::campaign

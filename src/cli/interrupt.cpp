@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -16,6 +17,7 @@ namespace {
 std::atomic<const char*> kept = "no half-written file is left";
 std::atomic<bool> guarded = false;
 std::atomic<bool> interrupted = false;
+std::atomic<bool> told = false;  ///< The command was told of `interrupted`.
 std::atomic<int> received = SIGINT;
 std::atomic<unsigned> limit = 0;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
@@ -93,16 +95,21 @@ void say_what_is_kept(const char* words) { kept = words; }
 InterruptGuard::InterruptGuard(unsigned limit_s) {
   limit = limit_s;
   interrupted = false;
+  told = false;
   guarded = true;
 }
 
 InterruptGuard::~InterruptGuard() {
   ::alarm(0);
   guarded = false;
+  if (interrupted && !told) end(received);
 }
 
-bool InterruptGuard::requested() const { return interrupted; }
-const std::atomic<bool>& InterruptGuard::flag() const { return interrupted; }
+bool InterruptGuard::requested() const {
+  const bool came = interrupted;
+  if (came) told = true;
+  return came;
+}
 int interrupted_exit_code() { return code_of(received); }
 int InterruptGuard::exit_code() const { return interrupted_exit_code(); }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-
 namespace flatenn::cli {
 
 /// From here on Ctrl-C (SIGINT) and SIGTERM end the program with one line on stderr that says what
@@ -16,7 +14,8 @@ void hold_signals();
 void say_what_is_kept(const char* words);
 
 /// While one lives, the first of these signals only sets a flag that the command looks at between
-/// two pieces of work; a second one ends the program at once, as end_on_signals() says.
+/// two pieces of work; a second one ends the program at once, as end_on_signals() says. So does the
+/// guard's own end where the command was never told of the first one: it came after the last look.
 class InterruptGuard {
  public:
   /// With a limit the program ends so many seconds after the signal even where a piece of work
@@ -27,8 +26,6 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
   bool requested() const;
-  /// The flag itself, for work that runs in other threads.
-  const std::atomic<bool>& flag() const;
   /// Of a command that the signal ended after it saved its work.
   int exit_code() const;
 };

@@ -240,5 +240,40 @@ TEST(Describe, NamesSourcesEncodingAndProtection) {
             "the plan's kind in weights at the plan's rate not:b bit:-1 bit:0; twos_complement");
 }
 
+/// Both ends of every number's range are taken, what is beyond is refused by its key.
+TEST(FaultConfig, EveryNumberHasItsRange) {
+  struct Bounds {
+    const char* before;
+    const char* key;
+    double least;
+    double most;
+    bool whole = false;
+  };
+  const char* const source = "[[faults]]\n";
+  const char* const level = "[[faults]]\nunit = \"level\"\nrate = 0.1\n";
+  const char* const drifts = "[[faults]]\nunit = \"level\"\nrate = 0.1\ndrift_time = 9\n";
+  const char* const array = "[memory.array]\n";
+  for (const Bounds& bounds :
+       {Bounds{source, "rate", 0, 1}, Bounds{source, "rate_factor", 0, 1e12},
+        Bounds{source, "rate_0_to_1", 0, 1}, Bounds{level, "drift_time", 1, 1e15},
+        Bounds{drifts, "drift_exponent", -1, 1}, Bounds{drifts, "drift_spread", 0, 1},
+        Bounds{level, "read_noise", 0, 1}, Bounds{array, "rows", 1, 1 << 24, true},
+        Bounds{array, "columns", 1, 1 << 24, true}, Bounds{array, "bits_per_cell", 1, 8, true},
+        Bounds{"[protection]\n", "hardened_bits", 0, 8, true},
+        Bounds{"[[faults]]\nunit = \"burst\"\n", "length", 1, 1 << 20, true}}) {
+    const auto with = [&](double value) {
+      const std::string number =
+          bounds.whole ? std::to_string(static_cast<int64_t>(value)) : std::to_string(value);
+      return error_of(detail::concat(bounds.before, bounds.key, " = ", number, "\n"));
+    };
+    const std::string named = detail::concat(bounds.key, ": must be in [");
+    EXPECT_THAT(with(bounds.least), testing::Not(HasSubstr(named)));
+    EXPECT_THAT(with(bounds.most), testing::Not(HasSubstr(named)));
+    const double step = bounds.whole ? 1 : 0.001 * std::max(1.0, bounds.most);
+    EXPECT_THAT(with(bounds.least - step), HasSubstr(named)) << bounds.least - step;
+    EXPECT_THAT(with(bounds.most + step), HasSubstr(named)) << bounds.most + step;
+  }
+}
+
 }  // namespace
 }  // namespace flatenn::fault

@@ -193,5 +193,62 @@ TEST(FaultList, CellsNeedAGeometry) {
   EXPECT_THROW(read_fault_list("/nowhere/list.csv"), Error);
 }
 
+TEST(FaultList, AnIndexMayLeaveOutItsLastDimensions) {
+  const std::string head = "layer,out,bit,kind\n";
+  EXPECT_THAT(error_of(head + "fc,3,1,bit_flip\n"), HasSubstr("first line must name the columns"));
+  EXPECT_EQ(read("i.json", R"([{"layer": "fc", "index": [3, 5], "bit": 1, "kind": "bit_flip"}])"),
+            read("e.csv", "layer,element,bit,kind\nfc,113,1,bit_flip\n"));
+}
+
+TEST(FaultList, AnElementBesideItsIndexMustAgreeFromTheFirstOn) {
+  const auto text = [](int element, int kernel_column) {
+    return "layer,element,out,in,kernel_row,kernel_column,bit,kind\nconv," +
+           std::to_string(element) + ",0,0,0," + std::to_string(kernel_column) + ",1,bit_flip\n";
+  };
+  EXPECT_EQ(read("a.csv", text(0, 0)).faults.at(0).site.element, 0);
+  EXPECT_EQ(read("a.csv", text(2, 2)).faults.at(0).site.element, 2);
+  EXPECT_THAT(error_of(text(0, 1)), HasSubstr("contradict each other"));
+  EXPECT_THAT(error_of(text(1, 0)), HasSubstr("contradict each other"));
+}
+
+/// Each column alone is missing once, from either form.
+TEST(FaultList, AsksForEveryColumnOfItsForm) {
+  const std::vector<std::vector<std::string>> forms = {
+      {"layer", "element", "bit", "kind"},
+      {"array", "row", "column", "kind"},
+      {"layer", "out", "in", "kernel_row", "kernel_column", "bit", "kind"}};
+  for (const std::vector<std::string>& form : forms) {
+    for (size_t missing = 0; missing < form.size(); ++missing) {
+      std::string head, row;
+      for (size_t i = 0; i < form.size(); ++i) {
+        if (i == missing) continue;
+        head += (head.empty() ? "" : ",") + form[i];
+        row += row.empty() ? "" : ",";
+        row += form[i] == "layer" ? "conv" : form[i] == "kind" ? "bit_flip" : "0";
+      }
+      EXPECT_THAT(error_of(head + "\n" + row + "\n"), HasSubstr("first line must name the columns"))
+          << head;
+    }
+  }
+}
+
+/// A map drawn on an array of cells: its file holds the geometry.
+TEST(FaultList, KeepsTheArrayThatAMapWasDrawnOn) {
+  for (const ArrayMapping mapping : {ArrayMapping::kCrossbar, ArrayMapping::kLinear}) {
+    FaultModel model = FaultModel::of_kind(FaultKind::kBitFlip);
+    model.sources[0].unit = FaultUnit::kRow;
+    model.array = ArrayGeometry{.rows = 24, .columns = 40, .bits_per_cell = 4, .mapping = mapping};
+    const Injector injector(network(), model);
+    const std::string text = fault_map_json(injector.draw(0.1, 1, 1), injector.layout(),
+                                            {.model = to_json(model).dump(), .rate = 0.1});
+    const FaultList list = read_fault_list(file_with("array.json", text));
+    ASSERT_TRUE(list.array.has_value());
+    EXPECT_EQ(list.array->rows, 24);
+    EXPECT_EQ(list.array->columns, 40);
+    EXPECT_EQ(list.array->bits_per_cell, 4);
+    EXPECT_EQ(list.array->mapping, mapping);
+  }
+}
+
 }  // namespace
 }  // namespace flatenn::fault

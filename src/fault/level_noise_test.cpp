@@ -8,6 +8,7 @@
 
 #include "fault/test_network.h"
 #include "flatenn/base/error.h"
+#include "flatenn/fault/fault_config.h"
 #include "flatenn/fault/injector.h"
 
 namespace flatenn::fault {
@@ -186,6 +187,23 @@ TEST(LevelNoise, NamesWhatItDoesNotTake) {
   EXPECT_THAT(error_of({.unit = FaultUnit::kLevel, .drift = {.time_ratio = 0.5}}),
               HasSubstr("drift_time is t / t0 and at least 1, got 0.5"));
   EXPECT_THAT(error_of({.drift = {.time_ratio = 2}}), HasSubstr("drift is for unit level"));
+}
+
+/// Read noise and drift are told where there are any.
+TEST(LevelNoise, IsDescribedByWhatItHolds) {
+  const auto words = [](const LevelDrift& drift) {
+    FaultSource source{.unit = FaultUnit::kLevel, .rate = 0.05};
+    source.drift = drift;
+    return describe(FaultModel{.sources = {source}});
+  };
+  using testing::Not;
+  EXPECT_THAT(words({}), AllOf(HasSubstr("noise of levels of 0.05"), Not(HasSubstr("read")),
+                               Not(HasSubstr("drift"))));
+  EXPECT_THAT(words({.read_noise = 0.01}),
+              AllOf(HasSubstr("noise of each read 0.01"), Not(HasSubstr("drift"))));
+  EXPECT_THAT(
+      words({.time_ratio = 1000, .exponent = 0.06, .spread = 0.02}),
+      AllOf(Not(HasSubstr("read")), HasSubstr("drift over 1000 t0 with exponent 0.06 +- 0.02")));
 }
 
 }  // namespace

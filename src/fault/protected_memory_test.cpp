@@ -191,5 +191,35 @@ TEST(Clipping, ToAShareOfTheRangeChangesTheGoldenCodesToo) {
   }
 }
 
+/// Every word of data errors, with its parity bit wrong or not, read by the definition: odd numbers
+/// of wrong bits among data and parity are seen and zeroed, the others pass as they are.
+TEST(Parity, IsReadByItsDefinitionForEveryError) {
+  const Injector injector = protected_by(kParity);
+  const auto& codes = injector.network()->layers[0].weights.codes;
+  for (const int64_t element : {int64_t{0}, int64_t{4}, int64_t{200}}) {
+    for (unsigned wrong = 0; wrong < 8; ++wrong) {
+      for (const bool check : {false, true}) {
+        FaultMap map;
+        for (int bit = 0; bit < 3; ++bit) {
+          if ((wrong >> bit & 1U) != 0) map.faults.push_back(flip(0, element, bit));
+        }
+        if (check) map.check_faults = {flip(0, element, 0)};
+        const Injection got = injector.apply(map);
+        const bool seen = (std::popcount(wrong) + (check ? 1 : 0)) % 2 == 1;
+        const auto code = codes[static_cast<size_t>(element)];
+        const auto word = encode(code, 3, Encoding::kTwosComplement);
+        const int8_t want =
+            seen ? int8_t{0}
+                 : decode(static_cast<uint16_t>(word ^ wrong), 3, Encoding::kTwosComplement);
+        int8_t now = code;
+        for (const auto& change : got.weights) now = change.code;
+        EXPECT_EQ(now, want) << element << " wrong " << wrong << " check " << check;
+        EXPECT_EQ(got.counts.detected, seen);
+        EXPECT_EQ(got.counts.missed, !seen && wrong != 0);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace flatenn::fault

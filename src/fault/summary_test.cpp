@@ -50,5 +50,18 @@ TEST(FaultyNetwork, HoldsTheChangedCodes) {
   }
 }
 
+TEST(Summary, OfFaultsThatChangeNothingIsZeroEverywhere) {
+  net::Network network = *make_test_network({{"fc", {1, 2, 1, 1}, 4}, {"out", {1, 1, 1, 1}, 4}});
+  network.layers[0].weights.codes = {0, 0};
+  const Injector injector(std::make_shared<net::Network>(network),
+                          FaultModel::of_kind(FaultKind::kStuckAt0));
+  const FaultMap map{.faults = {{{.bit = 0, .element = 1}, FaultKind::kStuckAt0}}};
+  for (const FaultSummary& summary : summarize(map, injector)) {
+    EXPECT_EQ(summary.rms_change, 0) << "and no quotient of zeros";
+    EXPECT_EQ(summary.changed_codes, 0);
+  }
+  EXPECT_EQ(summarize(map, injector).back().faults(), 1);
+}
+
 }  // namespace
 }  // namespace flatenn::fault

@@ -17,12 +17,16 @@ where any of its rounds broke a promise:
   signals  SIGINT and SIGTERM at a random moment of the first second of every command
   writers  two processes on one database, one of them killed
   folder   a folder that may not be written to, and one that vanishes
+  volume   a volume of a few hundred kilobytes (a tmpfs, as root) that fills, and goes on when it has grown
+  clock    a clock that jumps by days under a running campaign, and two writers whose clocks differ by
+           days (needs libfaketime)
 
 After each round every trial seen before is still there, no final name holds half a file, and the
 campaign that is finished afterwards has the results of an undisturbed one.
 """
 import argparse
 import functools
+import glob
 import http.server
 import json
 import os
@@ -457,7 +461,66 @@ def folder(bench):
     return 1
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (kill, train, get, power, full, term, signals, writers, folder)}
+def volume(bench):
+    """Without root none can be mounted: no rounds then."""
+    place = bench.path("volume")
+    os.mkdir(place)
+    rounds = 0
+    for _ in range(max(1, bench.kills // 16) if os.geteuid() == 0 else 0):
+        size = bench.random.randrange(16, 400)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", place], check=False).returncode:
+            break  # a container without the right to
+        try:
+            db = os.path.join(place, "a.db")
+            code, words = bench.run(bench.campaign(db))
+            check(code in (0, 1), "exit", code, words[-300:])
+            check(code == 0 or names_full_disk(words), "a full volume is not named:", words[-300:])
+            subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
+            before = trials(db)
+            bench.must(bench.campaign(db))
+            no_loss(db, before)
+            finish(bench, db)
+        finally:
+            subprocess.run(["umount", place], check=True)
+        rounds += 1
+    return rounds
+
+
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+
+
+def clock(bench):
+    """The monotonic clock goes on as it does on a real machine. Without libfaketime no rounds."""
+    rounds = max(1, bench.kills // 16) if FAKETIME else 0
+    now = bench.path("now")
+    fake = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
+    for _ in range(rounds):
+        with open(now, "w", encoding="utf-8") as file:
+            file.write("+0")
+        db = bench.path("clock.db")
+        process = bench.start(bench.campaign(db), LD_PRELOAD=FAKETIME[0], FAKETIME_TIMESTAMP_FILE=now, **fake)
+        for jump in ("+3d", "-5d", "+0"):
+            bench.wait(bench.campaign_s)
+            with open(now + ".new", "w", encoding="utf-8") as file:
+                file.write(jump)
+            os.replace(now + ".new", now)
+        words = last_words(process)
+        check(process.returncode == 0, "exit", process.returncode, words[-300:])
+        check(bench.results(db) == bench.outcome, "results differ from an undisturbed run")
+        finish(bench, db)
+        pair = [bench.start(bench.campaign(db), LD_PRELOAD=FAKETIME[0], FAKETIME=offset, **fake)
+                for offset in ("+2d", "-2d")]
+        bench.wait(bench.campaign_s)
+        pair[0].kill()
+        words = [last_words(process) for process in pair]
+        check(pair[1].returncode == 0, "exit", pair[1].returncode, words[1][-300:])
+        check(bench.results(db) == bench.outcome, "results differ from an undisturbed run")
+        finish(bench, db)
+    return rounds
+
+
+SCENARIOS = {scenario.__name__: scenario for scenario in (kill, train, get, power, full, term, signals, writers, folder, volume,
+                                                clock)}
 
 
 def main():
