@@ -21,7 +21,7 @@ bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
   if (arm == chosen.end()) return false;
   std::string settings;
   for (const nlohmann::json& setting : *arm)
-    settings += (settings.empty() ? "" : " ") + setting.get<std::string>();
+    settings += detail::concat(settings.empty() ? "" : " ", setting.get<std::string>());
   return settings == candidate.at("setting").get<std::string>();
 }
 
@@ -30,7 +30,8 @@ std::string rates_text(const nlohmann::json& tuning) {
   const nlohmann::json rates =
       tuning.contains("rates") ? tuning["rates"] : nlohmann::json{tuning.at("rate")};
   std::string text;
-  for (const nlohmann::json& rate : rates) text += (text.empty() ? "" : ", ") + rate_percent(rate);
+  for (const nlohmann::json& rate : rates)
+    text += detail::concat(text.empty() ? "" : ", ", rate_percent(rate));
   return text;
 }
 
