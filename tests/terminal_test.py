@@ -174,6 +174,28 @@ def test_a_lone_share_says_what_it_is(place):
     assert re.findall(r"bit_flip +0\.0\d+ +(\d+) ", said[0]) == ["3", "3"], said
 
 
+def test_watch_ends_with_a_share_that_has_a_half_width(place):
+    share = place.db("half")
+    assert place.run(*place.campaign, "60", "--half-width", "0.001", "--share", "1/2", "--until", "8",
+                     "--db", share).returncode == 0
+    assert place.run(place.flatenn, "watch", share).returncode == 0
+    assert re.search(r" share$", place.run(place.flatenn, "results", share).stdout, re.MULTILINE)
+
+
+def test_a_stratified_share_tells_its_cells_or_why_not(place):
+    for of, told in (("2", True), ("20", False)):
+        share = place.db("strata-" + of)
+        done = place.run(*place.campaign, "60", "--estimator", "stratified", "--share", "1/" + of, "--db", share)
+        assert done.returncode == 0, done
+        text = place.run(place.flatenn, "results", share).stdout
+        page = place.folder / "strata.html"
+        assert place.run(place.flatenn, "report", share, "-o", page).returncode == 0
+        html = page.read_text(encoding="utf-8")
+        assert "Strata of rare faults" in html
+        why = "an estimate needs two trials of each class"
+        assert (why in text) != told and (why in html) != told, text
+
+
 def test_compare_ends_with_three_where_accuracy_was_lost(place):
     # The images are noise of one label: a network that is broken enough always says that.
     broken = place.folder / "broken.onnx"

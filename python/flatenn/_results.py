@@ -122,8 +122,18 @@ class Results:
 
     @property
     def strata(self) -> Table:
-        """Single-fault campaigns: one row a layer and bit, with the share of critical faults."""
-        return Table([_flat(row) for row in self._plan["strata"]])
+        """Single-fault campaigns: one row a layer and bit, with the share of critical faults.
+        Stratified campaigns: one row a cell and class of bits, with its `weight` among all maps
+        and what its own trials say; maps of class "none" change nothing and need no trial."""
+        if self._plan["strata"]:
+            return Table([_flat(row) for row in self._plan["strata"]])
+        rows = []
+        for cell in self._plan["cells"]:
+            place = {"model": cell["model"], "kind": cell["kind"], **_level(cell["level"])}
+            untouched = {"class": "none", "bits": 0, "weight": cell.get("untouched"), "trials": 0}
+            for stratum in [untouched, *cell["map_strata"]] if "map_strata" in cell else []:
+                rows.append({**place, "mean": None, "sd": None, "yield": None, **stratum})
+        return Table(rows)
 
     @property
     def models(self) -> Table:

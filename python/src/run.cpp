@@ -6,6 +6,7 @@
 #include "bindings.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/parallel.h"
+#include "flatenn/engine/devices.h"
 #include "flatenn/engine/engine.h"
 #include "flatenn/engine/evaluate.h"
 

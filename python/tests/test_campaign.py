@@ -186,6 +186,21 @@ def test_single_faults(lenet: flatenn.Network) -> None:
     assert "critical" in results.to_pandas().columns
 
 
+def test_strata_of_rare_faults(lenet: flatenn.Network) -> None:
+    images, labels = random_images(lenet, 20), random_labels(lenet, 20)
+    results = flatenn.campaign(
+        lenet, (images, labels), rates=[1e-6], trials=80, settings={"estimator": "stratified"}
+    )
+    strata = results.strata
+    assert sum(strata["weight"]) == pytest.approx(1)
+    assert strata["class"][0] == "none" and sum(strata["trials"]) == 80
+    golden = results.models["golden_accuracy"][0]
+    means = [golden if mean is None else mean for mean in strata["mean"]]
+    weighted = sum(weight * mean for weight, mean in zip(strata["weight"], means))
+    assert results.cells["mean"][0] == pytest.approx(weighted)
+    assert len(results.to_pandas("strata")) == len(strata)
+
+
 def test_counts_and_models_and_half_widths(
     lenet: flatenn.Network, data: tuple[np.ndarray, np.ndarray]
 ) -> None:

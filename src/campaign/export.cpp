@@ -49,6 +49,9 @@ double told_by(int64_t count, double value, int64_t least = 1) {
   return count >= least ? value : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// The class of maps that change nothing.
+constexpr const char* kUntouched = "none";
+
 json map_strata_json(const CellResult& cell) {
   json list = json::array();
   for (const MapStratumResult& stratum : cell.map_strata) {
@@ -70,7 +73,7 @@ json cell_json(const PlanResult& plan, const CellResult& cell) {
       {"kind", plan.kinds[static_cast<size_t>(cell.kind)]},
       {"level", level_json(plan.levels[static_cast<size_t>(cell.level)])},
       {"stop", to_string(cell.stop)},
-      {"trials", cell.accuracy.count},
+      {"trials", cell.trials()},
       {"surplus", cell.surplus},
       {"images", cell.images},
       {"mean", told_by(n, cell.accuracy.mean)},
@@ -98,6 +101,7 @@ json cell_json(const PlanResult& plan, const CellResult& cell) {
   if (cell.stratified()) {
     entry["untouched"] = cell.untouched;
     entry["map_strata"] = map_strata_json(cell);
+    if (const std::string reason = cell.untold(); !reason.empty()) entry["untold"] = reason;
   }
   return entry;
 }
@@ -178,7 +182,7 @@ std::string cell_line(const PlanResult& plan, const CellResult& cell) {
   line.add(level.count ? std::string() : json(level.rate).dump());
   line.add(level.count ? std::to_string(*level.count) : "");
   line.add(level.voltage ? json(*level.voltage).dump() : "");
-  line.add(cell.accuracy.count).add(cell.images).add(to_string(cell.stop));
+  line.add(cell.trials()).add(cell.images).add(to_string(cell.stop));
   const int64_t n = cell.accuracy.count;
   line.add(model.golden_accuracy).add(told_by(n, cell.accuracy.mean));
   line.add(told_by(n, cell.accuracy.sd, 2)).add(told_by(n, cell.accuracy.median));
@@ -207,10 +211,29 @@ std::string stratum_line(const PlanResult& plan, const StratumResult& stratum) {
   return line.line();
 }
 
+std::string map_strata_lines(const PlanResult& plan, const CellResult& cell) {
+  std::string lines;
+  const auto line_of = [&](const MapStratumResult& stratum) {
+    CsvLine line;
+    line.add(csv_field(plan.name))
+        .add(csv_field(plan.models[static_cast<size_t>(cell.model)].name));
+    line.add(csv_field(plan.kinds[static_cast<size_t>(cell.kind)]));
+    line.add(csv_field(plan.levels[static_cast<size_t>(cell.level)].label));
+    line.add(csv_field(stratum.name)).add(stratum.bits).add(stratum.weight).add(stratum.trials);
+    line.add(told_by(stratum.trials, stratum.mean)).add(told_by(stratum.trials, stratum.sd, 2));
+    return line.add(told_by(stratum.trials, stratum.yield)).line();
+  };
+  if (cell.stratified()) lines = line_of({.name = kUntouched, .weight = cell.untouched});
+  for (const MapStratumResult& stratum : cell.map_strata) lines += line_of(stratum);
+  return lines;
+}
+
 constexpr const char* kCellHeader =
     "plan,model,kind,level,rate,count,voltage,trials,images,stop,golden_accuracy,mean,sd,median,"
     "min,p5,ci_low,ci_high,skew_low,skew_high,bootstrap_low,bootstrap_high,yield_accuracy,yield,"
     "yield_low,yield_high,mean_loss,identical,masked,sdc1_right,sdc1_wrong,drawn,landed\n";
+constexpr const char* kMapStratumHeader =
+    "plan,model,kind,level,class,bits,weight,trials,mean,sd,yield\n";
 constexpr const char* kStratumHeader =
     "plan,model,kind,layer,bit,population,wanted,tried,critical,share,ci_low,ci_high,mean_sdc1\n";
 
@@ -243,14 +266,25 @@ json to_json(const PlanResult& plan) {
 
 std::string to_csv(const std::vector<PlanResult>& plans) {
   std::string cells;
+  std::string map_strata;
   std::string strata;
   for (const PlanResult& plan : plans) {
-    for (const CellResult& cell : plan.cells) cells += cell_line(plan, cell);
+    for (const CellResult& cell : plan.cells) {
+      cells += cell_line(plan, cell);
+      map_strata += map_strata_lines(plan, cell);
+    }
     for (const StratumResult& stratum : plan.strata) strata += stratum_line(plan, stratum);
   }
-  if (!cells.empty() || strata.empty()) cells = kCellHeader + cells;
-  if (!strata.empty()) strata = (cells.empty() ? "" : "\n") + (kStratumHeader + strata);
-  return cells + strata;
+  std::string text;
+  const auto add = [&](const char* header, const std::string& lines) {
+    if (!text.empty()) text += "\n";
+    text += header;
+    text += lines;
+  };
+  if (!cells.empty() || strata.empty()) add(kCellHeader, cells);
+  if (!map_strata.empty()) add(kMapStratumHeader, map_strata);
+  if (!strata.empty()) add(kStratumHeader, strata);
+  return text;
 }
 
 }  // namespace flatenn::campaign

@@ -13,7 +13,8 @@ using nlohmann::json;
 std::string joined(const json& list) {
   std::string text;
   for (const json& item : list) {
-    text += (text.empty() ? "" : ",") + (item.is_string() ? item.get<std::string>() : item.dump());
+    if (!text.empty()) text += ',';
+    text += item.is_string() ? item.get<std::string>() : item.dump();
   }
   return text;
 }
@@ -41,7 +42,8 @@ bool follows_rate(const json& sources) {
 class Command {
  public:
   Command& add(const std::string& word) {
-    text_ += (text_.empty() ? "" : " ") + shell_word(word);
+    if (!text_.empty()) text_ += ' ';
+    text_ += shell_word(word);
     return *this;
   }
   Command& add(const std::string& flag, const std::string& value) { return add(flag).add(value); }

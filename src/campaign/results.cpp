@@ -10,6 +10,7 @@
 #include "campaign/settings.h"
 #include "campaign/stratified.h"
 #include "flatenn/base/error.h"
+#include "flatenn/campaign/campaign.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -57,6 +58,7 @@ struct ResultsReader {
   json settings;
   json layout;
   std::optional<Pilot> pilot;
+  bool share_is_done = false;  ///< The last run of the share ended by itself.
 
   store::GoldenRow golden(const store::CellRow& cell) const {
     const json& goldens = layout.at("models").at(static_cast<size_t>(cell.model)).at("goldens");
@@ -79,15 +81,10 @@ struct ResultsReader {
   /// Whether they are enough is for all shares together to say, unless the plan has a fixed number.
   StopRule count_own_trials(int64_t cell, StopRule stop,
                             std::vector<store::TrialRow>& trials) const {
-    std::erase_if(trials, [&](const store::TrialRow& trial) {
-      return !plan.share->holds(cell, trial.trial);
-    });
     for (size_t i = 0; i < trials.size(); ++i) trials[i].trial = static_cast<int64_t>(i);
-    int64_t own = 0;
-    for (int64_t trial = 0; trial < stop.max_trials; ++trial)
-      own += plan.share->holds(cell, trial) ? 1 : 0;
     const bool fixed = !stop.half_width && !stop.limit;
-    return {.max_trials = fixed ? own : std::numeric_limits<int64_t>::max(),
+    return {.max_trials = fixed ? plan.share->trials_below(cell, stop.max_trials)
+                                : std::numeric_limits<int64_t>::max(),
             .half_width = std::nullopt,
             .limit = std::nullopt,
             .sd_floor = stop.sd_floor};
@@ -97,26 +94,42 @@ struct ResultsReader {
     const store::GoldenRow pass = golden(row);
     const Estimator values = estimator(row, pass);
     auto trials = store.trials(plan.id, row.cell);
+    if (plan.share) {
+      std::erase_if(trials, [&](const store::TrialRow& trial) {
+        return !plan.share->holds(row.cell, trial.trial);
+      });
+    }
     StopRule stop = rule(values.golden_accuracy);
-    // A stratified cell's trial numbers say which stratum they are of.
     if (plan.share && !plan.stratified) stop = count_own_trials(row.cell, stop, trials);
     const double wanted = plan.yield_accuracy(row.model);
     CellResult result =
-        plan.stratified ? analyse_stratified(trials, stop,
-                                             pilot.value().cells.at(static_cast<size_t>(row.cell)),
-                                             {values.golden_accuracy, pass.loss}, wanted)
-                        : analyse_cell(trials, stop, values, wanted, plan.seed);
+        plan.stratified
+            ? stratified_cell(row, trials, stop, {values.golden_accuracy, pass.loss}, wanted)
+            : analyse_cell(trials, stop, values, wanted, plan.seed);
     result.model = row.model;
     result.kind = row.kind;
     result.level = row.level;
     if (result.stop == StopReason::kRunning && plan.time_limited) {
       result.stop = StopReason::kTimeLimit;
+    } else if (result.stop == StopReason::kRunning && share_is_done) {
+      result.stop = StopReason::kShare;
     }
     if (result.images > 0 && result.images < plan.dataset_images) {
       result.yield = std::numeric_limits<double>::quiet_NaN();
       result.yield_ci = {result.yield, result.yield};
     }
     return result;
+  }
+
+  /// A stratified cell's trial numbers say which stratum they are of.
+  CellResult stratified_cell(const store::CellRow& row, std::span<const store::TrialRow> trials,
+                             const StopRule& stop, const GoldenValues& golden,
+                             double wanted) const {
+    const CountedTrials counted =
+        plan.share ? count_share(trials, *plan.share, row.cell, stop) : count_prefix(trials, stop);
+    return analyse_stratified(counted, stop.sd_floor,
+                              pilot.value().cells.at(static_cast<size_t>(row.cell)), golden,
+                              wanted);
   }
 
   StratumResult stratum(const store::CellRow& row) const {
@@ -189,7 +202,8 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
   if (!row.pilot.empty()) reader.pilot = Pilot::from_json(row.pilot);
   read_settings(reader.settings, reader.layout, plan);
   for (const store::RunRow& run : store.runs(row.id)) {
-    plan.time_limited = run.end == "time limit";
+    plan.time_limited = run.end == to_string(Ending::kTimeLimit);
+    reader.share_is_done = plan.share && run.end == to_string(Ending::kDone);
     plan.finished = std::max(plan.finished, run.finished);
   }
   plan.models = read_models(store, plan, reader.layout);
@@ -231,6 +245,23 @@ std::optional<int64_t> ModelResult::training_seed() const {
   const std::string text = meta("seed");
   if (text.empty() || !std::all_of(text.begin(), text.end(), ::isdigit)) return std::nullopt;
   return std::stoll(text);
+}
+
+int64_t CellResult::trials() const {
+  int64_t sum = 0;
+  for (const MapStratumResult& stratum : map_strata) sum += stratum.trials;
+  return stratified() ? sum : accuracy.count;
+}
+
+std::string CellResult::untold() const {
+  if (!stratified() || accuracy.count > 0) return "";
+  std::string short_of;
+  for (const MapStratumResult& stratum : map_strata) {
+    if (stratum.trials >= 2) continue;
+    if (!short_of.empty()) short_of += ", ";
+    short_of += detail::concat(stratum.trials, " of ", stratum.name);
+  }
+  return "an estimate needs two trials of each class, there are " + short_of;
 }
 
 double PlanResult::yield_accuracy(int64_t model) const {

@@ -18,6 +18,11 @@ std::optional<int64_t> whole_number(std::string_view text) {
 
 }  // namespace
 
+int64_t Share::trials_below(int64_t cell, int64_t bound) const {
+  const int64_t first = ((index - 1 - cell) % of + of) % of;
+  return bound <= first ? 0 : (bound - first - 1) / of + 1;
+}
+
 std::string Share::text() const { return std::to_string(index) + "/" + std::to_string(of); }
 
 Share parse_share(const std::string& text) {

@@ -5,11 +5,6 @@
 namespace flatenn::campaign {
 namespace {
 
-/// How many of the numbers 0, 1, ... below `bound` equal `residue` modulo `of`.
-int64_t count_below(int64_t bound, int64_t residue, int64_t of) {
-  return bound <= residue ? 0 : (bound - residue - 1) / of + 1;
-}
-
 /// The first own trial of a cell: the residue of all of them.
 int64_t first_trial(const Share& share, int64_t cell) {
   return ((share.index - 1 - cell) % share.of + share.of) % share.of;
@@ -33,9 +28,7 @@ void ShareCell::add(const store::TrialRow& row) {
   move_bound();
 }
 
-int64_t ShareCell::wanted() const {
-  return count_below(bound_, first_trial(share_, cell_), share_.of);
-}
+int64_t ShareCell::wanted() const { return share_.trials_below(cell_, bound_); }
 
 /// Whether the trials below the bound look enough for the half-width once all shares have theirs.
 bool ShareCell::is_enough() const {

@@ -125,10 +125,65 @@ TEST_F(Shares, AloneTellsItsOwnTrialsAndNoPairs) {
         sum += static_cast<double>(trial.correct) / static_cast<double>(trial.images);
       EXPECT_EQ(result.cells[i].accuracy.count, std::ssize(trials));
       EXPECT_GE(std::ssize(trials), 6);
-      EXPECT_NEAR(result.cells[i].accuracy.mean, sum / std::ssize(trials), 1e-12);
-      EXPECT_EQ(result.cells[i].stop, text == kPlan ? StopReason::kTrials : StopReason::kRunning);
+      EXPECT_NEAR(result.cells[i].accuracy.mean, sum / static_cast<double>(std::ssize(trials)),
+                  1e-12);
+      EXPECT_EQ(result.cells[i].stop, text == kPlan ? StopReason::kTrials : StopReason::kShare);
     }
   }
+}
+
+/// Else who looks on while it runs would wait for ever.
+TEST_F(Shares, AHalfWidthEndsWithTheShareAndNotBefore) {
+  const Plan plan = small_.plan(kHalfWidth);
+  int asked = 0;
+  small_.options().stop_requested = [&] { return ++asked == 2; };
+  ASSERT_EQ(run_share(plan, 1, 3).ending, Ending::kInterrupted);
+  EXPECT_EQ(load_results(part(1)).at(0).cells.back().stop, StopReason::kRunning);
+  small_.options().stop_requested = nullptr;
+  small_.options().share_until = 36;
+  ASSERT_EQ(run_share(plan, 1, 3).ending, Ending::kDone);
+  for (const CellResult& cell : load_results(part(1)).at(0).cells)
+    EXPECT_EQ(cell.stop, StopReason::kShare);
+}
+
+/// Every cell has an estimate from its own trials, or says which stratum lacks some.
+TEST_F(Shares, AStratifiedOneAloneTellsItsCellsOrWhyNot) {
+  int64_t told = 0, untold = 0;
+  for (const auto& [trials, of] : {std::pair<int64_t, int64_t>{60, 2}, {60, 15}}) {
+    const Plan plan = small_.plan(detail::concat("rates = [1e-6, 1e-4]\ntrials = ", trials,
+                                                 "\nestimator = \"stratified\"\n"));
+    small_.run(plan, detail::concat("whole-", of, ".db"));
+    const PlanResult whole =
+        load_results(small_.folder() / detail::concat("whole-", of, ".db")).at(0);
+    std::filesystem::remove(part(1));
+    run_share(plan, 1, of);
+    const PlanResult share = load_results(part(1)).at(0);
+    for (size_t i = 0; i < share.cells.size(); ++i) {
+      const CellResult& cell = share.cells[i];
+      EXPECT_EQ(cell.stop, StopReason::kTrials);
+      EXPECT_EQ(cell.trials(), (Share{1, of}.trials_below(static_cast<int64_t>(i), trials)));
+      const bool enough = std::all_of(cell.map_strata.begin(), cell.map_strata.end(),
+                                      [](const auto& stratum) { return stratum.trials >= 2; });
+      EXPECT_EQ(cell.untold().empty(), enough);
+      EXPECT_EQ(cell.accuracy.count, enough ? cell.trials() : 0);
+      (enough ? told : untold) += 1;
+      if (!enough) {
+        EXPECT_THAT(cell.untold(), HasSubstr("two trials of each class, there are "));
+        continue;
+      }
+      // The weighted sum over strata and untouched maps, made here again.
+      const double golden = share.models[static_cast<size_t>(cell.model)].golden_accuracy;
+      double mean = cell.untouched * golden;
+      for (const MapStratumResult& stratum : cell.map_strata) mean += stratum.weight * stratum.mean;
+      EXPECT_NEAR(cell.accuracy.mean, mean, 1e-12);
+      EXPECT_GE(cell.ci.half_width(), whole.cells[i].ci.half_width() * 0.5);
+    }
+    const std::string csv = to_csv({share});
+    EXPECT_THAT(csv,
+                HasSubstr("\n\nplan,model,kind,level,class,bits,weight,trials,mean,sd,yield\n"));
+  }
+  EXPECT_GT(told, 0);
+  EXPECT_GT(untold, 0);
 }
 
 TEST_F(Shares, JoiningAgainAndInPiecesChangesNothing) {

@@ -19,6 +19,8 @@ std::string to_string(StopReason reason) {
       return "decided";
     case StopReason::kTimeLimit:
       return "time limit";
+    case StopReason::kShare:
+      return "share";
   }
   return "";
 }

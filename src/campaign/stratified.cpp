@@ -117,7 +117,7 @@ class Outcomes {
     for (const PilotStratum& stratum : pilot.strata) trials.push_back(stratum.trials);
     order_ = stratum_order(trials);
     std::vector<int64_t> used(trials.size());
-    for (size_t i = 0; i < rows.size(); ++i) used[static_cast<size_t>(order_[i])] += 1;
+    for (const store::TrialRow& row : rows) used[stratum_of(row)] += 1;
     for (size_t i = 0; i < trials.size(); ++i) {
       weights_.push_back(pilot.strata[i].weight / static_cast<double>(used[i]));
     }
@@ -127,13 +127,15 @@ class Outcomes {
   template <typename Value>
   double mean(double of_untouched, Value value) const {
     double sum = untouched_ * of_untouched;
-    for (size_t i = 0; i < rows_.size(); ++i) {
-      sum += weights_[static_cast<size_t>(order_[i])] * value(rows_[i]);
-    }
+    for (const store::TrialRow& row : rows_) sum += weights_[stratum_of(row)] * value(row);
     return sum;
   }
 
  private:
+  size_t stratum_of(const store::TrialRow& row) const {
+    return static_cast<size_t>(order_[static_cast<size_t>(row.trial)]);
+  }
+
   std::span<const store::TrialRow> rows_;
   double untouched_;
   std::vector<int32_t> order_;
@@ -157,6 +159,40 @@ void add_outcomes(std::span<const store::TrialRow> rows, const PilotCell& pilot,
   cell.drawn = outcomes.mean(pilot.untouched_faults,
                              [](const Row& row) { return static_cast<double>(row.drawn); });
   cell.landed = outcomes.mean(0, [](const Row& row) { return static_cast<double>(row.landed); });
+}
+
+/// Values by number, in the strata that their numbers say.
+std::vector<StratumValues> group(const PilotCell& cell, const std::map<int64_t, double>& values) {
+  std::vector<int64_t> trials;
+  std::vector<StratumValues> strata;
+  for (const PilotStratum& stratum : cell.strata) {
+    trials.push_back(stratum.trials);
+    strata.push_back({.weight = stratum.weight, .values = {}});
+  }
+  const std::vector<int32_t> order = stratum_order(trials);
+  for (const auto& [trial, value] : values) {
+    strata[static_cast<size_t>(order[static_cast<size_t>(trial)])].values.push_back(value);
+  }
+  return strata;
+}
+
+/// What each stratum's own trials say.
+std::vector<MapStratumResult> told_strata(const PilotCell& pilot,
+                                          std::span<const StratumValues> strata,
+                                          double yield_accuracy) {
+  std::vector<MapStratumResult> told;
+  for (size_t i = 0; i < strata.size(); ++i) {
+    const Summary own = summarize(strata[i].values);
+    const auto good = static_cast<double>(count_good(strata[i], yield_accuracy));
+    told.push_back({.name = pilot.strata[i].name,
+                    .bits = pilot.strata[i].bits,
+                    .weight = pilot.strata[i].weight,
+                    .trials = own.count,
+                    .mean = own.mean,
+                    .sd = own.sd,
+                    .yield = own.count > 0 ? good / static_cast<double>(own.count) : 0});
+  }
+  return told;
 }
 
 }  // namespace
@@ -199,16 +235,7 @@ StratifiedShare stratified_share(std::span<const StratumValues> strata, double u
 
 std::vector<StratumValues> by_stratum(const PilotCell& cell,
                                       const std::map<int64_t, double>& values) {
-  std::vector<int64_t> trials;
-  std::vector<StratumValues> strata;
-  for (const PilotStratum& stratum : cell.strata) {
-    trials.push_back(stratum.trials);
-    strata.push_back({.weight = stratum.weight, .values = {}});
-  }
-  const std::vector<int32_t> order = stratum_order(trials);
-  for (const auto& [trial, value] : values) {
-    strata[static_cast<size_t>(order[static_cast<size_t>(trial)])].values.push_back(value);
-  }
+  std::vector<StratumValues> strata = group(cell, values);
   const bool enough = std::all_of(strata.begin(), strata.end(), [](const StratumValues& stratum) {
     return stratum.values.size() >= 2;
   });
@@ -221,44 +248,43 @@ std::vector<StratumValues> by_stratum(const PilotCell& cell, std::span<const dou
   return by_stratum(cell, by_trial);
 }
 
-CellResult analyse_stratified(const std::vector<store::TrialRow>& trials, const StopRule& rule,
-                              const PilotCell& pilot, const GoldenValues& golden,
-                              double yield_accuracy) {
-  CellState state(rule, {.control = 0, .golden_accuracy = golden.accuracy});
+CountedTrials count_prefix(std::span<const store::TrialRow> trials, const StopRule& rule) {
+  CellState state(rule, {.control = 0, .golden_accuracy = 0});
   for (const store::TrialRow& row : trials) state.add(row);
+  const StopRule::Decision& decision = state.decision();
+  return {trials.first(static_cast<size_t>(decision.trials)), decision.reason};
+}
+
+CountedTrials count_share(std::span<const store::TrialRow> own, const Share& share, int64_t cell,
+                          const StopRule& rule) {
+  const int64_t wanted = share.trials_below(cell, rule.max_trials);
+  return {own, std::ssize(own) == wanted ? StopReason::kTrials : StopReason::kRunning};
+}
+
+CellResult analyse_stratified(const CountedTrials& trials, double sd_floor, const PilotCell& pilot,
+                              const GoldenValues& golden, double yield_accuracy) {
+  std::map<int64_t, double> values;
+  const Estimator plain{.control = 0, .golden_accuracy = golden.accuracy};
+  for (const store::TrialRow& row : trials.rows) values.emplace(row.trial, plain.value(row));
   CellResult cell;
-  cell.stop = state.decision().reason;
+  cell.stop = trials.stop;
   cell.untouched = pilot.untouched;
-  for (const PilotStratum& stratum : pilot.strata) {
-    cell.map_strata.push_back(
-        {.name = stratum.name, .bits = stratum.bits, .weight = stratum.weight});
-  }
-  const auto used = static_cast<size_t>(state.decision().trials);
-  const std::vector<StratumValues> strata = by_stratum(pilot, state.prefix().first(used));
+  cell.map_strata = told_strata(pilot, group(pilot, values), yield_accuracy);
+  const std::vector<StratumValues> strata = by_stratum(pilot, values);
   if (strata.empty()) {
     cell.ci = student_interval(0, 0, 0);
     cell.yield_ci = clopper_pearson(0, 0);
     return cell;
   }
   const double untouched = pilot.untouched;
-  const StratifiedMean mean = stratified_mean(strata, untouched, golden.accuracy, rule.sd_floor);
+  const StratifiedMean mean = stratified_mean(strata, untouched, golden.accuracy, sd_floor);
   cell.ci = mean.ci;
   cell.accuracy = describe(strata, untouched, golden.accuracy, mean.mean);
   const StratifiedShare good = stratified_share(strata, untouched, golden.accuracy, yield_accuracy);
   cell.yield = good.share;
   cell.yield_ci = good.ci;
-  for (size_t i = 0; i < strata.size(); ++i) {
-    const Summary own = summarize(strata[i].values);
-    MapStratumResult& told = cell.map_strata[i];
-    told.trials = own.count;
-    told.mean = own.mean;
-    told.sd = own.sd;
-    told.yield =
-        static_cast<double>(count_good(strata[i], yield_accuracy)) / static_cast<double>(own.count);
-  }
-  const auto rows = std::span(trials).first(used);
-  cell.images = rows.front().images;
-  add_outcomes(rows, pilot, golden, cell);
+  cell.images = trials.rows.front().images;
+  add_outcomes(trials.rows, pilot, golden, cell);
   return cell;
 }
 

@@ -6,6 +6,7 @@
 
 #include "flatenn/campaign/pilot.h"
 #include "flatenn/campaign/results.h"
+#include "flatenn/campaign/share.h"
 #include "flatenn/campaign/stop_rule.h"
 
 namespace flatenn::campaign {
@@ -48,9 +49,20 @@ struct GoldenValues {
   double loss = 0;  ///< Mean over the images.
 };
 
-/// The statistics of a stratified cell from its stored trials (trial numbers rising).
-CellResult analyse_stratified(const std::vector<store::TrialRow>& trials, const StopRule& rule,
-                              const PilotCell& pilot, const GoldenValues& golden,
-                              double yield_accuracy);
+/// The trials of a stratified cell that count, by rising number, and why there are no more.
+struct CountedTrials {
+  std::span<const store::TrialRow> rows;
+  StopReason stop = StopReason::kRunning;
+};
+/// Trials 0, 1, ... as far as the rule uses them, of those that are stored (numbers rising).
+CountedTrials count_prefix(std::span<const store::TrialRow> trials, const StopRule& rule);
+/// All of a share's own trials: those of any share are a fair sample of each stratum.
+CountedTrials count_share(std::span<const store::TrialRow> own, const Share& share, int64_t cell,
+                          const StopRule& rule);
+
+/// The statistics of a stratified cell. Without two trials of each stratum there is no estimate,
+/// and only the strata are told.
+CellResult analyse_stratified(const CountedTrials& trials, double sd_floor, const PilotCell& pilot,
+                              const GoldenValues& golden, double yield_accuracy);
 
 }  // namespace flatenn::campaign

@@ -63,9 +63,13 @@ TEST(ToleranceSearch, FindsEveryPlaceInALogarithmOfQuestions) {
     EXPECT_LT(got.bracket.last_kept, truth);
     EXPECT_GE(got.bracket.first_lost, truth);
     EXPECT_LE(got.asked.size(), 9U);
-    if (truth == 0) EXPECT_EQ(got.bracket.last_kept, -1);
-    if (truth == 0) EXPECT_EQ(got.bracket.first_lost, 0);
-    if (truth == size) EXPECT_EQ(got.bracket.last_kept, size - 1);
+    if (truth == 0) {
+      EXPECT_EQ(got.bracket.last_kept, -1);
+      EXPECT_EQ(got.bracket.first_lost, 0);
+    }
+    if (truth == size) {
+      EXPECT_EQ(got.bracket.last_kept, size - 1);
+    }
     if (truth == 0 || truth == size) continue;
     EXPECT_LE(got.bracket.first_lost - got.bracket.last_kept, 2) << truth;
   }

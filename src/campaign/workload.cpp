@@ -8,6 +8,7 @@
 #include "flatenn/base/log.h"
 #include "flatenn/base/parallel.h"
 #include "flatenn/campaign/stop_rule.h"
+#include "flatenn/data/catalogue.h"
 #include "flatenn/interop/model.h"
 #include "flatenn/net/content_hash.h"
 
@@ -80,6 +81,10 @@ Workload::Workload(Plan plan, WorkloadOptions options)
       threads_(resolve_threads(options_.engine.threads)) {
   read_models();
   plan_.dataset = options_.images ? options_.images->name : choose_dataset(plan_.dataset, models_);
+  if (!options_.images && data::is_known_data(plan_.dataset)) {  // sooner than reading them
+    const data::DataSet& set = data::find_data_set(plan_.dataset);
+    check_fit(set.name, {set.channels, set.height, set.width}, std::ssize(set.class_names));
+  }
   images_ = load_images();
   for (PlanModel& model : models_) {
     model.hash = net::content_hash(*model.network);
@@ -168,18 +173,18 @@ void Workload::say_saturated() const {
 }
 
 void Workload::check_images() const {
+  check_fit(images().name, {images().channels, images().height, images().width},
+            std::ssize(images().class_names));
+}
+
+void Workload::check_fit(const std::string& name, const net::Shape& got, int64_t classes) const {
   for (const PlanModel& model : models_) {
-    for (const int64_t subject : model.subjects) {
-      const net::Network& network = *subjects_[static_cast<size_t>(subject)].network;
-      const net::Shape& wanted = network.input().shape;
-      const net::Shape got{images().channels, images().height, images().width};
-      FLATENN_CHECK(
-          wanted == got && network.classes() == static_cast<int64_t>(images().class_names.size()),
-          model.path, ": does not fit ", images().name, ": takes images of ", wanted.channels, "x",
-          wanted.height, "x", wanted.width, " and has ", network.classes(),
-          " classes; the data set has ", got.channels, "x", got.height, "x", got.width, " and ",
-          images().class_names.size());
-    }
+    const net::Network& network = *model.network;
+    const net::Shape& wanted = network.input().shape;
+    FLATENN_CHECK(wanted == got && network.classes() == classes, model.path, ": does not fit ",
+                  name, ": takes images of ", wanted.channels, "x", wanted.height, "x",
+                  wanted.width, " and has ", network.classes(), " classes; the data set has ",
+                  got.channels, "x", got.height, "x", got.width, " and ", classes);
   }
 }
 

@@ -125,6 +125,8 @@ class Workload {
 
   void read_models();
   void say_saturated() const;
+  /// Throws Error naming a model that does not take such images.
+  void check_fit(const std::string& name, const net::Shape& got, int64_t classes) const;
   std::shared_future<data::ImageSet> load_images() const;
   void make_injectors(PlanModel& model);
   void make_cells();

@@ -80,13 +80,13 @@ std::string bash_script(const CLI::App& app) {
 std::string described(const std::string& name, const std::string& text) {
   std::string safe;
   for (const char c : name) safe += c == ':' ? std::string("\\:") : std::string(1, c);
-  return "'" + quoted(safe + ":" + text) + "'";
+  return detail::concat("'", quoted(safe + ":" + text), "'");
 }
 
 std::string zsh_commands(const CLI::App& command) {
   std::string list;
   for (const CLI::App* sub : commands_of(command))
-    list += " " + described(sub->get_name(), sub->get_description());
+    list += detail::concat(" ", described(sub->get_name(), sub->get_description()));
   return list;
 }
 

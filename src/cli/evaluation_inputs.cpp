@@ -3,6 +3,7 @@
 #include "cli/interrupt.h"
 #include "cli/validators.h"
 #include "flatenn/base/error.h"
+#include "flatenn/data/catalogue.h"
 #include "flatenn/engine/devices.h"
 #include "flatenn/interop/model.h"
 
@@ -15,6 +16,16 @@ std::string dataset_name(const EvaluationOptions& options, const net::Network& n
   FLATENN_CHECK(entry != network.metadata.end(), options.model,
                 ": does not name its data set; give one with --data");
   return entry->second;
+}
+
+/// Before images are read, where the data set's shape is known by then.
+void check_shape(const net::Network& network, const std::string& name) {
+  if (!data::is_known_data(name)) return;
+  const data::DataSet& set = data::find_data_set(name);
+  const net::Shape& wanted = network.input().shape;
+  FLATENN_CHECK(wanted == (net::Shape{set.channels, set.height, set.width}), "images of ", name,
+                " are ", set.channels, "x", set.height, "x", set.width, ", but network ",
+                network.name, " takes ", wanted.channels, "x", wanted.height, "x", wanted.width);
 }
 
 }  // namespace
@@ -52,6 +63,7 @@ void EvaluationOptions::declare(CLI::App& command) {
 data::ImageSet open_images(const EvaluationOptions& options, const net::Network& network) {
   const data::Split split = options.split == "train" ? data::Split::kTrain : data::Split::kTest;
   const std::string name = dataset_name(options, network);
+  check_shape(network, name);
   const InterruptGuard interrupt;
   const data::LoadOptions load{.stop_requested = [&] { return interrupt.requested(); },
                                .constants = !network.image.raw_pixels};

@@ -228,7 +228,7 @@ void add_harden_command(CLI::App& app, const GlobalOptions& global) {
       ->type_name("MODEL");
   command
       ->add_option("config", options->config,
-                   "Configuration of the training (docs/howto/harden.md lists its keys)")
+                   "Configuration of the training, as that of flatenn train but for the network")
       ->type_name("CONFIG.toml");
   declare_training(*command, *options);
   declare_reading(*command, *options);

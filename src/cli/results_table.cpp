@@ -56,27 +56,42 @@ void print_cells(const PlanResult& plan) {
   std::vector<std::vector<std::string>> rows;
   for (const CellResult& cell : plan.cells) {
     const Summary& a = cell.accuracy;
-    const auto told = [&](double value, int64_t least = 1) {
+    const auto shown = [&](double value, int64_t least = 1) {
       return value_text(value, a.count, least);
     };
     rows.push_back({plan.models[static_cast<size_t>(cell.model)].name,
                     plan.kinds[static_cast<size_t>(cell.kind)],
-                    plan.levels[static_cast<size_t>(cell.level)].label, std::to_string(a.count),
-                    told(100 * a.mean), interval_text(cell.ci), told(100 * a.sd, 2),
-                    told(100 * a.median), told(100 * a.min), told(cell.yield),
-                    told(100 * cell.sdc1()), to_string(cell.stop)});
+                    plan.levels[static_cast<size_t>(cell.level)].label,
+                    std::to_string(cell.trials()), shown(100 * a.mean), interval_text(cell.ci),
+                    shown(100 * a.sd, 2), shown(100 * a.median), shown(100 * a.min),
+                    shown(cell.yield), shown(100 * cell.sdc1()), to_string(cell.stop)});
   }
   std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+}
+
+/// Cells without an estimate, and what they lack.
+void print_untold(const PlanResult& plan) {
+  for (const CellResult& cell : plan.cells) {
+    const std::string reason = cell.untold();
+    if (reason.empty()) continue;
+    std::printf("not told: %s  %s  %s: %s\n",
+                plan.models[static_cast<size_t>(cell.model)].name.c_str(),
+                plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
+                plan.levels[static_cast<size_t>(cell.level)].label.c_str(), reason.c_str());
+  }
 }
 
 /// What a stratified cell is put together from.
 void print_map_strata(const PlanResult& plan) {
   if (!plan.stratified) return;
-  std::printf(
-      "\nloss of mean accuracy, in points, and share of maps that miss the wanted accuracy\n");
+  const auto shown = [](const CellResult& cell) { return cell.accuracy.count > 0; };
+  if (std::any_of(plan.cells.begin(), plan.cells.end(), told)) {
+    std::printf(
+        "\nloss of mean accuracy, in points, and share of maps that miss the wanted accuracy\n");
+  }
   for (const CellResult& cell : plan.cells) {
     const ModelResult& model = plan.models[static_cast<size_t>(cell.model)];
-    if (cell.accuracy.count == 0) continue;
+    if (!shown(cell)) continue;
     const double golden = model.golden_accuracy;
     std::printf("%s  %s  %s: %.3g  [%.3g, %.3g]  %.3g  [%.3g, %.3g]\n", model.name.c_str(),
                 plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
@@ -218,6 +233,7 @@ void print_results(const PlanResult& plan) {
     return;
   }
   print_cells(plan);
+  print_untold(plan);
   print_image_share(plan);
   print_map_strata(plan);
   print_skewed(plan);

@@ -44,7 +44,10 @@ void add_train_command(CLI::App& app, const GlobalOptions& global) {
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command =
       app.add_subcommand("train", "Train a network and freeze it into an ONNX file");
-  command->add_option("config", options->config, "Configuration (docs/training.md lists its keys)")
+  command
+      ->add_option(
+          "config", options->config,
+          "Training configuration; a key that it does not know is named, with the nearest one")
       ->required()
       ->type_name("CONFIG.toml");
   command->add_option("--out", options->request.out, "Run folder to fill")->required();

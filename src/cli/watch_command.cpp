@@ -53,8 +53,8 @@ Standing standing_of(const campaign::PlanResult& plan) {
   for (const campaign::CellResult& cell : plan.cells) {
     const bool running = cell.stop == campaign::StopReason::kRunning;
     ++standing.cells;
-    standing.done += cell.accuracy.count;
-    standing.wanted += running ? std::max(own, cell.accuracy.count) : cell.accuracy.count;
+    standing.done += cell.trials();
+    standing.wanted += running ? std::max(own, cell.trials()) : cell.trials();
     standing.finished_cells += running ? 0 : 1;
   }
   return standing;

@@ -19,7 +19,8 @@ std::string percent(double share) { return fixed(kPercent * share, 1) + " %"; }
 std::string points(double share) { return counted(std::round(1000 * share) / 10, "point"); }
 
 std::string interval_text(const campaign::Interval& interval) {
-  return "[" + fixed(kPercent * interval.low, 1) + ", " + fixed(kPercent * interval.high, 1) + "]";
+  return detail::concat("[", fixed(kPercent * interval.low, 1), ", ",
+                        fixed(kPercent * interval.high, 1), "]");
 }
 
 /// "0.0026 (measured: between 0.001 and 0.01)", "less than 0.001", "at least 0.05".

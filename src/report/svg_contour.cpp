@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "flatenn/base/error.h"
 #include "flatenn/report/report.h"
 #include "report/colour_scale.h"
 #include "report/contour_levels.h"
@@ -114,7 +115,7 @@ class ContourDrawing {
     if (points.size() < 3) return "";
     std::string path;
     for (const Point& point : points)
-      path += (path.empty() ? "M" : "L") + fixed(point.x, 1) + " " + fixed(point.y, 1);
+      path += detail::concat(path.empty() ? "M" : "L", fixed(point.x, 1), " ", fixed(point.y, 1));
     return path + "Z";
   }
 

@@ -32,7 +32,8 @@ std::string outcome_text(const StudyOutcome& outcome) {
       "Networks: epochs (warm start + own), passes over the training images, without faults\n"
       "  network                      epochs  passes    accuracy %  zeros  seconds\n";
   for (const TrainingRecord& training : outcome.trainings) text += row(training);
-  text += "\n" + claims_text(outcome.claims);
+  text += "\n";
+  text += claims_text(outcome.claims);
   if (outcome.not_run.empty()) return text;
   text += "\nNot run, or to be kept in mind\n";
   for (const std::string& line : outcome.not_run) text += "  " + line + "\n";

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/csv_field.h"
+#include "flatenn/base/error.h"
 #include "flatenn/study/regimes.h"
 
 namespace flatenn::study {
@@ -67,7 +68,8 @@ std::string percent(double share) {
 }
 
 std::string interval_text(const std::optional<campaign::Interval>& interval) {
-  return interval ? "[" + percent(interval->low) + ", " + percent(interval->high) + "]" : "";
+  return interval ? detail::concat("[", percent(interval->low), ", ", percent(interval->high), "]")
+                  : "";
 }
 
 std::string row_text(const RegimeRow& row) {
@@ -75,10 +77,11 @@ std::string row_text(const RegimeRow& row) {
   const std::string cell =
       row.encoding + ", " + row.claim.kind + " " + percent(row.claim.rate) + " %";
   const std::string arms = row.better + " - " + row.worse;
-  std::snprintf(text, sizeof text, "  %-40s %-36s %-38s %7.2f %-18s %s%s\n", row.regime.c_str(),
-                arms.c_str(), cell.c_str(), kPoints * row.claim.difference,
-                interval_text(row.claim.method).c_str(), row.claim.verdict.c_str(),
-                row.claim.reason.empty() ? "" : (" (" + row.claim.reason + ")").c_str());
+  std::snprintf(
+      text, sizeof text, "  %-40s %-36s %-38s %7.2f %-18s %s%s\n", row.regime.c_str(), arms.c_str(),
+      cell.c_str(), kPoints * row.claim.difference, interval_text(row.claim.method).c_str(),
+      row.claim.verdict.c_str(),
+      row.claim.reason.empty() ? "" : detail::concat(" (", row.claim.reason, ")").c_str());
   return text;
 }
 

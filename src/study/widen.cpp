@@ -174,7 +174,7 @@ std::vector<std::string> propose(const std::vector<Tried>& tried, int64_t count)
   std::vector<std::string> settings = beyond_edges(axes, *best);
   if (settings.empty()) {
     settings = between(axes, *best);
-    settings.resize(std::min<size_t>(settings.size(), 1));
+    if (settings.size() > 1) settings.erase(settings.begin() + 1, settings.end());
   }
   std::vector<std::string> fresh;
   for (std::string& setting : settings) {

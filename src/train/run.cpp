@@ -9,6 +9,7 @@
 #include "flatenn/base/hash.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/progress.h"
+#include "flatenn/data/catalogue.h"
 #include "flatenn/interop/onnx.h"
 #include "flatenn/net/content_hash.h"
 #include "flatenn/nn/runtime.h"
@@ -21,6 +22,7 @@
 #include "train/freeze_run.h"
 #include "train/loop.h"
 #include "train/run_data.h"
+#include "train/training_faults.h"
 
 namespace flatenn::train {
 namespace {
@@ -96,6 +98,7 @@ class Session {
 
   TrainOutcome run() {
     prepare_folder();
+    check_inputs();
     load_data();
     if (request_.network) {
       check_images(*request_.network, *data_);
@@ -193,6 +196,33 @@ class Session {
         request_.network->name, "; choose another --out");
   }
 
+  /// Names what does not fit the network before images are read, where the data set's shape is
+  /// known by then: own data says it in its files.
+  void check_inputs() {
+    if (request_.data || !data::is_known_data(config_.data.name)) return;
+    const data::DataSet& set = data::find_data_set(config_.data.name);
+    if (request_.network) return check_shape(*request_.network, set);
+    const bool given = !warm_start_source().empty() || !config_.robustness.defects.empty();
+    if (!given || resuming()) return;
+    const nn::Model model(model_options_for(config_, set));
+    warm_start(*model);
+    const TrainingFaults faults(model, config_);
+  }
+
+  std::string warm_start_source() const { return config_.warm_start + config_.warm_start_weights; }
+
+  /// Gives the model the weights that the training starts from, if any.
+  void warm_start(nn::ModelImpl& model) {
+    if (warm_start_source().empty()) return;
+    if (warm_state_.empty()) {
+      warm_state_ =
+          config_.warm_start.empty()
+              ? read_float_weights(model, config_.warm_start_weights, config_.warm_start_partial)
+              : load_run_state(config_.warm_start);
+    }
+    nn::warm_start(model, warm_state_);
+  }
+
   void load_data() {
     data_ = request_.data;
     if (data_) return;
@@ -233,13 +263,10 @@ class Session {
 
   void start() {
     model_ = nn::Model(config_.model);
-    if (const std::string source = config_.warm_start + config_.warm_start_weights;
-        !source.empty()) {
-      const auto state = config_.warm_start.empty()
-                             ? read_float_weights(*model_, source, config_.warm_start_partial)
-                             : load_run_state(source);
-      nn::warm_start(*model_, state);
-      record_.warm_start_hash = hash_of_state(state);
+    if (const std::string source = warm_start_source(); !source.empty()) {
+      warm_start(*model_);
+      record_.warm_start_hash = hash_of_state(warm_state_);
+      warm_state_.clear();
       log::info("starts from the weights of ", source);
     }
     move_model();
@@ -479,6 +506,7 @@ class Session {
   std::unique_ptr<Trainer> trainer_;
   std::optional<MetricsLog> metrics_;
   std::optional<EpochMetrics> last_metrics_;
+  std::map<std::string, torch::Tensor> warm_state_;  ///< Between being read and being used.
   RunRecord record_;
   double seconds_ = 0;
   double epoch_seconds_ = 0;

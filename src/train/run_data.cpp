@@ -19,6 +19,13 @@ std::vector<int64_t> others(const std::vector<int64_t>& rising, int64_t count) {
   return rest;
 }
 
+void check_shape(const net::Network& network, const std::string& name, const net::Shape& got) {
+  const net::Shape& wanted = network.input().shape;
+  FLATENN_CHECK(wanted == got, "data set ", name, ": its images are ", got.channels, "x",
+                got.height, "x", got.width, ", but network ", network.name, " takes ",
+                wanted.channels, "x", wanted.height, "x", wanted.width);
+}
+
 }  // namespace
 
 RunData load_run_data(const DataOptions& options, const std::filesystem::path& root,
@@ -52,18 +59,28 @@ RunRecord::Dataset describe(const RunData& data, const DataOptions& options) {
 }
 
 void check_images(const net::Network& network, const RunData& data) {
-  const net::Shape& wanted = network.input().shape;
   const int64_t classes = network.classes();
   for (const data::ImageSet* images : {&data.train, &data.test}) {
-    FLATENN_CHECK(wanted == (net::Shape{images->channels, images->height, images->width}),
-                  "data set ", images->name, ": its images are ", images->channels, "x",
-                  images->height, "x", images->width, ", but network ", network.name, " takes ",
-                  wanted.channels, "x", wanted.height, "x", wanted.width);
+    check_shape(network, images->name, {images->channels, images->height, images->width});
     const auto most = std::max_element(images->labels.begin(), images->labels.end());
     FLATENN_CHECK(most == images->labels.end() || *most < classes, "data set ", images->name,
                   ": holds label ", most == images->labels.end() ? 0 : *most, ", but network ",
                   network.name, " has ", classes, " classes");
   }
+}
+
+void check_shape(const net::Network& network, const data::DataSet& set) {
+  check_shape(network, set.name, {set.channels, set.height, set.width});
+}
+
+nn::ModelOptions model_options_for(const TrainConfig& config, const data::DataSet& set) {
+  return model_options_for(config, data::ImageSet{.name = set.name,
+                                                  .channels = set.channels,
+                                                  .height = set.height,
+                                                  .width = set.width,
+                                                  .class_names = set.class_names,
+                                                  .mean = set.mean,
+                                                  .std = set.std});
 }
 
 nn::ModelOptions model_options_for(const TrainConfig& config, const data::ImageSet& images) {

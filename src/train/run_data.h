@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "flatenn/data/catalogue.h"
 #include "flatenn/data/image_set.h"
 #include "flatenn/nn/model.h"
 #include "flatenn/train/config.h"
@@ -25,7 +26,11 @@ RunRecord::Dataset describe(const RunData& data, const DataOptions& options);
 /// Throws Error where the images do not fit the network, or labels are none of its classes.
 void check_images(const net::Network& network, const RunData& data);
 
+/// The same of the shape alone, which is known of data sets of the catalogue before any is read.
+void check_shape(const net::Network& network, const data::DataSet& set);
+
 /// The model's options with what the data set decides: input shape, classes, input scale.
 nn::ModelOptions model_options_for(const TrainConfig& config, const data::ImageSet& images);
+nn::ModelOptions model_options_for(const TrainConfig& config, const data::DataSet& set);
 
 }  // namespace flatenn::train

@@ -364,6 +364,22 @@ TEST_F(RunTraining, AFileThatLacksWeightsIsNamedAndFitsInPart) {
               HasSubstr("warm_start.weights"));
 }
 
+/// There is no CIFAR-10 here, which would be named where images were looked for first.
+TEST_F(RunTraining, WhatDoesNotFitIsNamedBeforeImagesAreRead) {
+  train(kEverything, "base", {"train.epochs=2"});
+  const std::string file = (folder_ / "base.safetensors").string();
+  write_float_weights(folder_ / "base", file);
+  const auto error_on_cifar = [&](const std::string& setting) {
+    return error_of_training(kEverything, "cifar", {"data.name=cifar10", setting});
+  };
+  EXPECT_THAT(error_on_cifar("warm_start.weights=" + file),
+              HasSubstr("expected shape [24, 3072], got [24, 784]"));
+  EXPECT_THAT(error_on_cifar("warm_start.run=" + (folder_ / "base").string()),
+              HasSubstr("has shape [24, 3072] here and [24, 784] in the source"));
+  EXPECT_THAT(error_on_cifar("defects.file=chip.csv"), HasSubstr("chip.csv"));
+  EXPECT_THAT(error_on_cifar("train.epochs=3"), HasSubstr("flatenn data get cifar10"));
+}
+
 TEST_F(RunTraining, AWarmStartFromNowhereIsNamed) {
   EXPECT_THAT(error_of_training(kEverything, "run", {"warm_start.run=no/such/run"}),
               HasSubstr("no/such/run/checkpoint.pt"));

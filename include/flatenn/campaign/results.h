@@ -80,6 +80,9 @@ struct CellResult {
   std::vector<MapStratumResult> map_strata;
   double untouched = 0;  ///< Share of maps that change nothing.
   bool stratified() const { return !map_strata.empty(); }
+  int64_t trials() const;  ///< Used, also where they are too few for an estimate.
+  /// Why a stratified cell has no estimate: which strata lack trials; empty where it has one.
+  std::string untold() const;
   double sdc1() const { return sdc1_right + sdc1_wrong; }
   const Interval& interval() const { return skew_ci ? *skew_ci : ci; }  ///< The one to read.
 };

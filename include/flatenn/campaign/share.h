@@ -14,6 +14,8 @@ struct Share {
   int64_t of = 1;     ///< Shares in all.
 
   bool holds(int64_t cell, int64_t trial) const { return (cell + trial) % of == index - 1; }
+  /// How many of a cell's trials 0, 1, ... below `bound` belong to it.
+  int64_t trials_below(int64_t cell, int64_t bound) const;
   std::string text() const;  ///< "3/16"
   bool operator==(const Share&) const = default;
 };

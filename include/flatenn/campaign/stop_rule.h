@@ -13,6 +13,7 @@ enum class StopReason {
   kHalfWidth,  ///< The interval is as narrow as wanted.
   kDecided,    ///< The interval lies on one side of the limit.
   kTimeLimit,  ///< The time was over first; not reproducible.
+  kShare,      ///< A share of a campaign has run its part; joining the shares applies the rule.
 };
 std::string to_string(StopReason reason);
 

@@ -1,3 +1,4 @@
+#include "flatenn/base/error.h"
 #include "report/arm_curves.h"
 #include "report/format.h"
 #include "report/hero.h"
@@ -63,8 +64,8 @@ void add_figures(const Findings& findings, const campaign::PlanResult& plan, int
     Figure figure = accuracy_figure(findings, plan, kind, groups[i]);
     if (figure.series.empty()) continue;
     if (groups.size() > 1) {
-      figure.title += ": " + names_of(groups[i]);
-      if (i > 0) figure.id += "-" + std::to_string(i + 1);
+      figure.title += detail::concat(": ", names_of(groups[i]));
+      if (i > 0) figure.id += detail::concat("-", i + 1);
     }
     figures.push_back(std::move(figure));
   }

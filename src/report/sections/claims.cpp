@@ -13,8 +13,8 @@ double factor_of(const Claim& claim) { return claim.unit == "correlation" ? 1 : 
 std::string interval_text(const Claim& claim, const std::optional<campaign::Interval>& interval) {
   if (!interval) return "";
   const double factor = factor_of(claim);
-  return "[" + fixed(factor * interval->low, 2) + ",\u00a0" + fixed(factor * interval->high, 2) +
-         "]";
+  return detail::concat("[", fixed(factor * interval->low, 2), ",\u00a0",
+                        fixed(factor * interval->high, 2), "]");
 }
 
 std::vector<Field> accuracy_row(const Claim& claim) {

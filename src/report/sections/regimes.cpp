@@ -19,7 +19,8 @@ double points(const json& number) { return kPoints * number.get<double>(); }
 
 std::string interval_text(const json& interval) {
   if (!interval.is_array()) return "";
-  return "[" + fixed(points(interval.at(0)), 1) + ", " + fixed(points(interval.at(1)), 1) + "]";
+  return detail::concat("[", fixed(points(interval.at(0)), 1), ", ",
+                        fixed(points(interval.at(1)), 1), "]");
 }
 
 std::string mark_of(const std::string& verdict) {

@@ -19,7 +19,7 @@ bool is_chosen(const nlohmann::json& tuning, const nlohmann::json& candidate) {
   if (arm == chosen.end()) return false;
   std::string settings;
   for (const nlohmann::json& setting : *arm)
-    settings += (settings.empty() ? "" : " ") + setting.get<std::string>();
+    settings += detail::concat(settings.empty() ? "" : " ", setting.get<std::string>());
   return settings == candidate.at("setting").get<std::string>();
 }
 
@@ -28,7 +28,8 @@ std::string rates_text(const nlohmann::json& tuning) {
   const nlohmann::json rates =
       tuning.contains("rates") ? tuning["rates"] : nlohmann::json{tuning.at("rate")};
   std::string text;
-  for (const nlohmann::json& rate : rates) text += (text.empty() ? "" : ", ") + rate_percent(rate);
+  for (const nlohmann::json& rate : rates)
+    text += detail::concat(text.empty() ? "" : ", ", rate_percent(rate));
   return text;
 }
 
@@ -163,7 +164,7 @@ Section tuning_section(const Findings& findings) {
   for (const Artifact& artifact : findings.artifacts) {
     if (artifact.kind != "tuning") continue;
     Table table = candidate_table(artifact.content);
-    if (!section.blocks.empty()) table.id += "-" + std::to_string(section.blocks.size());
+    if (!section.blocks.empty()) table.id += detail::concat("-", section.blocks.size());
     const std::string suffix = table.id.substr(std::string("tuning").size());
     section.blocks.emplace_back(std::move(table));
     std::set<std::string> arms;
