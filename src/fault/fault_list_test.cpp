@@ -250,5 +250,35 @@ TEST(FaultList, KeepsTheArrayThatAMapWasDrawnOn) {
   }
 }
 
+/// The first site beyond each end of the memory.
+TEST(FaultMap, SitesBeyondTheMemoryAreRefused) {
+  const MemoryLayout layout = memory_layout(*network());
+  const FaultSite last{.tensor = static_cast<int32_t>(layout.tensors.size()) - 1};
+  EXPECT_NO_THROW(check_site(last, layout));
+  const auto with = [&](auto change) {
+    FaultSite site = last;
+    change(site);
+    return site;
+  };
+  const MemoryTensor& tensor = layout.tensors.back();
+  EXPECT_NO_THROW(check_site(with([&](FaultSite& s) { s.bit = tensor.bits - 1; }), layout));
+  EXPECT_NO_THROW(check_site(with([&](FaultSite& s) { s.element = tensor.elements - 1; }), layout));
+  EXPECT_THROW(check_site(with([](FaultSite& s) { s.tensor += 1; }), layout), Error);
+  EXPECT_THROW(check_site(with([](FaultSite& s) { s.tensor = -1; }), layout), Error);
+  EXPECT_THROW(check_site(with([&](FaultSite& s) { s.bit = tensor.bits; }), layout), Error);
+  EXPECT_THROW(check_site(with([](FaultSite& s) { s.bit = -1; }), layout), Error);
+  EXPECT_THROW(check_site(with([&](FaultSite& s) { s.element = tensor.elements; }), layout), Error);
+  EXPECT_THROW(check_site(with([](FaultSite& s) { s.element = -1; }), layout), Error);
+}
+
+TEST(FaultList, IsDescribedByTheNumberOfItsDefects) {
+  FaultSource source{.unit = FaultUnit::kList};
+  FaultList list;
+  list.faults.resize(3);
+  list.cells.resize(2);
+  source.list = std::make_shared<FaultList>(list);
+  EXPECT_THAT(describe(FaultModel{.sources = {source}}), HasSubstr("a list of 5 defects"));
+}
+
 }  // namespace
 }  // namespace flatenn::fault

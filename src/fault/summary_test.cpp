@@ -37,6 +37,7 @@ TEST(Summary, RmsIsThatOfTheChangedCodes) {
                           FaultModel::of_kind(FaultKind::kBitFlip));
   const FaultMap map{.faults = {{{.bit = 0, .element = 0}}, {{.bit = 1, .element = 1}}}};
   EXPECT_DOUBLE_EQ(summarize(map, injector).front().rms_change, std::sqrt((1.0 + 4.0) / 2));
+  EXPECT_DOUBLE_EQ(summarize(map, injector).back().rms_change, std::sqrt((1.0 + 4.0) / 2));
 }
 
 TEST(FaultyNetwork, HoldsTheChangedCodes) {
