@@ -85,7 +85,7 @@ void print_untold(const PlanResult& plan) {
 void print_map_strata(const PlanResult& plan) {
   if (!plan.stratified) return;
   const auto shown = [](const CellResult& cell) { return cell.accuracy.count > 0; };
-  if (std::any_of(plan.cells.begin(), plan.cells.end(), told)) {
+  if (std::any_of(plan.cells.begin(), plan.cells.end(), shown)) {
     std::printf(
         "\nloss of mean accuracy, in points, and share of maps that miss the wanted accuracy\n");
   }
