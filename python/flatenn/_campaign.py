@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from flatenn import _core, _toml
 from flatenn._arguments import describe, expect, integer, number, path, texts
+from flatenn._arguments import text as checked_text
 from flatenn._fault_model import KINDS, FaultModel
 from flatenn._images import ImagesLike
 from flatenn._network import Network, _engine
@@ -27,6 +27,7 @@ from flatenn._plan import (
 )
 from flatenn._progress import Progress, reporter
 from flatenn._results import Results
+from flatenn._temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from flatenn._metric import MetricResults
@@ -155,7 +156,7 @@ def campaign(
         if kind not in KINDS:
             raise ValueError(f"kinds[{i}]: expected one of {', '.join(KINDS)}, got {kind!r}")
     seed = integer("seed", seed, 0, 2**63 - 1)
-    expect("name", name, str, "a str")
+    checked_text("name", name)
     if model is not None:
         expect("model", model, FaultModel, "a FaultModel")
     checked_trials = None if trials is None else integer("trials", trials, 1, 10_000_000)
@@ -204,8 +205,8 @@ def campaign(
     engine, threads = _engine(engine, threads)
     temporary = None
     if store is None:
-        temporary = tempfile.TemporaryDirectory(prefix="flatenn-")
-        database = os.path.join(temporary.name, "results.db")
+        temporary = TemporaryFolder()  # removed on failure too: nobody else holds it
+        database = os.path.join(temporary.path, "results.db")
     else:
         database = path("store", store)
     report = _core.run_campaign(

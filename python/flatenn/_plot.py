@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flatenn._arguments import describe
 from flatenn._optional import need
 from flatenn._table import Table
 
@@ -25,7 +26,9 @@ def plot_cells(
         raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")
     if ax is None:
         _, ax = need("matplotlib.pyplot", "plot", "plot").subplots(layout="constrained")
-    assert ax is not None
+    axes = need("matplotlib.axes", "plot", "plot").Axes
+    if not isinstance(ax, axes):
+        raise TypeError(f"ax: expected the Axes of a figure, got {describe(ax)}")
     by_count = cells["rate"][0] is None
     axis = "count" if by_count else "rate"
     for m, model in enumerate(dict.fromkeys(cells["model"])):
