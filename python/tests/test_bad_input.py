@@ -311,8 +311,8 @@ def test_numbers_of_numpy_are_welcome(lenet: flatenn.Network) -> None:
     data = (random_images(lenet, 4), random_labels(lenet, 4))
     results = flatenn.campaign(lenet, data, rates=np.array(0.25), trials=np.int64(2))
     assert results.cells["rate"] == [0.25]
-    source = {"target": "weight", "rate": np.float64(0.5), "bits": np.array([0, 1])}
-    plain = {"target": "weight", "rate": 0.5, "bits": [0, 1]}
+    source = {"target": "weights", "rate": np.float64(0.5), "bits": np.array([0, 1])}
+    plain = {"target": "weights", "rate": 0.5, "bits": [0, 1]}
     assert flatenn.FaultModel(sources=[source]) == flatenn.FaultModel(sources=[plain])
     assert flatenn.FaultModel(sources=[{**plain, "rate": np.float32(0.5)}]) == flatenn.FaultModel(
         sources=[plain]
