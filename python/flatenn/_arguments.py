@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+
+class NotThere(KeyError):
+    """KeyError whose text is its message, without the quotes that KeyError puts around it."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def describe(value: object) -> str:
@@ -19,6 +26,11 @@ def describe(value: object) -> str:
     return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}..."
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
+    return next(iter(str(error).splitlines()), "it says nothing more")
+
+
 def expect(name: str, value: object, types: type | tuple[type, ...], wanted: str) -> None:
     """TypeError unless `value` is one of `types`; a bool is no number."""
     number = types in (int, float, (int, float))
@@ -26,8 +38,15 @@ def expect(name: str, value: object, types: type | tuple[type, ...], wanted: str
         raise TypeError(f"{name}: expected {wanted}, got {describe(value)}")
 
 
+def scalar(value: Any) -> Any:
+    """The number of an array or tensor without extents; anything else as it is."""
+    one = getattr(value, "ndim", None) == 0 and not isinstance(value, np.generic)
+    return value.item() if one and hasattr(value, "item") else value
+
+
 def integer(name: str, value: object, least: int = 0, most: int = 2**63 - 1) -> int:
     """An int in [least, most]; NumPy's integers are welcome."""
+    value = scalar(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}: expected an integer, got {describe(value)}")
     if not least <= int(value) <= most:
@@ -37,6 +56,7 @@ def integer(name: str, value: object, least: int = 0, most: int = 2**63 - 1) -> 
 
 def number(name: str, value: object, least: float = 0.0, most: float = float("inf")) -> float:
     """A float in [least, most]; NumPy's numbers are welcome."""
+    value = scalar(value)
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
@@ -55,6 +75,28 @@ def choice(name: str, value: object, choices: Sequence[str]) -> str:
     return value
 
 
+def text(name: str, value: object) -> str:
+    """A str that files and C can hold: Unicode without NUL."""
+    expect(name, value, str, "a str")
+    assert isinstance(value, str)
+    if "\0" in value:
+        raise ValueError(f"{name}: expected a text without NUL, got {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: expected Unicode text, got a lone surrogate: {value!r}") from None
+    return value
+
+
+def text_mapping(name: str, value: object) -> dict[str, str]:
+    """A mapping of texts to texts."""
+    expect(name, value, Mapping, "a mapping of texts to texts")
+    assert isinstance(value, Mapping)
+    return {
+        text(f"{name} key", key): text(f"{name}[{key!r}]", item) for key, item in value.items()
+    }
+
+
 def texts(name: str, value: str | Iterable[str]) -> list[str]:
     """A text or several, as a list."""
     if isinstance(value, str):
@@ -71,6 +113,7 @@ def numbers(
     name: str, value: float | Iterable[float], least: float = 0.0, most: float = float("inf")
 ) -> list[float]:
     """A number or several, as a list."""
+    value = scalar(value)
     if isinstance(value, (int, float, np.number)):
         return [number(name, value, least, most)]
     if not isinstance(value, Iterable) or isinstance(value, str):
@@ -81,6 +124,7 @@ def numbers(
 
 def integers(name: str, value: int | Iterable[int], least: int, most: int) -> list[int]:
     """An integer or several, as a list."""
+    value = scalar(value)
     if isinstance(value, (int, np.integer)):
         return [integer(name, value, least, most)]
     if not isinstance(value, Iterable) or isinstance(value, str):
@@ -95,17 +139,30 @@ def path(name: str, value: str | os.PathLike[str], exists: bool = False) -> str:
     text = os.fspath(value)
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected a path of text, got {describe(text)}")
+    if not text:
+        raise ValueError(f"{name}: is an empty path")
+    try:
+        plain = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        plain = False
+    if not plain:
+        raise ValueError(f"{name}: no file can have the name {text!r}")
     if exists and not os.path.exists(text):
         raise FileNotFoundError(f"{name}: {text}: no such file")
     return text
 
 
-def file_path(name: str, value: str | os.PathLike[str]) -> str:
-    """A path that can name a file to write."""
-    text = path(name, value)
-    if not text:
-        raise ValueError(f"{name}: is an empty path")
-    return text
+def file_to_write(name: str, value: str | os.PathLike[str]) -> str:
+    """A path at which a file can be created, as far as one can tell before."""
+    file = path(name, value)
+    folder = os.path.dirname(file) or "."
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{name}: {file}: there is no folder {folder}")
+    if os.path.isdir(file):
+        raise IsADirectoryError(f"{name}: {file}: is a folder, expected the name of a file")
+    if not os.access(file if os.path.exists(file) else folder, os.W_OK):
+        raise PermissionError(f"{name}: {file}: may not be written")
+    return file
 
 
 def expect_other_file(name: str, file: str, kept: str) -> None:
@@ -133,6 +190,8 @@ def array(name: str, value: Any) -> npt.NDArray[Any]:
         return value
     if hasattr(value, "detach"):  # a torch tensor, perhaps one with a gradient
         device = getattr(value, "device", None)
+        if device is not None and device.type == "meta":
+            raise ValueError(f"{name}: the tensor is on the meta device, which holds no numbers")
         if device is not None and device.type != "cpu":
             raise ValueError(
                 f"{name}: the tensor is on {device}; flatenn reads memory of the CPU: pass "

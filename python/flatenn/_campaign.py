@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy.typing as npt
 
 from flatenn import _core, _toml
-from flatenn._arguments import describe, expect, file_path, integer, number, path
+from flatenn._arguments import describe, expect, integer, number, path
+from flatenn._arguments import text as checked_text
 from flatenn._fault_model import FaultModel
 from flatenn._images import ImagesLike
 from flatenn._network import Network, _engine
@@ -28,6 +28,7 @@ from flatenn._plan import (
 )
 from flatenn._progress import Progress, reporter
 from flatenn._results import Results
+from flatenn._temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from flatenn._metric import MetricResults
@@ -150,8 +151,7 @@ def campaign(
     nets = networks_of(networks)
     levels = levels_of(rates, counts)
     seed = integer("seed", seed, 0, 2**63 - 1)
-    expect("name", name, str, "a str")
-    if not name:
+    if not checked_text("name", name):
         raise ValueError("name: is empty")
     if model is not None:
         expect("model", model, FaultModel, "a FaultModel")
@@ -175,7 +175,7 @@ def campaign(
             raise ValueError(f"{next(iter(levels))}: the model's sources say how many faults there are")
         return run_metric_campaign(
             nets, evaluate, kind_names, levels, model or FaultModel(), checked_trials or 100, seed,
-            None if store is None else file_path("store", store), name, reporter(progress),
+            None if store is None else path("store", store), name, reporter(progress),
         )  # fmt: skip
     expect("single_fault", single_fault, str, "off, sampled or exhaustive")
     folder = model._folder if model is not None else "."
@@ -206,10 +206,10 @@ def campaign(
     engine, threads = _engine(engine, threads)
     temporary = None
     if store is None:
-        temporary = tempfile.TemporaryDirectory(prefix="flatenn-")
-        database = os.path.join(temporary.name, "results.db")
+        temporary = TemporaryFolder()  # removed on failure too: nobody else holds it
+        database = os.path.join(temporary.path, "results.db")
     else:
-        database = file_path("store", store)
+        database = path("store", store)
     report = _core.run_campaign(
         toml, folder, [net._core for net in nets], core_images, database, engine, threads,
         "" if data_root is None else path("data_root", data_root), "", reporter(progress),

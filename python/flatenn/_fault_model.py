@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flatenn import _core, _toml
-from flatenn._arguments import choice, expect, integers, path, texts
+from flatenn._arguments import choice, describe, expect, integers, path, texts
 
 KINDS = ("bit_flip", "stuck_at_0", "stuck_at_1")
 ENCODINGS = ("twos_complement", "offset_binary", "gray", "sign_magnitude", "differential_pair")
@@ -52,15 +52,17 @@ class FaultModel:
         expect("biases", biases, bool, "True or False")
         memory: dict[str, Any] = {"encoding": choice("encoding", encoding, ENCODINGS)}
         if array is not None:
-            memory["array"] = dict(_mapping("array", array))
+            memory["array"] = _toml.table("array", array)
+        if isinstance(sources, (str, Mapping)) or not isinstance(sources, Iterable):
+            raise TypeError(f"sources: expected a list of mappings, got {describe(sources)}")
         plan: dict[str, Any] = {
             "layers": texts("layers", layers) or None,
             "spare": texts("spare", spare) or None,
             "bits": integers("bits", bits, -32, 31) or None,
             "biases": biases or None,
             "memory": memory,
-            "faults": [dict(_mapping(f"sources[{i}]", s)) for i, s in enumerate(sources)] or None,
-            "protection": None if protection is None else dict(_mapping("protection", protection)),
+            "faults": [_toml.table(f"sources[{i}]", s) for i, s in enumerate(sources)] or None,
+            "protection": None if protection is None else _toml.table("protection", protection),
         }
         self._start(_toml.document(plan), choice("kind", kind, KINDS), path("folder", folder))
 
@@ -125,12 +127,6 @@ class FaultModel:
 
 def _rebuild_model(toml: str, kind: str, folder: str) -> FaultModel:
     return FaultModel.from_toml(toml, kind=kind, folder=folder)
-
-
-def _mapping(name: str, value: object) -> Mapping[str, Any]:
-    expect(name, value, Mapping, "a mapping of keys to values")
-    assert isinstance(value, Mapping)
-    return value
 
 
 def model_for(model: FaultModel | None, kind: str | None) -> FaultModel:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import array, describe, expect, integer, number, path
+from flatenn._arguments import array, describe, expect, file_to_write, integer, number, path
 from flatenn._fault_model import KINDS, FaultModel, model_for
 from flatenn._table import Table
 
@@ -103,12 +103,13 @@ class FaultMap:
         kinds = _numbered("kind", kind, KINDS)
         columns = [
             ("layer", layers, np.int32),
-            ("is_bias", np.asarray(is_bias), np.uint8),
-            ("element", array("element", np.asarray(element)), np.int64),
-            ("bit", array("bit", np.asarray(bit)), np.int8),
+            ("is_bias", _listed("is_bias", is_bias), np.uint8),
+            ("element", _listed("element", element), np.int64),
+            ("bit", _listed("bit", bit), np.int8),
             ("kind", kinds, np.uint8),
         ]
-        size = max(np.atleast_1d(values).shape[0] for _, values, _ in columns)
+        sizes = [values.shape[0] for _, values, _ in columns if values.ndim]
+        size = 0 if 0 in sizes else max(sizes, default=1)
         cast = [_column(name, values, dtype, size) for name, values, dtype in columns]
         return cls(network, model, injector, injector.make(*cast))
 
@@ -187,7 +188,7 @@ class FaultMap:
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Writes .json (with the memory that it was drawn for) or .csv (bits alone)."""
-        text = path("file", file)
+        text = file_to_write("file", file)
         extension = os.path.splitext(text)[1].lower()
         if extension not in (".json", ".csv"):
             raise ValueError(f"file: expected a name that ends in .json or .csv, got {text!r}")
@@ -260,10 +261,18 @@ def _injector(
     return _core.Injector(network._core, core), checked
 
 
+def _listed(name: str, value: Any) -> npt.NDArray[Any]:
+    """An array of a number or text, or a list of them; an empty list holds integers."""
+    values = np.asarray(value) if isinstance(value, (str, bool)) else array(name, value)
+    return values if values.size else values.astype(np.int64)
+
+
 def _numbered(name: str, value: Any, names: Sequence[str]) -> npt.NDArray[Any]:
     """Names as their numbers."""
-    values = np.asarray(value)
+    values = _listed(name, value)
     if values.dtype.kind in "iu":
+        for number in values[(values < 0) | (values >= len(names))].ravel()[:1].tolist():
+            raise ValueError(f"{name}: {number} is none of the {len(names)}, which count from 0")
         return values
     if values.dtype.kind != "U":
         raise TypeError(f"{name}: expected names or integers, got {describe(value)}")

@@ -14,7 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import array, choice, expect, expect_numbers, integer, number, path
+from flatenn._arguments import (
+    array,
+    choice,
+    expect,
+    expect_numbers,
+    file_to_write,
+    first_line,
+    integer,
+    number,
+    text,
+    text_mapping,
+)
 from flatenn._network import Network, load
 from flatenn._optional import need
 
@@ -69,6 +80,10 @@ def from_torch(
     expect("module", module, nn.Module, "a torch module")
     choice("method", method, METHODS)
     limit, least = integer("images", images, 1), number("agreement", agreement, 0.0, 1.0)
+    expect("per_channel", per_channel, bool, "True or False")
+    told = type(module).__name__ if name is None else text("name", name)
+    texts = {} if metadata is None else text_mapping("metadata", metadata)
+    kept = None if save is None else file_to_write("save", save)
     batch = _example(module, example)
     quantized = any(hasattr(part, "weight_quantizer") for part in module.modules())
     if not quantized and calibration is None:
@@ -88,12 +103,9 @@ def from_torch(
         if not quantized:
             file = _quantize(file, folder, calibration, batch, limit, per_channel, method)
         core = load(file)._core
-        if save is not None:
-            shutil.copyfile(file, path("save", save))
-    net = Network(core).named(
-        name or type(module).__name__,
-        {"version": _core.version(), **core.metadata, **(metadata or {})},
-    )
+        if kept is not None:
+            shutil.copyfile(file, kept)
+    net = Network(core).named(told, {"version": _core.version(), **core.metadata, **texts})
     net._comparison = _compare(net, batch, wanted.cpu().numpy(), least)
     return net
 
@@ -112,7 +124,29 @@ def _example(module: nn.Module, example: Any) -> Any:
     if first is None:
         raise ValueError("module: has no parameters")
     expect_numbers(module)
+    _expect_floats(module)
+    _expect_finite("example", images)
     return torch.from_numpy(np.array(images, np.float32)).to(first.device)
+
+
+def _expect_floats(module: nn.Module) -> None:
+    """That its numbers are float32 and finite, as exporter and quantizer need them."""
+    import torch
+
+    for name, tensor in module.named_parameters():
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            raise TypeError(f"module: {name} is {tensor.dtype}; pass module.float()")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"module: {name} holds numbers that are not finite")
+    for name, buffer in module.named_buffers():  # a mask may hold infinities
+        if buffer.is_floating_point() and bool(torch.isnan(buffer).any()):
+            raise ValueError(f"module: {name} holds numbers that are not finite")
+
+
+def _expect_finite(name: str, images: npt.NDArray[Any]) -> None:
+    finite = np.isfinite(images).all(axis=(1, 2, 3))
+    if not finite.all():
+        raise ValueError(f"{name}: image {int(finite.argmin())} is not finite")
 
 
 def _logits(module: nn.Module, batch: Any) -> Any:
@@ -125,7 +159,11 @@ def _logits(module: nn.Module, batch: Any) -> Any:
     except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"example: the module cannot run images of shape {tuple(batch.shape)}: "
-            f"{str(error).splitlines()[0]}"
+            f"{first_line(error)}"
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"module: its forward raised {type(error).__name__}: {first_line(error)}"
         ) from error
 
 
@@ -153,7 +191,7 @@ def _export(module: nn.Module, example: Any, file: str) -> None:
             )  # fmt: skip
     except RuntimeError as error:
         raise ValueError(
-            f"module: torch.onnx cannot export it: {str(error).splitlines()[0]}"
+            f"module: torch.onnx cannot export it: {first_line(error)}"
         ) from error
 
 
@@ -186,6 +224,7 @@ def _calibration_images(
             f"calibration: expected images of shape {tuple(batch.shape[1:])}, got "
             f"{images.shape[1:]}"
         )
+    _expect_finite("calibration", images)
     return images
 
 

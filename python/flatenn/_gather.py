@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,13 @@ def split(data: Any, argument: str) -> tuple[Any, Any]:
 
 
 def _items(data: Any, argument: str) -> Iterator[Any]:
-    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__iter__"):
-        return (data[i] for i in range(len(data)))
+    if isinstance(data, Mapping):
+        raise TypeError(
+            f"{argument}: expected images, or (images, labels), got a mapping with the keys "
+            f"{_keys(data)}; pass what stands under them"
+        )
+    if _is_stream(data):
+        return iter(data)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not hasattr(data, "__next__"):
         # A map-style data set says how long it is, and may not end iteration by itself.
         if type(data).__module__.startswith("torch.utils.data") and hasattr(data, "batch_size"):
@@ -36,21 +42,40 @@ def _items(data: Any, argument: str) -> Iterator[Any]:
     return iter(data)
 
 
-def _length(data: Any) -> int | None:
+def _is_stream(data: Any) -> bool:
+    """Whether it is a torch IterableDataset, which has items but no numbers for them, even where
+    it says how many."""
+    torch = sys.modules.get("torch.utils.data")  # nobody has made one before it is there
+    return torch is not None and isinstance(data, torch.IterableDataset)
+
+
+def _keys(data: Mapping[Any, Any]) -> str:
+    return ", ".join(map(repr, list(data)[:8])) or "none"
+
+
+def _length(data: Any, argument: str) -> int | None:
     """What it says that it holds; None where it cannot tell (a loader of a stream)."""
     try:
         return len(data)
     except TypeError:
         return None
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{argument}: its __len__ tells no number of items: {error}") from error
 
 
 def _gather(data: Any, argument: str) -> tuple[Any, Any]:
     """All items of a data set, or all batches of a loader, side by side in memory."""
     images: list[npt.NDArray[Any]] = []
     labels: list[npt.NDArray[Any]] = []
-    count, promised = 0, _length(data)
+    count, promised = 0, _length(data, argument)
     try:
         for item in _items(data, argument):
+            if isinstance(item, Mapping):
+                raise TypeError(
+                    f"{argument}[{count}]: expected an image, (image, label) or batches of them, "
+                    f"got a mapping with the keys {_keys(item)}; pass a generator of pairs: "
+                    "((b[image_key], b[label_key]) for b in loader)"
+                )
             x, y = item if isinstance(item, (tuple, list)) and len(item) == 2 else (item, None)
             x = array(f"{argument}[{count}]", x)
             images.append(x if x.ndim == 4 else x[np.newaxis])
@@ -61,14 +86,17 @@ def _gather(data: Any, argument: str) -> tuple[Any, Any]:
                         f"{argument}[{count}]: {len(images[-1])} images and {len(labels[-1])} labels"
                     )
             count += 1
-    except IndexError:
+    except IndexError as error:
+        if promised is None:
+            raise
         raise ValueError(
-            f"{argument}: said it has {promised} items and ended after {count}"
-        ) from None
+            f"{argument}: said it has {promised} items and ended after {count}: IndexError: {error}"
+        ) from error
     if promised is not None and count != promised:
         raise ValueError(f"{argument}: said it has {promised} items and gave {count}")
-    if promised is not None and _length(data) != promised:
-        raise ValueError(f"{argument}: changed its length from {promised} to {_length(data)}")
+    now = _length(data, argument)
+    if promised is not None and now != promised:
+        raise ValueError(f"{argument}: changed its length from {promised} to {now}")
     if not images:
         raise ValueError(f"{argument}: holds nothing; a generator can be read only once")
     if labels and len(labels) != len(images):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import array, choice, expect, integer, numbers, path
+from flatenn._arguments import array, choice, describe, integer, numbers, path
+from flatenn._arguments import text as checked_text
 from flatenn._gather import split
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Images:
         name: str = "images",
         class_names: Sequence[str] = (),
     ) -> None:
-        expect("name", name, str, "a str")
+        checked_text("name", name)
         self._fill(images, labels, mean, std, name, class_names, borrow=False)
 
     def _fill(
@@ -148,7 +149,7 @@ def load_images(
     :param root: folder of the data sets; by default $FLATENN_DATA, else ~/.cache/flatenn/data.
     :raises flatenn.Error: where it is not there, saying how to get it.
     """
-    expect("name", name, str, "the name of a data set")
+    checked_text("name", name)
     return Images._of(
         _core.Images.load(
             name,
@@ -274,11 +275,14 @@ def _labels(argument: str, value: Any, count: int) -> npt.NDArray[np.uint16]:
 
 def _class_names(names: Sequence[str], labels: npt.NDArray[np.uint16]) -> list[str]:
     classes = int(labels.max()) + 1
+    if isinstance(names, (str, Mapping)) or not isinstance(names, Iterable):
+        raise TypeError(f"class_names: expected one text a class, got {describe(names)}")
+    names = [checked_text(f"class_names[{i}]", str(name)) for i, name in enumerate(names)]
     if not names:
         return [str(number) for number in range(classes)]
     if len(names) < classes:
         raise ValueError(f"class_names: {len(names)} names for labels up to {classes - 1}")
-    return [str(name) for name in names]
+    return names
 
 
 def _per_channel(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import expect, expect_numbers, integer, texts
+from flatenn._arguments import expect, expect_numbers, integer, text, texts
 from flatenn._network import Network
 from flatenn._optional import need
 
@@ -57,6 +57,7 @@ def memory_from_torch(
     expect_numbers(module)
     width = integer("bits", bits, 2, 8)
     expect("per_channel", per_channel, bool, "True or False")
+    told = type(module).__name__ if name is None else text("name", name)
     found = stored_layers(module)
     chosen = list(found) if layers is None else texts("layers", layers)
     for path in chosen:
@@ -67,7 +68,7 @@ def memory_from_torch(
     tensors = [
         _tensor(path, part, width, per_channel) for path, part in found.items() if path in chosen
     ]
-    return Network(_core.Network.of_memory(name or type(module).__name__, tensors))
+    return Network(_core.Network.of_memory(told, tensors))
 
 
 def stored_layers(module: nn.Module) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatenn import _core
-from flatenn._arguments import array, describe, expect_other_file, path
+from flatenn._arguments import array, describe, expect_other_file, file_to_write
+from flatenn._arguments import text as checked_text
 from flatenn._fault_model import FaultModel
 from flatenn._faults import FaultMap
 from flatenn._network import Network
@@ -117,9 +118,10 @@ class MetricResults:
         returns its path. ImportError where matplotlib is not installed."""
         from flatenn._page import metric_page
 
-        text = path("file", file)
+        text = file_to_write("file", file)
         expect_other_file("file", text, self._store)
-        page = metric_page(title or self._name, self.cells, self._settings, ylabel)
+        heading = checked_text("title", self._name if title is None else title)
+        page = metric_page(heading, self.cells, self._settings, ylabel)
         with open(text, "w", encoding="utf-8") as out:
             out.write(page)
         return text

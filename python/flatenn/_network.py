@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flatenn import _core
-from flatenn._arguments import choice, expect, integer, path
+from flatenn._arguments import NotThere, choice, expect, integer, path, text_mapping
+from flatenn._arguments import text as checked_text
 from flatenn._table import Table
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from flatenn._images import ImagesLike
 
 ENGINES = ("reference", "cpu", "lanes", "onednn", "cuda")
+#: What the library starts at most.
+MOST_THREADS = 1024
 
 
 class Network:
@@ -99,7 +102,8 @@ class Network:
     def layers(self) -> Table:
         """One row a layer, in the order in which they run.
 
-        Columns: name, kind ("conv", "linear", "max-pool", ...), input_shape and output_shape
+        Columns: name (in the file: of networks of from_torch, the node of the exported graph, such as
+        "/1/Conv"), kind ("conv", "linear", "max-pool", ...), input_shape and output_shape
         (C, H, W), weights (stored ones), bits (of each), input_bits, output_bits, relu, macs (of
         one image). Of weights alone, what flows between layers is None.
         """
@@ -152,9 +156,9 @@ class Network:
             of a data set.
         :param mean, std: per channel, of pixel / 255: normalize uint8 pixels where the network's
             metadata name no data set that does.
-        :param engine: "cpu" (the fastest of the next three), "lanes", "onednn", "general",
-            "reference", "cuda". All give the same bits.
-        :param threads: 0 takes all cores.
+        :param engine: "cpu" (the fastest of the next three), "lanes", "onednn", "reference",
+            "cuda". All give the same bits.
+        :param threads: 1 to 1024; 0 takes all cores.
         :raises TypeError, ValueError: naming the argument that does not fit.
         """
         engine, threads = _engine(engine, threads)
@@ -209,9 +213,9 @@ class Network:
 
     def named(self, name: str, metadata: Mapping[str, str] | None = None) -> Network:
         """The same network under another name, with these metadata (by default its own)."""
-        expect("name", name, str, "a str")
-        kept = dict(self._core.metadata if metadata is None else metadata)
-        copy = Network(self._core.with_metadata(name, kept), self._path, self._fault_map)
+        kept = self.metadata if metadata is None else text_mapping("metadata", metadata)
+        renamed = self._core.with_metadata(checked_text("name", name), kept)
+        copy = Network(renamed, self._path, self._fault_map)
         copy._comparison = self._comparison
         return copy
 
@@ -234,7 +238,7 @@ class Network:
             for index, row in enumerate(rows):
                 if row["name"] == layer:
                     return index
-            raise KeyError(f"layer: {layer!r} is none of {', '.join(r['name'] for r in rows)}")
+            raise NotThere(f"layer: {layer!r} is none of {', '.join(r['name'] for r in rows)}")
         index = integer("layer", layer, -len(rows), len(rows) - 1)
         return index % len(rows)
 
@@ -245,7 +249,11 @@ class Network:
                 if row["name"] == activation:
                     break
             else:
-                index = self._core.output_of(self._layer(activation))
+                layers = [row["name"] for row in self._core.layers()]
+                if activation not in layers:
+                    names = dict.fromkeys([row["name"] for row in rows] + layers)
+                    raise NotThere(f"activation: {activation!r} is none of {', '.join(names)}")
+                index = self._core.output_of(layers.index(activation))
         else:
             index = integer("activation", activation, -len(rows), len(rows) - 1) % len(rows)
         if rows[index]["float"]:
@@ -282,7 +290,7 @@ def _times(shape: tuple[int, ...]) -> str:
 def _engine(engine: str, threads: int) -> tuple[str, int]:
     if not (isinstance(engine, str) and engine.startswith("cuda:")):  # "cuda:1", read by the core
         engine = choice("engine", engine, ENGINES)
-    return engine, integer("threads", threads, 0, 4096)
+    return engine, integer("threads", threads, 0, MOST_THREADS)
 
 
 def load(

@@ -8,17 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from flatenn import _core
-from flatenn._arguments import (
-    choice,
-    describe,
-    expect,
-    integer,
-    integers,
-    number,
-    numbers,
-    texts,
-)
+from flatenn import _core, _toml
+from flatenn._arguments import choice, describe, integer, integers, number, numbers, text, texts
 from flatenn._fault_model import KINDS, FaultModel
 from flatenn._images import Images, images_for
 from flatenn._network import Network, load
@@ -39,6 +30,8 @@ def networks_of(networks: Networks) -> list[Network]:
     if isinstance(networks, (Network, str, os.PathLike)):
         return [_network("networks", networks)]
     if isinstance(networks, Mapping):
+        for key in networks:
+            text("networks key", key)
         return [
             _named(key, _network(f"networks[{key!r}]", net)) for key, net in networks.items()
         ]
@@ -114,12 +107,13 @@ def further(
     """Keys of a plan that are no arguments."""
     if settings is None:
         return {}
-    expect(name, settings, Mapping, "a mapping of keys to values")
-    for key in settings:
-        expect(name, key, str, "texts as keys")
+    if isinstance(settings, Mapping):  # None stands for a key that is not there
+        settings = {key: item for key, item in settings.items() if item is not None}
+    told = _toml.table(name, settings)
+    for key in told:
         if key in plan or key in ("rates", "counts", "kinds", "images_per_trial"):
             raise ValueError(f"{name}: {key!r} is an argument of campaign")
-    return dict(settings)
+    return told
 
 
 def share(name: str, value: float | None) -> float | None:

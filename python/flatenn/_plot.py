@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flatenn._arguments import describe
 from flatenn._optional import need
 from flatenn._table import Table
 
@@ -19,13 +20,15 @@ def plot_cells(
     cells: Table, kind: str | None, ax: Axes | None, ylabel: str, factor: float
 ) -> Axes:
     kinds = list(dict.fromkeys(cells["kind"])) if len(cells) else []
-    if not kinds:
-        raise ValueError("plot: there are no rates to plot over in a single-fault campaign")
+    if not kinds or cells["rate"][0] is None and cells["count"][0] is None:
+        raise ValueError("plot: there are no rates to plot over in this campaign")
     if kind is not None and kind not in kinds:
         raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")
     if ax is None:
         _, ax = need("matplotlib.pyplot", "plot", "plot").subplots(layout="constrained")
     assert ax is not None
+    if not isinstance(ax, need("matplotlib.axes", "plot", "plot").Axes):
+        raise TypeError(f"ax: expected the Axes of a figure, got {describe(ax)}")
     by_count = cells["rate"][0] is None
     axis = "count" if by_count else "rate"
     for m, model in enumerate(dict.fromkeys(cells["model"])):

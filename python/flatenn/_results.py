@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flatenn import _core
-from flatenn._arguments import expect, expect_other_file, path
+from flatenn._arguments import NotThere, expect, expect_other_file, file_to_write, path
+from flatenn._arguments import text as checked_text
+from flatenn._temporary import TemporaryFolder
 from flatenn._table import Table
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Results:
         self,
         store: str,
         name: str,
-        temporary: tempfile.TemporaryDirectory[str] | None = None,
+        temporary: TemporaryFolder | None = None,
         run: dict[str, Any] | None = None,
     ) -> None:
         self._store, self._temporary = store, temporary
@@ -57,7 +58,7 @@ class Results:
         self._closed = False
         plans = {plan["plan"]: plan for plan in map(json.loads, _core.results(store))}
         if name not in plans:
-            raise KeyError(f"name: {store} holds no plan {name!r}; there are {', '.join(plans)}")
+            raise NotThere(f"name: {store} holds no plan {name!r}; there are {', '.join(plans)}")
         self._plan: dict[str, Any] = plans[name]
 
     @property
@@ -208,9 +209,10 @@ class Results:
 
     def report(self, file: str | os.PathLike[str], title: str | None = None) -> str:
         """Writes one self-contained HTML page that opens offline; returns its path."""
-        text = path("file", file)
+        text = file_to_write("file", file)
         expect_other_file("file", text, self._store)
-        page = _core.report([self._open()], title or self.name)
+        heading = checked_text("title", self.name if title is None else title)
+        page = _core.report([self._open()], heading)
         with open(text, "w", encoding="utf-8") as out:
             out.write(page)
         return text
@@ -234,7 +236,7 @@ class Results:
         """Lets go of the file; a temporary one is removed. Numbers already read stay."""
         self._closed = True
         if self._temporary is not None:
-            self._temporary.cleanup()
+            self._temporary.remove()
 
     def _open(self) -> str:
         if self._closed:
@@ -297,5 +299,4 @@ def load_results(store: str | os.PathLike[str], name: str | None = None) -> Resu
         if len(names) != 1:
             raise ValueError(f"name: {text} holds {len(names)} plans ({', '.join(names)}); name one")
         name = names[0]
-    expect("name", name, str, "a str")
-    return Results(text, name)
+    return Results(text, checked_text("name", name))

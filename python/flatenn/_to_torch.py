@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from flatenn._arguments import describe, expect, expect_numbers
+from flatenn._arguments import describe, expect, expect_numbers, first_line
 from flatenn._faults import FaultMap
 from flatenn._memory import memory_shape
 from flatenn._network import Network
@@ -87,6 +87,7 @@ def apply_to_torch(
     golden = Network(fault_map._injector.network())
     faulty = Network(fault_map._injector.faulty(fault_map._map))
     pairs = _correspondence(module, golden, names or {})
+    _expect_own_weights(pairs)
     undo: list[Callable[[], None]] = []
     changed: dict[str, int] = {}
     with torch.no_grad():
@@ -101,6 +102,20 @@ def apply_to_torch(
     return AppliedFaults(undo, changed)
 
 
+def _expect_own_weights(places: list[_Place]) -> None:
+    """ValueError where two layers hold one parameter, which cannot hold the faults of both."""
+    owners: dict[int, str] = {}
+    for place in places:
+        if place.quantized():
+            continue  # faulty codes stand beside the parameter
+        owner = owners.setdefault(id(place.module.weight), place.path)
+        if owner != place.path:
+            raise ValueError(
+                f"module: {owner} and {place.path} share one weight, which the network stores twice; "
+                "give each a copy of its own"
+            )
+
+
 class _Place:
     """One layer of the network and the module that holds its weights."""
 
@@ -111,6 +126,11 @@ class _Place:
         """gamma / sigma of the batch norm behind the layer, [out]; 1 without one."""
         if self.norm is None:
             return np.ones(1)
+        if self.norm.running_var is None:
+            raise ValueError(
+                f"module: the batch norm behind {self.path} keeps no running statistics, so that no "
+                "network can have folded it"
+            )
         sigma = np.sqrt(_numpy(self.norm.running_var).astype(np.float64) + self.norm.eps)
         gamma = np.ones(1) if self.norm.weight is None else _numpy(self.norm.weight)
         factor: npt.NDArray[np.float64] = gamma.astype(np.float64) / sigma
@@ -308,7 +328,7 @@ def _execution(module: nn.Module, network: Network) -> tuple[list[str], dict[str
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"module: cannot run an image of shape {network.input_shape}: "
-            f"{describe(str(error).splitlines()[0])}"
+            f"{describe(first_line(error))}"
         ) from error
     finally:
         for part, training in modes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pathlib
+import re
 import sqlite3
 import sys
 from typing import Any
@@ -240,6 +242,134 @@ def test_packages_that_are_not_installed(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"needs {package}.*'flatenn\[{extra}\]'"):
         call(results, lenet)
+
+
+NUL, SURROGATE = "a\0b", "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda net, r: net.named("a", {"epochs": 5}), TypeError, r"metadata\['epochs'\]"),
+        (lambda net, r: net.named("a", {5: "a"}), TypeError, "metadata key"),
+        (lambda net, r: net.named("a", 5), TypeError, "metadata"),
+        (lambda net, r: net.named(NUL), ValueError, "name"),
+        (lambda net, r: net.named(SURROGATE), ValueError, "name"),
+        (lambda net, r: net.named("a", {"b": SURROGATE}), ValueError, r"metadata\['b'\]"),
+        (lambda net, r: net.save(""), ValueError, "path"),
+        (lambda net, r: net.save(NUL), ValueError, "path"),
+        (lambda net, r: net.codes(random_images(net, 1), "nope"), KeyError, "activation: 'nope'"),
+        (lambda net, r: net.weights("nope"), KeyError, "layer: 'nope'"),
+        (lambda net, r: net.run(random_images(net, 1), threads=1025), ValueError,
+         r"threads: .*\[0, 1024\], got 1025"),
+        (lambda net, r: net.run({"a": random_images(net, 1)}), TypeError, "images: .*keys 'a'"),
+        (lambda net, r: net.evaluate([{"image": 1, "label": 2}]), TypeError,
+         r"data\[0\]: .*'image', 'label'"),
+        (lambda net, r: r.report("r.html", title=5), TypeError, "title"),
+        (lambda net, r: r.report("r.html", title=NUL), ValueError, "title"),
+        (lambda net, r: r.report("/nonexistent/r.html"), FileNotFoundError, "file: /nonexistent"),
+        (lambda net, r: r.report("/"), IsADirectoryError, "file: /"),
+        (lambda net, r: r.plot(ax=5), TypeError, "ax"),
+        (lambda net, r: flatenn.campaign({1: net}), TypeError, "networks key"),
+        (lambda net, r: flatenn.campaign(net, name=NUL), ValueError, "name"),
+        (lambda net, r: flatenn.campaign(net, name=SURROGATE), ValueError, "name"),
+        (lambda net, r: flatenn.campaign(net, random_images(net, 1), store=NUL), ValueError,
+         "data|store"),
+        (lambda net, r: flatenn.load_results(SURROGATE), ValueError, "store"),
+        (lambda net, r: flatenn.Images(random_images(net, 1), class_names=5), TypeError,
+         "class_names"),
+        (lambda net, r: flatenn.FaultModel(sources=5), TypeError, "sources"),
+        (lambda net, r: flatenn.FaultModel(sources=[{5: 1}]), TypeError, r"sources\[0\]: .*keys"),
+        (lambda net, r: flatenn.FaultModel(sources=[{"target": None}]), TypeError,
+         r"sources\[0\]\.target"),
+        (lambda net, r: flatenn.FaultModel(array={"rows": {1}}), TypeError, r"array\.rows"),
+        (lambda net, r: flatenn.FaultMap.of(net, layer=-1, element=0, bit=0), ValueError,
+         "layer: -1"),
+        (lambda net, r: flatenn.FaultMap.of(net, layer=99, element=0, bit=0), ValueError,
+         "layer: 99"),
+        (lambda net, r: flatenn.FaultMap.of(net, layer=0, element=[[1], [1, 2]], bit=0), TypeError,
+         "element"),
+        (lambda net, r: flatenn.FaultMap.draw(net, rate=0.1).save("/nonexistent/m.json"),
+         FileNotFoundError, "file: /nonexistent"),
+    ],
+)  # fmt: skip
+def test_one_line_names_the_argument(
+    lenet: flatenn.Network, shared: flatenn.Results, call: Any, error: Any, match: str
+) -> None:
+    with pytest.raises(error) as told:
+        call(lenet, shared)
+    assert re.match(match, str(told.value)) and "\n" not in str(told.value)
+
+
+@pytest.fixture(scope="module")
+def shared(lenet: flatenn.Network) -> flatenn.Results:
+    data = (random_images(lenet, 4), random_labels(lenet, 4))
+    return flatenn.campaign(lenet, data, rates=0.01, trials=2)
+
+
+def test_numbers_of_numpy_are_welcome(lenet: flatenn.Network) -> None:
+    data = (random_images(lenet, 4), random_labels(lenet, 4))
+    results = flatenn.campaign(lenet, data, rates=np.array(0.25), trials=np.int64(2))
+    assert results.cells["rate"] == [0.25]
+    source = {"target": "weights", "rate": np.float64(0.5), "bits": np.array([0, 1])}
+    plain = {"target": "weights", "rate": 0.5, "bits": [0, 1]}
+    assert flatenn.FaultModel(sources=[source]) == flatenn.FaultModel(sources=[plain])
+    assert flatenn.FaultModel(sources=[{**plain, "rate": np.float32(0.5)}]) == flatenn.FaultModel(
+        sources=[plain]
+    )
+
+
+def test_maps_may_be_empty(lenet: flatenn.Network) -> None:
+    empty = flatenn.FaultMap.of(lenet, layer=[], element=[], bit=[])
+    assert len(empty) == 0 and lenet.with_faults(empty) == lenet
+
+
+@pytest.mark.parametrize("length", [-1, 10**20])
+def test_lengths_that_are_none(lenet: flatenn.Network, length: int) -> None:
+    class Endless:
+        def __len__(self) -> int:
+            return length
+
+        def __getitem__(self, i: int) -> Any:
+            raise AssertionError
+
+    with pytest.raises(ValueError, match="^data: its __len__ tells no number"):
+        lenet.evaluate(Endless())
+
+
+def test_index_errors_of_ones_own_stay_visible(lenet: flatenn.Network) -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 5
+
+        def __getitem__(self, i: int) -> Any:
+            return [0, 1][i + 2]
+
+    with pytest.raises(ValueError, match="IndexError: list index out of range") as told:
+        lenet.evaluate(Broken())
+    assert isinstance(told.value.__cause__, IndexError)
+    with pytest.raises(IndexError, match="list index"):
+        lenet.evaluate([][i] for i in range(3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_temporary_results_leave_no_warning_and_no_file(
+    lenet: flatenn.Network, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    data = (random_images(lenet, 4), random_labels(lenet, 4))
+    results = flatenn.campaign(lenet, data, rates=0.01, trials=2)
+    again = results.refresh()
+    del results
+    gc.collect()
+    assert len(again.trials) == 2 and list(tmp_path.iterdir())
+    del again
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(flatenn.Error):
+        flatenn.campaign(lenet, data, single_fault="few", trials=2)
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 def test_names_that_are_not_there() -> None:

@@ -311,7 +311,7 @@ def test_everything_that_the_command_takes(
     assert set(by_voltage.trials["voltage"]) == {0.6, 0.8}
     with pytest.raises(ValueError, match="settings: 'trials' is an argument"):
         flatenn.campaign(lenet, data, settings={"trials": 3})
-    with pytest.raises(TypeError, match="settings: a set is no value"):
+    with pytest.raises(TypeError, match="settings.voltages: expected .* list or table"):
         flatenn.campaign(lenet, data, settings={"voltages": {0.6}})
     with pytest.raises(flatenn.Error, match="colour"):
         flatenn.campaign(lenet, data, settings={"colour": 3})

@@ -176,3 +176,27 @@ def test_faults_do_not_pile_up(float_case: Any, rate: float) -> None:
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name]), name
     flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=rate, seed=2)).remove()
+
+
+def test_layers_that_share_a_weight_are_named() -> None:
+    """The network stores it twice, with other faults in each copy."""
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1))
+    module[2].weight = module[0].weight
+    x = torch.randn(32, 4, 6, 6)
+    net = flatenn.from_torch(module, x, calibration=x, agreement=0.0)
+    with pytest.raises(ValueError, match="module: 0 and 2 share one weight"):
+        flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=0.01))
+    module[2].weight = nn.Parameter(module[0].weight.detach().clone())
+    with flatenn.apply_to_torch(module, flatenn.FaultMap.draw(net, rate=0.1)) as applied:
+        assert set(applied.changed) >= {"0.weight", "2.weight"}
+
+
+def test_batch_norm_without_statistics_is_named(float_case: Any) -> None:
+    module, _, net = float_case
+    copied = copy.deepcopy(module)
+    copied.bn1.track_running_stats = False
+    copied.bn1.running_mean = copied.bn1.running_var = None
+    with pytest.raises(ValueError, match="batch norm behind conv1 keeps no running statistics"):
+        flatenn.apply_to_torch(copied, flatenn.FaultMap.draw(net, rate=0.01))
