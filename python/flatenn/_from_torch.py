@@ -138,8 +138,8 @@ def _expect_floats(module: nn.Module) -> None:
             raise TypeError(f"module: {name} is {tensor.dtype}; pass module.float()")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"module: {name} holds numbers that are not finite")
-    for name, buffer in module.named_buffers():  # a mask may hold infinities
-        if buffer.is_floating_point() and bool(torch.isnan(buffer).any()):
+    for name, buffer in module.named_buffers():
+        if buffer.is_floating_point() and not bool(torch.isfinite(buffer).all()):
             raise ValueError(f"module: {name} holds numbers that are not finite")
 
 

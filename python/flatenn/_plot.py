@@ -16,6 +16,11 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#
 _MARKERS = "osD^vx"
 
 
+def _expect_axes(ax: object) -> None:
+    if not isinstance(ax, need("matplotlib.axes", "plot", "plot").Axes):
+        raise TypeError(f"ax: expected the Axes of a figure, got {describe(ax)}")
+
+
 def plot_cells(
     cells: Table, kind: str | None, ax: Axes | None, ylabel: str, factor: float
 ) -> Axes:
@@ -27,8 +32,7 @@ def plot_cells(
     if ax is None:
         _, ax = need("matplotlib.pyplot", "plot", "plot").subplots(layout="constrained")
     assert ax is not None
-    if not isinstance(ax, need("matplotlib.axes", "plot", "plot").Axes):
-        raise TypeError(f"ax: expected the Axes of a figure, got {describe(ax)}")
+    _expect_axes(ax)
     by_count = cells["rate"][0] is None
     axis = "count" if by_count else "rate"
     for m, model in enumerate(dict.fromkeys(cells["model"])):

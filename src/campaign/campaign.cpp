@@ -68,6 +68,7 @@ class Run {
   CellProgress share_progress(int64_t cell) const;
   void check_half_width() const;
   void join_work();
+  void open_worker();
   std::string engine_name() const;
   Ending loop();
 
@@ -378,12 +379,17 @@ void Run::end_crew() {
 void Run::join_work() {
   check_devices(options_);
   workload_.run_goldens();
-  worker_.emplace(
-      store_, store::Worker::Description{
-                  .plan = plan_.id, .engine = engine_name(), .threads = options_.engine.threads});
+  open_worker();
   const bool alone = options_.transport == nullptr || options_.transport->size() == 1;
   if (alone && options_.devices.size() < 2) return;
   crew_.emplace(workload_, options_, plan_, seconds_a_trial_);
+}
+
+void Run::open_worker() {
+  const std::string name = engine_name();
+  worker_.emplace(store_, store::Worker::Description{.plan = plan_.id,
+                                                     .engine = name.empty() ? "none" : name,
+                                                     .threads = options_.engine.threads});
 }
 
 /// With all its devices: "cuda:0-3/NVIDIA H200/whole".
@@ -452,6 +458,8 @@ CampaignReport Run::go() {
     const bool looked_at = !workload_.plan().search_within || cells_[i].done() > 0;
     if (looked_at) report.cells.push_back(progress(static_cast<int64_t>(i)));
   }
+  // A share that found all its trials there is done too, which only a run's end can tell.
+  if (!worker_ && options_.share) open_worker();
   if (worker_) worker_->finish(to_string(report.ending));
   if (report.ending == Ending::kTimeLimit && workload_.plan().half_width) check_half_width();
   return report;

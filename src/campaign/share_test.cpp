@@ -142,8 +142,12 @@ TEST_F(Shares, AHalfWidthEndsWithTheShareAndNotBefore) {
   small_.options().stop_requested = nullptr;
   small_.options().share_until = 36;
   ASSERT_EQ(run_share(plan, 1, 3).ending, Ending::kDone);
-  for (const CellResult& cell : load_results(part(1)).at(0).cells)
-    EXPECT_EQ(cell.stop, StopReason::kShare);
+  const PlanResult ended = load_results(part(1)).at(0);
+  for (const CellResult& cell : ended.cells) EXPECT_EQ(cell.stop, StopReason::kShare);
+  // So does one that finds nothing left to run.
+  ASSERT_EQ(run_share(plan, 1, 3).ending, Ending::kDone);
+  const PlanResult again = load_results(part(1)).at(0);
+  for (const CellResult& cell : again.cells) EXPECT_EQ(cell.stop, StopReason::kShare);
 }
 
 /// Every cell has an estimate from its own trials, or says which stratum lacks some.
