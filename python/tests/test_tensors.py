@@ -21,9 +21,9 @@ def test_tensors_are_read_where_they_lie(float_case: Any) -> None:
     assert np.shares_memory(array("images", x), x.numpy())
 
 
-def test_tensors_on_another_device_are_named(float_case: Any) -> None:
+def test_tensors_without_numbers_are_named(float_case: Any) -> None:
     _, x, net = float_case
-    with pytest.raises(ValueError, match=r"images.*meta.*images\.cpu\(\)"):
+    with pytest.raises(ValueError, match="images: the tensor is on the meta device"):
         net.run(x.to("meta"))
 
 
