@@ -29,22 +29,7 @@ nn::Model golden_model() {
   nn::ModelOptions options;
   options.input_scale = 2.0 / 127;
   nn::Model model(options);
-  const torch::NoGradGuard no_grad;
-  for (size_t k = 0; k < model->layers().size(); ++k) {
-    nn::QuantLayerImpl& layer = *model->layers()[k];
-    const double fan_in = static_cast<double>(layer.weight[0].numel());
-    const double number = static_cast<double>(k);
-    layer.weight.copy_(pattern(layer.weight.sizes(), 0.37 + 0.01 * number, 0.11) *
-                       std::sqrt(3 / fan_in));
-    layer.bias.fill_(0.01 * (number + 1));
-    layer.quantizer->initialize(layer.weight);
-  }
-  for (size_t i = 1; i < model->quantizers().size(); ++i) {
-    const auto& quantizer = model->quantizers()[i];
-    if (!quantizer) continue;
-    quantizer->initialize(torch::ones({1, 1}));
-    quantizer->log_scale.fill_(std::log(quantizer->bits() < 8 ? 0.1 : 0.01));
-  }
+  testing::fill_in_closed_form(*model);
   return model;
 }
 
@@ -63,10 +48,6 @@ SharpnessOptions sharpness_options(const std::string& name) {
   if (name == "sam" || name == "saq" || name == "asaq")
     return {.method = parse_sharpness_method(name), .rho = name == "asaq" ? 0.5 : 0.1};
   return {};
-}
-
-double rms(const torch::Tensor& x) {
-  return std::sqrt(x.detach().to(torch::kFloat64).pow(2).mean().item<double>());
 }
 
 /// Another order of summation in a convolution can move an activation over a rounding boundary, and

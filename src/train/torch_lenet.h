@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "flatenn/nn/model.h"
+
 /// golden/lenet_step.py in LibTorch's own layers and optimizers: a 4-bit LeNet-5, its quantizers
 /// (LSQ, step in the log domain) and SGD, AdamW, SAM, SAQ and ASAQ, written from the papers.
 /// Max-pooling picks among exact ties by the order in which a convolution sums, which differs
@@ -19,6 +21,26 @@ inline torch::Tensor pattern(torch::IntArrayRef shape, double frequency, double 
   for (const int64_t size : shape) count *= size;
   const torch::Tensor i = torch::arange(count, torch::kFloat64);
   return torch::sin(frequency * i * i + phase * i + phase).view(shape);
+}
+
+/// Weights, biases and scales as golden/*.py fill theirs.
+inline void fill_in_closed_form(nn::ModelImpl& model) {
+  const torch::NoGradGuard no_grad;
+  for (size_t k = 0; k < model.layers().size(); ++k) {
+    nn::QuantLayerImpl& layer = *model.layers()[k];
+    const auto number = static_cast<double>(k);
+    const auto fan_in = static_cast<double>(layer.weight[0].numel());
+    layer.weight.copy_(pattern(layer.weight.sizes(), 0.37 + 0.01 * number, 0.11) *
+                       std::sqrt(3 / fan_in));
+    layer.bias.fill_(0.01 * (number + 1));
+    layer.quantizer->initialize(layer.weight);
+  }
+  for (size_t i = 1; i < model.quantizers().size(); ++i) {
+    const auto& quantizer = model.quantizers()[i];
+    if (!quantizer) continue;
+    quantizer->initialize(torch::ones({1, 1}));
+    quantizer->log_scale.fill_(std::log(quantizer->bits() < 8 ? 0.1 : 0.01));
+  }
 }
 
 struct TorchLayer {
