@@ -183,7 +183,7 @@ Table correlation_table(const Findings& findings, const std::vector<ModelArtifac
                   "explanation expects it to be positive.",
               .columns = {{"Measure", 0, "measure"},
                           {"Models", 0, "models"},
-                          {"rho", 3, "rho"},
+                          {"Rank correlation", 3, "rank_correlation"},
                           {"95 % low", 3, "low"},
                           {"95 % high", 3, "high"}},
               .rows = {}};
