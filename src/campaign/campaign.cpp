@@ -467,22 +467,6 @@ CampaignReport Run::go() {
 
 }  // namespace
 
-void Observer::started(const std::string&, int64_t, int64_t) {}
-void Observer::advanced(int64_t, int64_t, const CellProgress&) {}
-void Observer::cell_finished(const CellProgress&) {}
-
-std::string to_string(Ending ending) {
-  switch (ending) {
-    case Ending::kDone:
-      return "done";
-    case Ending::kInterrupted:
-      return "interrupted";
-    case Ending::kTimeLimit:
-      return "time limit";
-  }
-  return "";
-}
-
 Campaign::Campaign(const Plan& plan, CampaignOptions options)
     : options_(std::move(options)),
       workload_(std::make_unique<Workload>(plan, workload_options(options_))) {}
