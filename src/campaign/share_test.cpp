@@ -140,7 +140,7 @@ TEST_F(Shares, AHalfWidthEndsWithTheShareAndNotBefore) {
   ASSERT_EQ(run_share(plan, 1, 3).ending, Ending::kInterrupted);
   EXPECT_EQ(load_results(part(1)).at(0).cells.back().stop, StopReason::kRunning);
   small_.options().stop_requested = nullptr;
-  small_.options().share_until = 12;
+  small_.options().share_until = 36;
   ASSERT_EQ(run_share(plan, 1, 3).ending, Ending::kDone);
   for (const CellResult& cell : load_results(part(1)).at(0).cells)
     EXPECT_EQ(cell.stop, StopReason::kShare);

@@ -166,7 +166,7 @@ Section tuning_section(const Findings& findings) {
   for (const Artifact& artifact : findings.artifacts) {
     if (artifact.kind != "tuning") continue;
     Table table = candidate_table(artifact.content);
-    if (!section.blocks.empty()) table.id += "-" + std::to_string(section.blocks.size());
+    if (!section.blocks.empty()) table.id += detail::concat("-", section.blocks.size());
     const std::string suffix = table.id.substr(std::string("tuning").size());
     section.blocks.emplace_back(std::move(table));
     std::set<std::string> arms;
