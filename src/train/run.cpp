@@ -204,7 +204,7 @@ class Session {
     if (request_.network) return check_shape(*request_.network, set);
     const bool given = !warm_start_source().empty() || !config_.robustness.defects.empty();
     if (!given || resuming()) return;
-    const nn::Model model(model_options_for(config_, set));
+    nn::Model model(model_options_for(config_, set));
     warm_start(*model);
     const TrainingFaults faults(model, config_);
   }
