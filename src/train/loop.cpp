@@ -25,11 +25,15 @@ double value_of(const torch::Tensor& scalar) {
 std::string loss_text(double loss) { return std::isnan(loss) ? "nan" : detail::concat(loss); }
 
 std::string advice(const TrainConfig& config) {
-  const bool sharp = config.sharpness.method != SharpnessMethod::kSgd;
+  const SharpnessOptions& sharpness = config.sharpness;
+  const bool sharp = sharpness.method != SharpnessMethod::kSgd;
+  const bool relative = sharpness.rho_relative.has_value();
   return detail::concat(
       "try a smaller optimizer.learning_rate (", config.optimizer.learning_rate,
       " now), more schedule.warmup_epochs (", config.schedule.warmup_epochs, ")",
-      sharp ? detail::concat(" or a smaller sharpness.rho (", config.sharpness.rho, ")") : "");
+      sharp ? detail::concat(" or a smaller sharpness.rho", relative ? "_relative (" : " (",
+                             sharpness.rho_relative.value_or(sharpness.rho), ")")
+            : "");
 }
 
 }  // namespace
