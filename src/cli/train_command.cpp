@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/validators.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "flatenn/base/config.h"
@@ -55,8 +56,8 @@ void add_train_command(CLI::App& app, const GlobalOptions& global) {
       ->type_name("KEY=VALUE")
       ->take_all();
   command->add_flag("--resume", options->request.resume, "Go on from the folder's checkpoint");
-  command->add_option("--device", options->request.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+  command->add_option("--device", options->request.device, "cpu, cuda, cuda:1, or several GPUs that share each batch: cuda:0-3")
+      ->check(device_name())
       ->capture_default_str();
   command->add_flag("--deterministic", options->request.deterministic,
                     "On cuda, only algorithms that give the same bits every time");

@@ -48,6 +48,18 @@ CLI::Validator engine_name(bool several, std::vector<std::string> more) {
   return CLI::Validator(check, "");
 }
 
+CLI::Validator device_name() {
+  const auto check = [](std::string& text) -> std::string {
+    try {
+      engine::parse_device_choice(text);
+      return "";
+    } catch (const Error& error) {
+      return std::string(error.what()).substr(std::string("--device: ").size());
+    }
+  };
+  return CLI::Validator(check, "");
+}
+
 CLI::Validator not_vanished() {
   const auto check = [](std::string& text) -> std::string {
     return reads_as_zero(text) ? text + " is too small for a number; write 0 where 0 is meant" : "";

@@ -14,47 +14,64 @@ namespace {
 
 constexpr int64_t kMostDevices = 64;
 
-int64_t parse_number(std::string_view text, const std::string& all) {
+/// Where a list stands: the option, for messages, and all of its text.
+struct Place {
+  std::string option;
+  std::string text;
+};
+
+int64_t parse_number(std::string_view text, const Place& place) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   FLATENN_CHECK(error == std::errc() && end == text.data() + text.size() && number >= 0 &&
                     number < kMostDevices,
-                "engine: expected numbers of GPUs below ", kMostDevices,
-                ", as in cuda:1, cuda:0-3 or cuda:0,2, got ", all);
+                place.option, ": expected numbers of GPUs below ", kMostDevices,
+                ", as in cuda:1, cuda:0-3 or cuda:0,2, got ", place.text);
   return number;
 }
 
 /// "2" or "0-3"
-void add_devices(std::string_view text, const std::string& all, std::vector<int64_t>& devices) {
+void add_devices(std::string_view text, const Place& place, std::vector<int64_t>& devices) {
   const size_t dash = text.find('-');
-  const int64_t first = parse_number(text.substr(0, dash), all);
+  const int64_t first = parse_number(text.substr(0, dash), place);
   const int64_t last =
-      dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1), all);
-  FLATENN_CHECK(first <= last, "engine: ", all, ": GPUs ", text, " run backwards");
+      dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1), place);
+  FLATENN_CHECK(first <= last, place.option, ": ", place.text, ": GPUs ", text, " run backwards");
   for (int64_t device = first; device <= last; ++device) devices.push_back(device);
 }
 
-std::vector<int64_t> parse_devices(std::string_view list, const std::string& all) {
+constexpr std::string_view kPrefix = "cuda:";
+
+/// Of "cuda:LIST".
+std::vector<int64_t> parse_devices(const Place& place) {
+  std::string_view list = std::string_view(place.text).substr(kPrefix.size());
   std::vector<int64_t> devices;
   for (;;) {
     const size_t comma = list.find(',');
-    add_devices(list.substr(0, comma), all, devices);
+    add_devices(list.substr(0, comma), place, devices);
     if (comma == std::string_view::npos) break;
     list.remove_prefix(comma + 1);
   }
   std::sort(devices.begin(), devices.end());
   const auto twice = std::adjacent_find(devices.begin(), devices.end());
-  FLATENN_CHECK(twice == devices.end(), "engine: ", all, " names GPU ", *twice, " twice");
+  FLATENN_CHECK(twice == devices.end(), place.option, ": ", place.text, " names GPU ", *twice, " twice");
   return devices;
 }
 
 }  // namespace
 
 EngineChoice parse_engine_choice(const std::string& text) {
-  const std::string prefix = "cuda:";
-  if (!text.starts_with(prefix)) return {.kind = parse_engine_kind(text)};
-  return {.kind = EngineKind::kCuda,
-          .devices = parse_devices(std::string_view(text).substr(prefix.size()), text)};
+  if (!text.starts_with(kPrefix)) return {.kind = parse_engine_kind(text)};
+  return {.kind = EngineKind::kCuda, .devices = parse_devices({"engine", text})};
+}
+
+std::vector<int64_t> parse_device_choice(const std::string& text) {
+  if (text == "cpu") return {};
+  if (text == "cuda") return {0};
+  FLATENN_CHECK(text.starts_with(kPrefix),
+                "--device: expected cpu, cuda or GPUs as in cuda:1, cuda:0-3 or cuda:0,2, got '",
+                text, "'");
+  return parse_devices({"--device", text});
 }
 
 EngineOptions engine_options(const std::string& text, int64_t threads) {

@@ -150,6 +150,9 @@ void read_tuning(Config& config, Definition& definition) {
   }
   check_equal_tries(config, definition);
   read_budget(config, tuning);
+  tuning.halving = config.get_int("tune.halving", 0, {.min = 0, .max = 100});
+  if (tuning.halving == 1)
+    config.fail("tune.halving", "must be 0 (off) or at least 2: the best of so many go on");
 }
 
 /// A claim looks at cells that the campaign has.

@@ -47,6 +47,20 @@ std::vector<std::string> settings_for(const Definition& definition, const StudyO
   return settings;
 }
 
+/// The radius has two keys, of which a training takes one: the last that is set.
+std::vector<std::string> with_one_radius(std::vector<std::string> settings) {
+  const std::string absolute = "sharpness.rho=", relative = "sharpness.rho_relative=";
+  const std::string* last = nullptr;
+  for (const std::string& setting : settings) {
+    if (setting.starts_with(absolute)) last = &absolute;
+    if (setting.starts_with(relative)) last = &relative;
+  }
+  if (last == nullptr) return settings;
+  const std::string& other = last == &absolute ? relative : absolute;
+  std::erase_if(settings, [&](const std::string& setting) { return setting.starts_with(other); });
+  return settings;
+}
+
 /// A study of fewer or more epochs than its base's warms up for as large a share of them.
 void scale_warm_up(Training& training, int64_t epochs) {
   const double warm_up = training_config(training).get_double("schedule.warmup_epochs", 0);
@@ -129,7 +143,7 @@ void start_from(Training& training, const Training& warm_start,
 
 Config training_config(const Training& training) {
   Config config = base_config(training.base);
-  for (const std::string& setting : training.settings) config.set(setting);
+  for (const std::string& setting : with_one_radius(training.settings)) config.set(setting);
   return config;
 }
 
@@ -142,7 +156,8 @@ std::string training_command(const Training& training, const StudyOptions& optio
   std::string command = "flatenn train " + training_file(training.base);
   if (options.device != "cpu") command += " --device " + options.device;
   if (options.deterministic) command += " --deterministic";
-  for (const std::string& setting : training.settings) command += " --set " + shell_word(setting);
+  for (const std::string& setting : with_one_radius(training.settings))
+    command += " --set " + shell_word(setting);
   return command + " --out " + shell_word(folder.string());
 }
 

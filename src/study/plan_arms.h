@@ -26,6 +26,8 @@ struct Training {
   std::vector<std::string> settings;           ///< On top of the base, in order.
   std::shared_ptr<const Training> warm_start;  ///< What it starts from; null: a random start.
   std::filesystem::path warm_folder;           ///< Run folder of that.
+  /// A finished training of fewer epochs in its folder goes on from there.
+  bool goes_on = false;
 };
 
 /// All arms for seed 1, then for seed 2, ...: a study that is cut short has whole seeds.

@@ -316,6 +316,60 @@ TEST_F(MiniatureStudy, WidensASearchUpToItsBudgetAndGoesOnWhereItWas) {
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(more["candidates"][i], record["candidates"][i]);
 }
 
+TEST_F(MiniatureStudy, HalvesItsCandidatesFromTheirCheckpointsAlsoAfterStops) {
+  definition_.tuning.candidates = {
+      {"sgd",
+       {"optimizer.learning_rate=1e-6", "optimizer.learning_rate=0.02",
+        "optimizer.learning_rate=0.05", "optimizer.learning_rate=1e-5"}}};
+  definition_.tuning.halving = 2;
+  options_.arms = {"sgd-standard"};
+  options_.epochs = 4;
+  options_.tune_only = true;
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  const auto record = nlohmann::json::parse(read_file(folder_ / "tune.json"));
+  ASSERT_EQ(record.at("candidates").size(), 4u);
+  std::map<int64_t, int64_t> reached;
+  int64_t trained = 0;
+  for (const auto& candidate : record["candidates"]) {
+    const auto epochs = candidate["epochs"].get<int64_t>();
+    reached[epochs] += 1;
+    EXPECT_EQ(candidate["rungs"].back()["epochs"], epochs);
+    const std::string setting = candidate["setting"];
+    const std::string metrics =
+        read_file(folder_ / "tune" / ("tune-sgd-standard-" + setting) / "metrics.jsonl");
+    trained += std::count(metrics.begin(), metrics.end(), '\n');
+    if (epochs == 4) {
+      EXPECT_THAT(record["chosen"]["sgd-standard"], ElementsAre(setting));
+    }
+  }
+  EXPECT_EQ(reached, (std::map<int64_t, int64_t>{{1, 2}, {2, 1}, {4, 1}}));
+  EXPECT_EQ(trained, 1 + 1 + 2 + 4) << "none is trained from the start again";
+  EXPECT_THAT(read_file(folder_ / "tune.csv"),
+              HasSubstr("arm,setting,epochs,faulty_accuracy,accuracy,sparsity,diverged,chosen,"));
+
+  // In pieces: the same choice from the same scores.
+  options_.out = temporary_.path() / "pieces";
+  int64_t asked = 0;
+  options_.stop_requested = [&asked] { return ++asked % 10 == 0; };
+  int64_t calls = 1;
+  while (!run_study(definition_, options_).finished() && calls < 100) ++calls;
+  EXPECT_GT(calls, 2);
+  const auto pieces = nlohmann::json::parse(read_file(options_.out / "tune.json"));
+  EXPECT_EQ(pieces["candidates"], record["candidates"]);
+  EXPECT_EQ(pieces["chosen"], record["chosen"]);
+}
+
+TEST_F(MiniatureStudy, ACandidateMayHaveTheOtherFormOfTheRadius) {
+  definition_.tuning.candidates = {{"saq", {"sharpness.rho_relative=0.005"}}};
+  options_.arms = {"saq-sparse"};
+  options_.tune_only = true;
+  ASSERT_TRUE(run_study(definition_, options_).finished());
+  const auto run = nlohmann::json::parse(
+      read_file(folder_ / "tune/tune-saq-sparse-sharpness.rho_relative=0.005/run.json"));
+  EXPECT_EQ(run["config"]["sharpness"]["rho_relative"], 0.005);
+  EXPECT_NEAR(run["result"]["rho_relative"].get<double>(), 0.005, 1e-6);
+}
+
 TEST_F(MiniatureStudy, LeavesOutAnArmWhoseSearchDivergesEverywhere) {
   definition_.tuning.candidates = {{"sgd", {"optimizer.learning_rate=0.05"}},
                                    {"saq", {"optimizer.learning_rate=1e9"}}};

@@ -32,6 +32,10 @@ json read_record(const fs::path& folder) {
   return record.is_object() ? record : json();
 }
 
+int64_t epochs_of(const json& record) {
+  return record.at("config").at("train").at("epochs").get<int64_t>();
+}
+
 /// The status in run.json; empty where the folder holds no training. Where the study lay when it
 /// was trained does not matter.
 std::string status_in(const Training& training, const fs::path& folder) {
@@ -39,12 +43,16 @@ std::string status_in(const Training& training, const fs::path& folder) {
   if (record.is_null()) return "";
   Config config = training_config(training);
   train::read_train_config(config);
+  const json now = {{"config", config.resolved()}};
   const std::string difference =
-      train::config_difference(record.value("config", json::object()), config.resolved());
+      train::config_difference(record.value("config", json::object()), now.at("config"));
   FLATENN_CHECK(difference.empty(), (folder / "run.json").string(),
                 ": was trained with other settings: ", difference,
                 "; give the study the same ones, or another --out");
-  return record.value("status", "");
+  const std::string status = record.value("status", "");
+  return training.goes_on && status == "finished" && epochs_of(record) < epochs_of(now)
+             ? "interrupted"
+             : status;
 }
 
 void tell(const TrainingRecord& trained) {

@@ -9,8 +9,11 @@
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/interop/onnx.h"
+#include "flatenn/train/config.h"
+#include "study/halving.h"
 #include "study/share_out.h"
 #include "study/side_by_side.h"
+#include "study/tuning_csv.h"
 #include "study/tuning_score.h"
 #include "study/widen.h"
 
@@ -34,6 +37,7 @@ json to_json(const std::vector<ScoredCell>& cells) {
 struct Candidate {
   Training training;
   std::string setting;  ///< One or several "key=value", as the definition has them.
+  int64_t rung = 0;     ///< Of the halving: how often it was among the best.
 };
 
 /// "tune-saq-standard-optimizer.learning_rate=0.1_sharpness.rho=0.05": the same in every call,
@@ -68,8 +72,35 @@ class Tuning {
 
  private:
   fs::path folder() const { return options_.out / "tune"; }
+  /// A file for each rung, named by its epochs.
   fs::path score_file(const Candidate& candidate) const {
-    return folder() / candidate.training.name / "score.json";
+    const bool halves = definition_.tuning.halving > 0;
+    return folder() / candidate.training.name /
+           (halves ? detail::concat("score-", epochs_of(candidate.training), ".json")
+                   : std::string("score.json"));
+  }
+  static int64_t epochs_of(const Training& training) {
+    Config config = training_config(training);
+    return train::read_train_config(config).epochs;
+  }
+
+  /// The same rungs for all arms, as many as each of them has room for.
+  Halving halving() const {
+    const TuningPlan& plan = definition_.tuning;
+    Halving rungs{.factor = plan.halving};
+    if (plan.halving == 0) return rungs;
+    bool first = true;
+    for (const Training& training : searched(all_arms())) {
+      Config config = training_config(training);
+      const train::TrainConfig settings = train::read_train_config(config);
+      const auto least = static_cast<int64_t>(settings.schedule.warmup_epochs) + 1;
+      const auto listed = static_cast<int64_t>(plan.candidates.begin()->second.size());
+      const Halving own =
+          plan_halving(plan.halving, std::max(plan.budget, listed), settings.epochs, least);
+      if (first || own.rungs < rungs.rungs) rungs = own;
+      first = false;
+    }
+    return rungs;
   }
 
   /// The first trainings of the arms named (none: the definition's) that have candidates.
@@ -95,15 +126,31 @@ class Tuning {
     return open;
   }
 
-  /// As far as the scores there are tell.
+  /// As far as the scores there are tell: the first rung, then those of each rung that go on.
   std::vector<Candidate> candidates(const Training& training) const {
+    const Halving rungs = halving();
+    std::vector<Candidate> planned = first_rung(training, rungs);
+    std::vector<Candidate> rung = planned;
+    for (int64_t next = 1; next < rungs.rungs; ++next) {
+      const std::vector<Tried> tried = tried_of(rung);
+      if (tried.size() < rung.size()) break;
+      std::vector<Candidate> best;
+      for (const size_t i : survivors(tried, rungs.factor))
+        best.push_back(held_out(training, rung[i].setting, rungs, next));
+      planned.insert(planned.end(), best.begin(), best.end());
+      rung = std::move(best);
+    }
+    return planned;
+  }
+
+  /// Those of the definition and, up to the budget, what their scores propose.
+  std::vector<Candidate> first_rung(const Training& training, const Halving& rungs) const {
     std::vector<std::string> settings = definition_.tuning.candidates.at(training.arm.recipe);
     std::vector<Candidate> planned;
-    std::vector<Tried> tried;
     while (!settings.empty()) {
       for (const std::string& setting : settings)
-        planned.push_back({held_out(training, setting), setting});
-      tried = tried_of(planned);
+        planned.push_back(held_out(training, setting, rungs, 0));
+      const std::vector<Tried> tried = tried_of(planned);
       const int64_t left = definition_.tuning.budget - static_cast<int64_t>(planned.size());
       if (tried.size() < planned.size() || left <= 0) break;
       settings = propose(tried, left);
@@ -111,22 +158,31 @@ class Tuning {
     return planned;
   }
 
+  /// In scores, a rung counts more than any accuracy: who went further was better before.
   std::vector<Tried> tried_of(const std::vector<Candidate>& candidates) const {
     std::vector<Tried> tried;
     for (const Candidate& candidate : candidates) {
       if (!fs::exists(score_file(candidate))) continue;
       const json score = read_score(score_file(candidate));
-      tried.push_back({candidate.setting, score.at("faulty_accuracy").get<double>(),
-                       score.value("diverged", false)});
+      tried.push_back(
+          {candidate.setting,
+           2 * static_cast<double>(candidate.rung) + score.at("faulty_accuracy").get<double>(),
+           score.value("diverged", false)});
     }
     return tried;
   }
 
-  Training held_out(Training training, const std::string& setting) const {
+  Candidate held_out(Training training, const std::string& setting, const Halving& rungs,
+                     int64_t rung) const {
     const std::string hold_out = "data.hold_out=" + std::to_string(definition_.tuning.hold_out);
     training.name = candidate_name(training.arm.name, setting);
     training.settings.push_back("name=\"" + training.name + "\"");
     training.settings.push_back(hold_out);
+    if (rungs.rungs > 1) {
+      const int64_t epochs = rungs.epochs_at(rung, epochs_of(training));
+      training.settings.push_back("train.epochs=" + std::to_string(epochs));
+      training.goes_on = true;
+    }
     for (const std::string& key_value : settings_of(setting))
       training.settings.push_back(key_value);
     if (training.warm_start) {
@@ -135,7 +191,7 @@ class Tuning {
       start_from(training, warm_start,
                  options_.warm_runs.empty() ? folder() : options_.warm_runs / "held-out");
     }
-    return training;
+    return {std::move(training), setting, rung};
   }
 
   /// False where it was asked to stop. What another process tries is left to it.
@@ -188,6 +244,7 @@ class Tuning {
                         {"diverged", status == ArmStatus::kDiverged},
                         {"faulty_accuracy", mean_accuracy(cells)},
                         {"cells", to_json(cells)},
+                        {"epochs", trained.epochs},
                         {"accuracy", trained.accuracy},
                         {"sparsity", trained.sparsity}};
     write_file_atomically(score_file(candidate), entry.dump(2) + "\n");
@@ -211,12 +268,14 @@ class Tuning {
                    {"seed", definition_.tuning.seed},
                    {"cells", to_json(tuning_cells(definition_))},
                    {"budget", definition_.tuning.budget},
+                   {"halving", definition_.tuning.halving},
                    {"candidates", json::array()},
                    {"chosen", json::object()},
                    {"at_edge", json::object()},
                    {"diverged", json::array()}};
     for (const Training& training : searched(all_arms())) add_search(training, record);
     write_file_atomically(options_.out / "tune.json", record.dump(2) + "\n");
+    write_file_atomically(options_.out / "tune.csv", tuning_csv(record));
   }
 
   void add_search(const Training& training, json& record) const {
@@ -224,7 +283,7 @@ class Tuning {
     const std::vector<Candidate> planned = candidates(training);
     for (const Candidate& candidate : planned) {
       if (fs::exists(score_file(candidate)))
-        record["candidates"].push_back(read_score(score_file(candidate)));
+        add_score(read_score(score_file(candidate)), record["candidates"]);
     }
     const std::vector<Tried> tried = tried_of(planned);
     if (tried.size() < planned.size()) return;
@@ -238,18 +297,40 @@ class Tuning {
       record["at_edge"][arm] = keys;
   }
 
+  /// A candidate stands once, with the score of its last rung and all epochs and scores before.
+  static void add_score(json score, json& candidates) {
+    const json rung = {{"epochs", score.value("epochs", int64_t{0})},
+                       {"faulty_accuracy", score.at("faulty_accuracy")}};
+    for (json& before : candidates) {
+      if (before["arm"] != score["arm"] || before["setting"] != score["setting"]) continue;
+      score["rungs"] = before.value("rungs", json::array());
+      score["rungs"].push_back(rung);
+      before = std::move(score);
+      return;
+    }
+    score["rungs"] = json::array({rung});
+    candidates.push_back(std::move(score));
+  }
+
+  /// How many candidates an arm had: each stands once a rung.
+  static int64_t count_of(const std::vector<Candidate>& planned) {
+    return std::count_if(planned.begin(), planned.end(),
+                         [](const Candidate& one) { return one.rung == 0; });
+  }
+
   /// What a reader of the choice should know.
   void tell() const {
     for (const Training& training : searched(options_.arms)) {
       const std::string& arm = training.arm.name;
-      const std::vector<Tried> tried = tried_of(candidates(training));
+      const std::vector<Candidate> planned = candidates(training);
+      const std::vector<Tried> tried = tried_of(planned);
       const Tried* best = best_of(tried);
       if (best == nullptr) {
-        log::warn("tuning ", arm, ": all ", tried.size(),
+        log::warn("tuning ", arm, ": all ", count_of(planned),
                   " candidates diverged; it has no setting");
         continue;
       }
-      log::info("tuning ", arm, ": chosen of ", tried.size(), ": ", best->setting);
+      log::info("tuning ", arm, ": chosen of ", count_of(planned), ": ", best->setting);
       for (const std::string& key : keys_at_edge(tried))
         log::warn("tuning ", arm, ": ", key, " of the best candidate is the last value tried (",
                   best->setting, "); a larger tune.budget would go further");

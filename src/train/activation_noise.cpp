@@ -5,9 +5,20 @@
 #include "flatenn/base/random.h"
 
 namespace flatenn::train {
+namespace {
 
-ActivationNoise::ActivationNoise(nn::Model model, double deviation, uint64_t seed, int64_t images)
-    : model_(std::move(model)), deviation_(deviation), seed_(seed), images_(images) {
+/// More activations than a network has.
+constexpr uint64_t kBuffersOfWorker = 1 << 20;
+
+}  // namespace
+
+ActivationNoise::ActivationNoise(nn::Model model, double deviation, uint64_t seed, int64_t images,
+                                 int64_t worker)
+    : model_(std::move(model)),
+      deviation_(deviation),
+      seed_(seed),
+      images_(images),
+      worker_(worker) {
   model_->set_activation_hook(
       [this](const torch::Tensor& y, const nn::ActivationQuantizerImpl& quantizer) {
         return disturb(y, quantizer);
@@ -24,7 +35,8 @@ void ActivationNoise::start_step(int64_t step) {
 void ActivationNoise::fill(size_t buffer) {
   const torch::NoGradGuard no_grad;
   const torch::Device device = buffers_[buffer].device();
-  RandomStream stream(seed_, static_cast<uint64_t>(step_), RandomPurpose::kTrainingNoise, buffer);
+  RandomStream stream(seed_, static_cast<uint64_t>(step_), RandomPurpose::kTrainingNoise,
+                      static_cast<uint64_t>(worker_) * kBuffersOfWorker + buffer);
   at::Generator generator = at::globalContext().defaultGenerator(device).clone();
   generator.set_current_seed(stream.next_u64());
   buffers_[buffer].normal_(0, 1, generator);

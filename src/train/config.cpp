@@ -123,11 +123,23 @@ OptimizerOptions read_optimizer(Config& config) {
   return optimizer;
 }
 
+/// One of two keys, so that the other is in no record of the training.
+void read_radius(Config& config, SharpnessOptions& sharpness) {
+  if (!config.has("sharpness.rho_relative")) {
+    sharpness.rho = config.get_double("sharpness.rho", sharpness.rho, kNotNegative);
+    return;
+  }
+  if (config.has("sharpness.rho"))
+    config.fail("sharpness.rho_relative",
+                "cannot stand beside sharpness.rho; the radius is absolute or a share of ||Q(w)||");
+  sharpness.rho_relative = config.get_double("sharpness.rho_relative", 0, DoubleRange{1e-9, 1e9});
+}
+
 SharpnessOptions read_sharpness(Config& config) {
   SharpnessOptions sharpness;
   sharpness.method = parse_sharpness_method(config.get_choice(
       "optimizer.kind", to_string(sharpness.method), {"sgd", "sam", "saq", "asaq"}));
-  sharpness.rho = config.get_double("sharpness.rho", sharpness.rho, kNotNegative);
+  read_radius(config, sharpness);
   sharpness.eta = config.get_double("sharpness.eta", sharpness.eta, kNotNegative);
   sharpness.gap = config.get_double("sharpness.gap", sharpness.gap, kNotNegative);
   sharpness.perturb_biases = config.get_bool("sharpness.perturb_biases", sharpness.perturb_biases);
@@ -287,6 +299,10 @@ TrainConfig read_train_config(Config& config, Structure structure) {
   train.sharpness_every = config.get_int("sharpness.every", train.sharpness_every, {.min = 1});
   train.ascent_share =
       config.get_double("sharpness.ascent_share", train.ascent_share, DoubleRange{1e-6, 1});
+  train.sharpness_per_device = config.get_bool("sharpness.per_device", false);
+  if (train.sharpness_per_device && train.sharpness.gap > 0)
+    config.fail("sharpness.per_device", "cannot stand beside sharpness.gap, which needs the first "
+                                        "pass's gradient of the whole batch");
   train.robustness = read_robustness(config, train.model, given);
   if (train.recipe.empty()) train.recipe = usual_name(train);
   train.schedule = read_schedule(config, train.optimizer.learning_rate);

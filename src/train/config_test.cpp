@@ -95,6 +95,23 @@ TEST(TrainConfig, ResolvedKeysGiveTheSameConfigurationAgain) {
   EXPECT_EQ(copy.model.quant.layer_weight_bits.at("conv1"), 8);
 }
 
+TEST(TrainConfig, TheRadiusIsAbsoluteOrRelativeAndRecordedAsGiven) {
+  Config config = Config::from_string("[sharpness]\nrho_relative = 0.02\n", "a.toml");
+  EXPECT_EQ(read_train_config(config).sharpness.rho_relative, 0.02);
+  EXPECT_EQ(config.resolved()["sharpness"]["rho_relative"], 0.02);
+  EXPECT_FALSE(config.resolved()["sharpness"].contains("rho"));
+  Config both = Config::from_string("[sharpness]\nrho = 0.1\nrho_relative = 0.02\n", "a.toml");
+  EXPECT_THAT(testing::error_of([&] { read_train_config(both); }),
+              HasSubstr("sharpness.rho_relative: cannot stand beside sharpness.rho"));
+  Config zero = Config::from_string("[sharpness]\nrho_relative = 0\n", "a.toml");
+  EXPECT_THAT(testing::error_of([&] { read_train_config(zero); }),
+              HasSubstr("sharpness.rho_relative"));
+  Config absolute = Config::from_string("[sharpness]\nrho = 0.3\n", "a.toml");
+  read_train_config(absolute);
+  EXPECT_THAT(config_difference(absolute.resolved(), config.resolved()),
+              HasSubstr("0.3 before, not set now"));
+}
+
 TEST(TrainConfig, TheExampleListsEveryKey) {
   Config example = Config::from_file(FLATENN_CONFIGS "/lenet5-fashion-mnist.toml");
   read_train_config(example);

@@ -1,11 +1,14 @@
 #include "train/device.h"
 
 #include "flatenn/base/error.h"
+#include "flatenn/engine/devices.h"
 #ifdef FLATENN_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <torch/cuda.h>
 
 #include "engine/cuda/cuda_engine.h"
+#include "train/step_graph.h"
 #endif
 
 namespace flatenn::train {
@@ -13,12 +16,13 @@ namespace {
 
 constexpr int64_t kLeastPart = 8;
 
-/// Empty where training can run on a CUDA device.
-std::string cuda_missing() {
+/// Empty where training can run on these CUDA devices.
+std::string cuda_missing([[maybe_unused]] const std::vector<int64_t>& devices) {
 #ifdef FLATENN_CUDA
   const std::string reason = engine::cuda_unavailable();
   if (!reason.empty()) return reason;
-  return torch::cuda::is_available() ? "" : "this LibTorch cannot use the CUDA device";
+  if (!torch::cuda::is_available()) return "this LibTorch cannot use the CUDA device";
+  return engine::missing_devices(devices, static_cast<int64_t>(torch::cuda::device_count()));
 #else
   return "this build has no CUDA (configure with -DFLATENN_CUDA=ON)";
 #endif
@@ -43,13 +47,21 @@ constexpr Explanation kExplanations[] = {
 
 }  // namespace
 
-c10::Device open_device(const std::string& name) {
-  FLATENN_CHECK(name == "cpu" || name == "cuda", "--device: expected cpu or cuda, got '", name,
-                "'");
-  if (name == "cpu") return c10::kCPU;
-  const std::string reason = cuda_missing();
-  FLATENN_CHECK(reason.empty(), "--device cuda: ", reason, "; use --device cpu");
-  return c10::kCUDA;
+std::vector<c10::Device> open_devices(const std::string& name) {
+  const std::vector<int64_t> numbers = engine::parse_device_choice(name);
+  if (numbers.empty()) return {c10::kCPU};
+  const std::string reason = cuda_missing(numbers);
+  FLATENN_CHECK(reason.empty(), "--device ", name, ": ", reason, "; use --device cpu");
+  std::vector<c10::Device> devices;
+  for (const int64_t number : numbers)
+    devices.emplace_back(c10::kCUDA, static_cast<c10::DeviceIndex>(number));
+  return devices;
+}
+
+void use_device([[maybe_unused]] c10::Device device) {
+#ifdef FLATENN_CUDA
+  if (device.is_cuda()) c10::cuda::set_device(device.index());
+#endif
 }
 
 std::string explain_device_failure(const std::string& message) {
@@ -66,6 +78,7 @@ int64_t more_parts(int64_t batch_size, int64_t parts) {
 
 void release_cached_memory() {
 #ifdef FLATENN_CUDA
+  const std::unique_lock lock = hold_recordings();
   c10::cuda::CUDACachingAllocator::emptyCache();
 #endif
 }

@@ -4,12 +4,16 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace flatenn::train {
 
-/// "cpu" or "cuda". Throws Error, one line, for another name, and where a build or machine has no
-/// CUDA device, with the reason.
-c10::Device open_device(const std::string& name);
+/// "cpu", "cuda" (the first GPU), "cuda:1", or several: "cuda:0-3", "cuda:0,2". Throws Error, one
+/// line, for another name, and where a build or machine has no such devices, with the reason.
+std::vector<c10::Device> open_devices(const std::string& name);
+
+/// Makes a GPU the one that this thread computes on.
+void use_device(c10::Device device);
 
 /// What a user can make of a failure that LibTorch or the CUDA runtime reports: one line.
 std::string explain_device_failure(const std::string& message);

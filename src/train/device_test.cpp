@@ -55,12 +55,16 @@ TEST(ExplainDeviceFailure, IsOneLine) {
 }
 
 TEST(OpenDevice, TellsWhyThereIsNone) {
-  EXPECT_EQ(open_device("cpu"), c10::Device(c10::kCPU));
-  EXPECT_EQ(testing::error_of([] { open_device("tpu"); }),
-            "--device: expected cpu or cuda, got 'tpu'");
+  EXPECT_EQ(open_devices("cpu"), std::vector{c10::Device(c10::kCPU)});
+  EXPECT_EQ(testing::error_of([] { open_devices("tpu"); }),
+            "--device: expected cpu, cuda or GPUs as in cuda:1, cuda:0-3 or cuda:0,2, got 'tpu'");
+  EXPECT_EQ(testing::error_of([] { open_devices("cuda:1-0"); }),
+            "--device: cuda:1-0: GPUs 1-0 run backwards");
 #ifndef FLATENN_CUDA
-  EXPECT_THAT(testing::error_of([] { open_device("cuda"); }),
+  EXPECT_THAT(testing::error_of([] { open_devices("cuda"); }),
               HasSubstr("--device cuda: this build has no CUDA"));
+  EXPECT_THAT(testing::error_of([] { open_devices("cuda:0-1"); }),
+              HasSubstr("--device cuda:0-1: this build has no CUDA"));
 #endif
 }
 

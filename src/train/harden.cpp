@@ -78,7 +78,7 @@ void set_harden_defaults(Config& config, const net::Network& network) {
   };
   set("optimizer.kind", "\"saq\"");
   set("optimizer.clip_norm", "1.0");
-  set("sharpness.rho", "0.2");
+  if (!config.has("sharpness.rho_relative")) set("sharpness.rho", "0.2");
   set("train.epochs", "5");
   const auto encoding = network.metadata.find("encoding");
   if (encoding != network.metadata.end()) set("freeze.encoding", "\"" + encoding->second + "\"");
@@ -95,6 +95,8 @@ HardenOutcome harden(Config config, const HardenRequest& request) {
 
   TrainRequest training = request.training;
   if (!training.data) {
+    if (data::is_known_data(settings.data.name))  // sooner than reading it
+      check_shape(*network, data::find_data_set(settings.data.name));
     training.data = std::make_shared<const RunData>(
         load_run_data(settings.data, data::resolve_data_root(training.data_root),
                       {.stop_requested = training.stop_requested}));

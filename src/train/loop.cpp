@@ -25,21 +25,26 @@ double value_of(const torch::Tensor& scalar) {
 std::string loss_text(double loss) { return std::isnan(loss) ? "nan" : detail::concat(loss); }
 
 std::string advice(const TrainConfig& config) {
-  const bool sharp = config.sharpness.method != SharpnessMethod::kSgd;
+  const SharpnessOptions& sharpness = config.sharpness;
+  const bool sharp = sharpness.method != SharpnessMethod::kSgd;
+  const bool relative = sharpness.rho_relative.has_value();
   return detail::concat(
       "try a smaller optimizer.learning_rate (", config.optimizer.learning_rate,
       " now), more schedule.warmup_epochs (", config.schedule.warmup_epochs, ")",
-      sharp ? detail::concat(" or a smaller sharpness.rho (", config.sharpness.rho, ")") : "");
+      sharp ? detail::concat(" or a smaller sharpness.rho", relative ? "_relative (" : " (",
+                             sharpness.rho_relative.value_or(sharpness.rho), ")")
+            : "");
 }
 
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, nn::Model model, BatchSource& batches,
-                 torch::Device device)
+                 torch::Device device, Member member)
     : config_(config),
       model_(std::move(model)),
       batches_(batches),
       device_(device),
+      member_(member),
       optimizer_(make_optimizer(*model_, config.optimizer)),
       plain_(model_, *optimizer_, plain_steps(config.sharpness)),
       sharpness_(model_, *optimizer_, config.sharpness),
@@ -53,7 +58,7 @@ Trainer::Trainer(const TrainConfig& config, nn::Model model, BatchSource& batche
   if (config.ema > 0) averages_.emplace(model_, config.ema);
   if (config.robustness.activation_noise > 0)
     noise_.emplace(model_, config.robustness.activation_noise, config.seed,
-                   config.batch_size / config.accumulate);
+                   config.batch_size / config.accumulate, member.index);
   model_->train();
 }
 
@@ -65,11 +70,42 @@ bool Trainer::sharp_step() const {
 torch::Tensor Trainer::run_pass(const Batch& batch, Pass pass, bool part) {
   const FaultyWeights faulty = faults_.in_pass(pass);
   if (noise_) noise_->start_pass();
-  if (!part) return objective_.run(batch, pass);
-  const int64_t images = config_.ascent_images();
-  return objective_.run({batch.images.narrow(0, 0, images), batch.labels.narrow(0, 0, images)},
-                        pass,
-                        static_cast<double>(config_.batch_size) / static_cast<double>(images));
+  const int64_t images = part ? config_.ascent_images() : config_.batch_size;
+  const torch::Tensor loss = objective_.run(
+      {batch.images.narrow(0, 0, images), batch.labels.narrow(0, 0, images)}, pass,
+      static_cast<double>(config_.batch_size) / static_cast<double>(images));
+  return member_.group == nullptr ? loss : agree(loss, pass);
+}
+
+/// Whether this pass only finds where a worker climbs by itself.
+bool Trainer::perturbs_alone(Pass pass) const {
+  return config_.sharpness_per_device && pass == Pass::kFirst && sharp_step() &&
+         config_.sharpness.method != SharpnessMethod::kSgd;
+}
+
+/// Gradients, loss, counts and running statistics become the means over the group.
+torch::Tensor Trainer::agree(const torch::Tensor& loss, Pass pass) {
+  const torch::NoGradGuard no_grad;
+  torch::Tensor mean_loss = loss.to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true);
+  std::vector<torch::Tensor> shared = {mean_loss};
+  const auto add_grad = [&](const torch::Tensor& value) {
+    if (value.defined() && value.grad().defined()) shared.push_back(value.grad());
+  };
+  if (!perturbs_alone(pass)) {
+    for (const RoleParameter& parameter : optimizer_->parameters()) add_grad(parameter.value);
+    if (pass == Pass::kFirst)
+      for (const auto& layer : model_->layers()) add_grad(layer->perturbation);
+  }
+  if (pass == Pass::kFirst) {
+    shared.push_back(objective_.totals());
+    for (const auto& layer : model_->layers()) {
+      if (!layer->running_mean.defined()) continue;
+      shared.push_back(layer->running_mean);
+      shared.push_back(layer->running_var);
+    }
+  }
+  member_.group->mean(shared);
+  return mean_loss;
 }
 
 StepResult Trainer::compute(SharpnessStepper& stepper, const Batch& batch, double faulty_share) {
@@ -102,7 +138,11 @@ void Trainer::step() {
   const auto run = [&] { return compute(stepper, batch, faulty_share); };
   const bool record = device_.is_cuda() && optimizer_->recordable();
   const int kind = (sharp ? 1 : 0) + (steer ? 2 : 0) + (faulty_share > 0 ? 4 : 0);
-  StepResult result = record ? steps_.run(kind, run) : run();
+  // Recording gives memory back, which waits for all GPUs; a replay waits for the other workers.
+  const auto meet = [&] {
+    if (member_.group != nullptr) member_.group->meet();
+  };
+  StepResult result = record ? steps_.run(kind, run, meet) : run();
   if (!sharp && last_.rho_relative.defined()) result.rho_relative = last_.rho_relative;
   last_ = result;
   ++position_;
@@ -111,7 +151,14 @@ void Trainer::step() {
 }
 
 void Trainer::steer_sparsity() {
-  controller_->update(objective_.take_sparsity());
+  double sparsity = objective_.take_sparsity();
+  if (member_.group != nullptr) {
+    const torch::Tensor shared =
+        torch::full({1}, sparsity, torch::dtype(torch::kFloat64).device(device_));
+    member_.group->mean({shared});
+    sparsity = value_of(shared);
+  }
+  controller_->update(sparsity);
   objective_.set_strength(controller_->strength());
 }
 

@@ -13,6 +13,7 @@
 #include "flatenn/train/config.h"
 #include "train/activation_noise.h"
 #include "train/batches.h"
+#include "train/collective.h"
 #include "train/ema.h"
 #include "train/objective.h"
 #include "train/recorded_steps.h"
@@ -31,7 +32,10 @@ class Diverged : public Error {
 class Trainer {
  public:
   /// `batches` must outlive the trainer. The model is on `device` and calibrated (where quantized).
-  Trainer(const TrainConfig& config, nn::Model model, BatchSource& batches, torch::Device device);
+  /// As a member of a group it trains on its part of every batch: `config.batch_size` and `batches`
+  /// are the part's, and all that save() writes is the same for all members.
+  Trainer(const TrainConfig& config, nn::Model model, BatchSource& batches, torch::Device device,
+          Member member = {});
 
   /// One step of the optimizer. Throws Diverged, with what to try, where the loss is not finite.
   void step();
@@ -69,6 +73,8 @@ class Trainer {
   bool sharp_step() const;
   StepResult compute(SharpnessStepper& stepper, const Batch& batch, double faulty_share);
   torch::Tensor run_pass(const Batch& batch, Pass pass, bool part);
+  torch::Tensor agree(const torch::Tensor& loss, Pass pass);
+  bool perturbs_alone(Pass pass) const;
   void steer_sparsity();
   std::map<std::string, torch::Tensor> last_scalars() const;
 
@@ -76,6 +82,7 @@ class Trainer {
   nn::Model model_;
   BatchSource& batches_;
   torch::Device device_;
+  Member member_;
   std::unique_ptr<Optimizer> optimizer_;
   SharpnessStepper plain_;  ///< Before sharpness.from_epoch.
   SharpnessStepper sharpness_;

@@ -51,9 +51,11 @@ Sums sum_on_cpu(const std::vector<Target>& targets, const SharpnessOptions& opti
   return sums;
 }
 
-Perturbation ascend_on_cpu(const std::vector<Target>& targets, const SharpnessOptions& options) {
+Perturbation ascend_on_cpu(const std::vector<Target>& targets, const SharpnessOptions& options,
+                           const Radius& rho) {
   const Sums sums = sum_on_cpu(targets, options);
-  const double factor = options.rho / (std::sqrt(sums.radius) + kNormFloor);
+  const double size = rho.size.defined() ? rho.size.item<double>() : 1;
+  const double factor = rho.factor * size / (std::sqrt(sums.radius) + kNormFloor);
   for (const Target& target : targets) {
     const int64_t n = target.grad.numel();
     torch::Tensor place = target.place;
@@ -71,7 +73,9 @@ Perturbation ascend_on_cpu(const std::vector<Target>& targets, const SharpnessOp
 
 torch::Tensor radius(const Target& target, double eta) { return target.value.abs().add_(eta); }
 
-Perturbation ascend_anywhere(const std::vector<Target>& targets, const SharpnessOptions& options) {
+/// The radius stays on the device: a recorded step takes the norm anew in each replay.
+Perturbation ascend_anywhere(const std::vector<Target>& targets, const SharpnessOptions& options,
+                             const Radius& rho) {
   const bool adaptive = options.method == SharpnessMethod::kAsaq;
   std::vector<torch::Tensor> grads;
   std::vector<torch::Tensor> once;   // T g
@@ -88,7 +92,8 @@ Perturbation ascend_anywhere(const std::vector<Target>& targets, const Sharpness
   Perturbation result;
   result.grad_norm = global_norm(grads);
   const torch::Tensor norm = adaptive ? global_norm(once) : result.grad_norm;
-  const torch::Tensor factor = options.rho / (norm + kNormFloor);
+  const torch::Tensor factor = rho.size.defined() ? rho.factor * rho.size / (norm + kNormFloor)
+                                                  : rho.factor / (norm + kNormFloor);
   const torch::Tensor factor32 = factor.to(torch::kFloat32);
   for (size_t i = 0; i < targets.size(); ++i) {
     torch::Tensor place = targets[i].place;
@@ -127,10 +132,15 @@ torch::Tensor dot(const std::vector<torch::Tensor>& a, const std::vector<torch::
   return torch::stack(sums).sum();
 }
 
-Perturbation ascend(const std::vector<Target>& targets, const SharpnessOptions& options) {
+Radius radius_of(const SharpnessOptions& options, const torch::Tensor& size) {
+  return options.rho_relative ? Radius{*options.rho_relative, size} : Radius{options.rho, {}};
+}
+
+Perturbation ascend(const std::vector<Target>& targets, const SharpnessOptions& options,
+                    const Radius& rho) {
   const bool on_cpu = std::all_of(targets.begin(), targets.end(),
                                   [](const Target& target) { return has_kernel(target); });
-  return on_cpu ? ascend_on_cpu(targets, options) : ascend_anywhere(targets, options);
+  return on_cpu ? ascend_on_cpu(targets, options, rho) : ascend_anywhere(targets, options, rho);
 }
 
 }  // namespace flatenn::train

@@ -23,10 +23,19 @@ struct Perturbation {
   torch::Tensor weight_norm;  ///< ||eps|| over weights.
 };
 
+/// The radius of a step: rho, or a share of `size`, ||Q(w)|| (float64 scalar on the targets'
+/// device).
+struct Radius {
+  double factor = 0;
+  torch::Tensor size;  ///< Undefined: the factor is the radius.
+};
+Radius radius_of(const SharpnessOptions& options, const torch::Tensor& size);
+
 /// Writes eps = rho * g / (||g|| + 1e-12) with one norm over all targets; for kAsaq, with T =
 /// |value| + eta (1 where not adaptive), eps = rho * T^2 g / (||T g|| + 1e-12). Norms are summed in
 /// double: one pass over memory for all of them, one that writes. No host synchronization on a GPU.
-Perturbation ascend(const std::vector<Target>& targets, const SharpnessOptions& options);
+Perturbation ascend(const std::vector<Target>& targets, const SharpnessOptions& options,
+                    const Radius& rho);
 
 /// One L2 norm over all tensors, summed in double: a float64 scalar, 0 for none.
 torch::Tensor global_norm(const std::vector<torch::Tensor>& tensors);

@@ -36,7 +36,7 @@ TEST(Perturbation, FollowsTheFormulasInDouble) {
     for (const SharpnessMethod method : {SharpnessMethod::kSaq, SharpnessMethod::kAsaq}) {
       const Case weights(100003, contiguous), biases(37, contiguous);
       const Perturbation got = ascend({weights.target(true), biases.target(false)},
-                                      {.method = method, .rho = rho, .eta = eta});
+                                      {.method = method, .eta = eta}, {.factor = rho});
       const torch::Tensor t = method == SharpnessMethod::kAsaq
                                   ? exact(weights.value).abs() + eta
                                   : torch::ones_like(exact(weights.value));
@@ -57,10 +57,10 @@ TEST(Perturbation, FollowsTheFormulasInDouble) {
 TEST(Perturbation, MovesAParameterInPlace) {
   for (const SharpnessMethod method : {SharpnessMethod::kSam, SharpnessMethod::kAsaq}) {
     const Case one(5001, true);
-    ascend({one.target(true)}, {.method = method, .rho = 0.3});
+    ascend({one.target(true)}, {.method = method}, {.factor = 0.3});
     const torch::Tensor moved = one.value.clone();
     ascend({{.value = moved, .grad = one.grad, .place = moved, .add = true, .is_adaptive = true}},
-           {.method = method, .rho = 0.3});
+           {.method = method}, {.factor = 0.3});
     EXPECT_TRUE(torch::equal(moved, one.value + one.place));
   }
 }
@@ -77,9 +77,11 @@ TEST(Perturbation, HasTheSameBitsWithAnyNumberOfThreads) {
   const Case one(300007, true), two(300007, true);
   const int before = at::get_num_threads();
   at::set_num_threads(1);
-  const Perturbation alone = ascend({one.target(true)}, {.method = SharpnessMethod::kAsaq});
+  const Perturbation alone =
+      ascend({one.target(true)}, {.method = SharpnessMethod::kAsaq}, {.factor = 0.1});
   at::set_num_threads(3);
-  const Perturbation shared = ascend({two.target(true)}, {.method = SharpnessMethod::kAsaq});
+  const Perturbation shared =
+      ascend({two.target(true)}, {.method = SharpnessMethod::kAsaq}, {.factor = 0.1});
   at::set_num_threads(before);
   EXPECT_TRUE(torch::equal(one.place, two.place));
   EXPECT_TRUE(torch::equal(alone.grad_norm, shared.grad_norm));

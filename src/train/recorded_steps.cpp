@@ -36,7 +36,8 @@ StepResult run_plain(const std::function<StepResult()>& compute) {
 
 }  // namespace
 
-StepResult RecordedSteps::run(int kind, const std::function<StepResult()>& compute) {
+StepResult RecordedSteps::run(int kind, const std::function<StepResult()>& compute,
+                              const std::function<void()>& before_replay) {
   std::unique_ptr<Recording>& recording = recordings_[kind];
   if (!recording) recording = std::make_unique<Recording>();
   if (recording->plain_steps < kPlainSteps || recording->too_large) {
@@ -49,8 +50,9 @@ StepResult RecordedSteps::run(int kind, const std::function<StepResult()>& compu
     } catch (const c10::OutOfMemoryError&) {
       log::warn("too little device memory to record the training step; it runs unrecorded, slower");
       recording->too_large = true;
-      return run_plain(compute);
     }
+    before_replay();
+    if (recording->too_large) return run_plain(compute);
   }
   recording->graph.replay();
   return recording->result;
@@ -58,7 +60,10 @@ StepResult RecordedSteps::run(int kind, const std::function<StepResult()>& compu
 #else
 struct RecordedSteps::Recording {};
 
-StepResult RecordedSteps::run(int, const std::function<StepResult()>& compute) { return compute(); }
+StepResult RecordedSteps::run(int, const std::function<StepResult()>& compute,
+                              const std::function<void()>&) {
+  return compute();
+}
 #endif
 
 RecordedSteps::RecordedSteps() = default;

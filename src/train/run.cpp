@@ -23,6 +23,7 @@
 #include "train/loop.h"
 #include "train/run_data.h"
 #include "train/training_faults.h"
+#include "train/workers.h"
 
 namespace flatenn::train {
 namespace {
@@ -90,7 +91,7 @@ class Session {
                                   request.network ? Structure::kGiven : Structure::kConfigured)),
         resolved_(config.resolved()),
         request_(request),
-        device_(open_device(request.device)),
+        devices_(open_devices(request.device)),
         runtime_(nn::set_up_runtime(config_.threads)) {
     if (config_.name.empty()) config_.name = folder_name();
     config_.model.network = request.network;
@@ -120,7 +121,8 @@ class Session {
 
  private:
   TrainOutcome attempt() {
-    if (!evaluator_) move_data();
+    use_device(device());
+    if (!evaluator_) evaluator_.emplace(data_->test, device());
     resuming() ? resume() : start();
     record_.status = RunStatus::kRunning;
     write_record();
@@ -134,7 +136,7 @@ class Session {
 
   /// Makes the next attempt go on from the checkpoint with smaller parts of a batch.
   void reduce_memory() {
-    trainer_.reset();
+    workers_.reset();
     model_ = nn::Model(nullptr);
     const int64_t parts = more_parts(config_.batch_size, config_.accumulate);
     FLATENN_CHECK(parts > 0, request_.out.string(),
@@ -155,7 +157,7 @@ class Session {
 
   /// A failure that is not the training's own; a CPU's would be flatenn's.
   [[noreturn]] void device_failed(const c10::Error& error) {
-    if (device_.is_cpu()) throw;
+    if (device().is_cpu()) throw;
     record_.status = RunStatus::kInterrupted;
     record_.finished = utc_now();
     write_record();
@@ -231,12 +233,16 @@ class Session {
                       {.stop_requested = request_.stop_requested}));
   }
 
-  void move_data() {
-    batches_ = make_batch_source(
+  /// The first, which does what is not training.
+  torch::Device device() const { return devices_.front(); }
+  Trainer& trainer() const { return workers_->first(); }
+
+  /// Of whole batches.
+  std::unique_ptr<BatchSource> make_batches(torch::Device device) const {
+    return make_batch_source(
         data_->train,
         {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
-        device_);
-    evaluator_.emplace(data_->test, device_);
+        device);
   }
 
   void start_record() {
@@ -249,16 +255,29 @@ class Session {
 
   void write_record() { write_run_record(file("run.json"), record_, resolved_); }
 
-  void make_trainer() { trainer_ = std::make_unique<Trainer>(config_, model_, *batches_, device_); }
+  /// With a copy of the model on each further device.
+  void make_workers() {
+    std::vector<nn::Model> models = {model_};
+    while (models.size() < devices_.size()) {
+      nn::Model copy(config_.model);
+      move(copy, devices_[models.size()]);
+      load_state(*copy, nn::named_state(*model_));
+      models.push_back(copy);
+    }
+    workers_ = std::make_unique<Workers>(
+        config_, models, [this](torch::Device device) { return make_batches(device); }, devices_,
+        devices_.size() > 1 ? make_collectives(devices_)
+                            : std::vector<std::unique_ptr<Collective>>());
+  }
 
-  void move_model() {
-    model_->to(device_);
-    if (!device_.is_cuda()) return;
+  void move(nn::Model& model, torch::Device device) const {
+    model->to(device);
+    if (!device.is_cuda()) return;
     at::globalContext().setDeterministicCuDNN(request_.deterministic);
     at::globalContext().setBenchmarkCuDNN(false);
-    model_->use_channels_last();
+    model->use_channels_last();
     // Codes of 8 bits with a zero point need 9, which bfloat16 has not.
-    if (!config_.model.network) model_->set_compute_type(torch::kBFloat16);
+    if (!config_.model.network) model->set_compute_type(torch::kBFloat16);
   }
 
   void start() {
@@ -269,13 +288,14 @@ class Session {
       warm_state_.clear();
       log::info("starts from the weights of ", source);
     }
-    move_model();
+    move(model_, device());
     if (config_.model.quant.enabled) {
-      batches_->start_epoch(0);
-      model_->calibrate(batches_->batch(0).images);
+      const std::unique_ptr<BatchSource> batches = make_batches(device());
+      batches->start_epoch(0);
+      model_->calibrate(batches->batch(0).images);
       warn_of_code_ranges();
     }
-    make_trainer();
+    make_workers();
     metrics_.emplace(file("metrics.jsonl"), 0);
     save();
   }
@@ -299,23 +319,23 @@ class Session {
     say_epochs(nlohmann::json::parse(header.config));
     warn_if_runtime_differs(header, runtime_, request_.device);
     model_ = nn::Model(config_.model);
-    move_model();
-    make_trainer();
-    trainer_->load(archive);
+    move(model_, device());
+    make_workers();
+    workers_->load(archive);
     record_.started = header.started;
     record_.warm_start_hash = warm_start_hash_in(file("run.json"));
     seconds_ = header.seconds;
     epoch_seconds_ = header.epoch_seconds;
-    const int64_t epochs = trainer_->position() / trainer_->steps_per_epoch();
+    const int64_t epochs = trainer().position() / trainer().steps_per_epoch();
     if (epochs > 0 && !std::filesystem::exists(file("metrics.jsonl"))) {
       log::warn(file("metrics.jsonl").string(), " is missing: it will begin after epoch ", epochs);
     }
     metrics_.emplace(file("metrics.jsonl"), epochs);
-    FLATENN_CHECK(trainer_->position() <= trainer_->total_steps(),
+    FLATENN_CHECK(trainer().position() <= trainer().total_steps(),
                   "train.epochs: ", file("checkpoint.pt").string(), " has done ",
-                  trainer_->position() / trainer_->steps_per_epoch(),
+                  trainer().position() / trainer().steps_per_epoch(),
                   " epochs already, expected at ", "least as many, got ", config_.epochs);
-    log::info("resumes after step ", trainer_->position(), " of ", trainer_->total_steps());
+    log::info("resumes after step ", trainer().position(), " of ", trainer().total_steps());
   }
 
   /// A training may go on for longer, or end sooner, than it was begun for.
@@ -329,12 +349,12 @@ class Session {
 
   /// Writing takes at most a twentieth of the time, apart from the writes that are needed.
   bool save_is_due() const {
-    return trainer_->finished() || seconds_since(last_save_) >= 20 * save_seconds_;
+    return trainer().finished() || seconds_since(last_save_) >= 20 * save_seconds_;
   }
 
   void save() {
     const auto start = Clock::now();
-    trainer_->check_finite();
+    trainer().check_finite();
     write_checkpoint(file("checkpoint.pt"),
                      {.config = resolved_.dump(),
                       .model = config_.model,
@@ -344,7 +364,7 @@ class Session {
                       .started = record_.started,
                       .seconds = seconds_,
                       .epoch_seconds = epoch_seconds_},
-                     *trainer_);
+                     trainer());
     saved_ = true;
     last_save_ = Clock::now();
     save_seconds_ = seconds_since(start);
@@ -354,21 +374,21 @@ class Session {
   /// False where it was asked to stop.
   bool train() {
     Progress progress({.title = config_.name,
-                       .total = trainer_->total_steps() * config_.batch_size,
+                       .total = trainer().total_steps() * config_.batch_size,
                        .unit = "images",
-                       .done_before = trainer_->position() * config_.batch_size,
+                       .done_before = trainer().position() * config_.batch_size,
                        .quiet = request_.quiet});
-    while (!trainer_->finished()) {
+    while (!trainer().finished()) {
       const auto start = Clock::now();
-      trainer_->step();
+      workers_->step();
       const double seconds = seconds_since(start);
       seconds_ += seconds;
       epoch_seconds_ += seconds;
       show(progress);
       progress.advance(config_.batch_size);
       if (request_.on_images) request_.on_images(config_.batch_size);
-      if (trainer_->at_epoch_end()) end_epoch();
-      if (request_.stop_requested && request_.stop_requested() && !trainer_->finished()) {
+      if (trainer().at_epoch_end()) end_epoch();
+      if (request_.stop_requested && request_.stop_requested() && !trainer().finished()) {
         save();
         return false;
       }
@@ -377,12 +397,12 @@ class Session {
   }
 
   void show(Progress& progress) {
-    const int64_t step = trainer_->position();
+    const int64_t step = trainer().position();
     // Reading the totals waits for a GPU.
-    if (!device_.is_cpu() && step % 50 != 0) return;
-    const Trainer::Totals totals = trainer_->totals();
+    if (!device().is_cpu() && step % 50 != 0) return;
+    const Trainer::Totals totals = trainer().totals();
     char text[160];
-    const int64_t per_epoch = trainer_->steps_per_epoch();
+    const int64_t per_epoch = trainer().steps_per_epoch();
     int used = std::snprintf(text, sizeof text, "epoch %ld/%ld loss %.3f accuracy %.1f %%",
                              (step - 1) / per_epoch + 1, config_.epochs, totals.loss,
                              100 * totals.accuracy);
@@ -402,28 +422,28 @@ class Session {
   }
 
   void end_epoch() {
-    trainer_->check_finite();
-    const Trainer::Totals totals = trainer_->totals();
-    trainer_->swap_averages();
+    trainer().check_finite();
+    const Trainer::Totals totals = trainer().totals();
+    trainer().swap_averages();
     const ModelEvaluation evaluation = evaluate();
-    const auto images = static_cast<double>(trainer_->steps_per_epoch() * config_.batch_size);
+    const auto images = static_cast<double>(trainer().steps_per_epoch() * config_.batch_size);
     last_metrics_ =
-        EpochMetrics{.epoch = trainer_->position() / trainer_->steps_per_epoch(),
-                     .learning_rate = trainer_->learning_rate(),
+        EpochMetrics{.epoch = trainer().position() / trainer().steps_per_epoch(),
+                     .learning_rate = trainer().learning_rate(),
                      .train_loss = totals.loss,
                      .train_accuracy = totals.accuracy,
                      .test_loss = evaluation.loss,
                      .test_accuracy = evaluation.accuracy,
                      .sparsity = evaluation.sparsity.network,
-                     .sparsity_strength = trainer_->sparsity_strength(),
+                     .sparsity_strength = trainer().sparsity_strength(),
                      .images_per_second = images / epoch_seconds_,
                      .seconds = epoch_seconds_,
                      .code_rms = numbers_in_order(*model_, nn::code_rms(*model_)),
                      .weight_scale = numbers_in_order(*model_, nn::weight_scales(*model_)),
-                     .grad_norm = trainer_->grad_norm()};
-    trainer_->swap_averages();
+                     .grad_norm = trainer().grad_norm()};
+    trainer().swap_averages();
     metrics_->append(*last_metrics_);
-    trainer_->reset_totals();
+    workers_->reset_totals();
     epoch_seconds_ = 0;
     if (save_is_due()) save();
   }
@@ -454,11 +474,11 @@ class Session {
   }
 
   void add_training_figures(RunResult& result) {
-    result.rho_relative = trainer_->rho_relative();
+    result.rho_relative = trainer().rho_relative();
     result.seconds = seconds_;
     result.besides = besides_;
     result.images_per_second =
-        static_cast<double>(trainer_->total_steps() * config_.batch_size) / seconds_;
+        static_cast<double>(trainer().total_steps() * config_.batch_size) / seconds_;
     if (config_.accumulate != wanted_parts_) result.warnings.push_back(memory_warning());
     if (result.accuracy * static_cast<double>(config_.model.classes) < kTimesChance) {
       char text[160];
@@ -480,11 +500,11 @@ class Session {
 
   TrainOutcome finish() {
     const auto start = Clock::now();
-    trainer_->swap_averages();
+    trainer().swap_averages();
     record_.result = config_.model.quant.enabled
                          ? freeze_run(*model_, config_, data_->test, file("model.onnx"))
                          : float_result();
-    trainer_->swap_averages();
+    trainer().swap_averages();
     besides_.freezing = seconds_since(start);
     add_training_figures(*record_.result);
     for (const std::string& warning : record_.result->warnings) log::warn(warning);
@@ -497,13 +517,12 @@ class Session {
   TrainConfig config_;
   nlohmann::json resolved_;
   TrainRequest request_;
-  torch::Device device_;
+  std::vector<torch::Device> devices_;
   nn::Runtime runtime_;
   std::shared_ptr<const RunData> data_;
-  std::unique_ptr<BatchSource> batches_;
   std::optional<Evaluator> evaluator_;
   nn::Model model_{nullptr};
-  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Workers> workers_;
   std::optional<MetricsLog> metrics_;
   std::optional<EpochMetrics> last_metrics_;
   std::map<std::string, torch::Tensor> warm_state_;  ///< Between being read and being used.

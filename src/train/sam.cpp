@@ -149,7 +149,8 @@ struct SharpnessStepper::Impl {
     std::vector<torch::Tensor> weights;
     for (const auto& layer : model->layers()) weights.push_back(layer->quantized_weight);
     const torch::Tensor size = global_norm(weights);
-    const Perturbation perturbation = ascend(targets(options, scope), options);
+    const Perturbation perturbation =
+        ascend(targets(options, scope), options, radius_of(options, size));
     result.grad_norm = perturbation.grad_norm;
     result.rho_relative = perturbation.weight_norm / size;
   }
@@ -231,17 +232,14 @@ std::string to_string(SharpnessMethod method) {
 SharpnessStepper::SharpnessStepper(nn::Model model, Optimizer& optimizer,
                                    const SharpnessOptions& options)
     : options_(options), impl_(new Impl{std::move(model), optimizer, {}}) {
-  set_rho(options.rho);
+  FLATENN_CHECK(options.rho >= 0, "sharpness: rho must be >= 0, got ", options.rho);
+  FLATENN_CHECK(options.rho_relative.value_or(0) >= 0, "sharpness: rho_relative must be >= 0, got ",
+                *options.rho_relative);
   FLATENN_CHECK(options.eta >= 0, "sharpness: eta must be >= 0, got ", options.eta);
   FLATENN_CHECK(options.gap >= 0, "sharpness: gap must be >= 0, got ", options.gap);
 }
 
 SharpnessStepper::~SharpnessStepper() = default;
-
-void SharpnessStepper::set_rho(double rho) {
-  FLATENN_CHECK(rho >= 0, "sharpness: rho must be >= 0, got ", rho);
-  options_.rho = rho;
-}
 
 StepResult SharpnessStepper::step(const PassFunction& pass, double faulty_share) {
   FLATENN_CHECK(faulty_share >= 0 && faulty_share <= 1,

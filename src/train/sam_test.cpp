@@ -98,6 +98,51 @@ TEST(Sharpness, ParametersChangeByTheUpdateAlone) {
   }
 }
 
+TEST(Sharpness, ARelativeRadiusIsThatShareOfTheQuantizedWeightsInEachStep) {
+  const auto options = options_for("lenet5");
+  const double share = 0.02;
+  for (const SharpnessMethod method : kTwoPass) {
+    SharpnessOptions relative = everything(method, 0);
+    relative.rho_relative = share;
+    Rig rig(options, relative);
+    for (int64_t i = 0; i < 3; ++i) {
+      const Batch batch = batch_for(options, 8, i);
+      // The same step from the same state with the radius that this share comes to.
+      double squares = 0;
+      for (const auto& layer : rig.model->layers()) {
+        const torch::Tensor q = layer->quantizer->forward(layer->weight).detach();
+        squares += q.to(torch::kFloat64).square().sum().item<double>();
+      }
+      Rig absolute(options, everything(method, share * std::sqrt(squares)));
+      const auto state = nn::named_state(*rig.model);
+      for (auto& [name, value] : nn::named_state(*absolute.model)) value.copy_(state.at(name));
+      std::vector<torch::Tensor> moved[2];
+      int at = 0;
+      for (Rig* one : {&absolute, &rig}) {
+        one->step(batch, [&, at](Pass pass) {
+          if (pass != Pass::kSecond) return;
+          for (const auto& layer : one->model->layers())
+            moved[at].push_back(layer->perturbation.defined() ? layer->perturbation.detach().clone()
+                                                              : layer->weight.detach().clone());
+        });
+        ++at;
+      }
+      for (size_t layer = 0; layer < moved[0].size(); ++layer)
+        EXPECT_TRUE(torch::allclose(moved[0][layer], moved[1][layer], 1e-6, 1e-9))
+            << to_string(method) << " step " << i << " layer " << layer;
+    }
+  }
+}
+
+TEST(Sharpness, WeightsAloneMoveByTheRelativeRadius) {
+  const auto options = options_for("lenet5");
+  for (const SharpnessMethod method : {SharpnessMethod::kSam, SharpnessMethod::kSaq}) {
+    Rig rig(options, {.method = method, .rho_relative = 0.015});
+    for (int64_t i = 0; i < 3; ++i)
+      EXPECT_NEAR(rig.step(batch_for(options, 8, i)).rho_relative.item<double>(), 0.015, 1e-8);
+  }
+}
+
 TEST(Sharpness, SaqAddsRhoTimesTheUnitGradientAtTheQuantizersOutput) {
   const auto options = options_for("lenet5");
   const Batch batch = batch_for(options, 8);

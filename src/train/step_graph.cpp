@@ -6,17 +6,26 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include <map>
+#include <mutex>
+
 #include "flatenn/base/error.h"
 
 namespace flatenn::train {
 namespace {
 
-/// The same one for all steps of a thread: libraries keep a workspace a stream (cuBLAS: 32 MiB on
-/// an H100), and LibTorch serves no stream with what another one freed.
+/// The same one for all steps of a thread on a device: libraries keep a workspace a stream (cuBLAS:
+/// 32 MiB on an H100), and LibTorch serves no stream with what another one freed.
 at::cuda::CUDAStream side_stream() {
-  static thread_local const at::cuda::CUDAStream stream = at::cuda::getStreamFromPool();
-  return stream;
+  static thread_local std::map<c10::DeviceIndex, at::cuda::CUDAStream> streams;
+  const c10::DeviceIndex device = c10::cuda::current_device();
+  const auto found = streams.find(device);
+  return found != streams.end()
+             ? found->second
+             : streams.emplace(device, at::cuda::getStreamFromPool()).first->second;
 }
+
+
 
 /// Makes the side stream wait for the current one, and the current one for it at the end.
 class SideStream {
@@ -50,6 +59,11 @@ void end_quietly(at::cuda::CUDAGraph& graph) {
 
 }  // namespace
 
+std::unique_lock<std::mutex> hold_recordings() {
+  static std::mutex mutex;
+  return std::unique_lock(mutex);
+}
+
 struct StepGraph::Impl {
   std::unique_ptr<at::cuda::CUDAGraph> graph;
 };
@@ -60,12 +74,14 @@ StepGraph::~StepGraph() = default;
 bool StepGraph::recorded() const { return impl_->graph != nullptr; }
 
 void StepGraph::record(const std::function<void()>& step) {
+  const std::unique_lock lock = hold_recordings();
   const SideStream side;
   const c10::cuda::CUDAStreamGuard guard(side.stream());
   // A recording takes memory of its own, which what the steps before left cannot serve.
   c10::cuda::CUDACachingAllocator::emptyCache();
   auto graph = std::make_unique<at::cuda::CUDAGraph>();
-  graph->capture_begin();
+  // Calls of other threads do not count.
+  graph->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
   try {
     step();
   } catch (...) {

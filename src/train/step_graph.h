@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 
 namespace flatenn::train {
 
@@ -28,6 +29,10 @@ class StepGraph {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Held while a step is recorded, and by whatever gives memory back, which goes through all devices
+/// and must not meet a recording of another thread.
+std::unique_lock<std::mutex> hold_recordings();
 
 /// Runs `step` on a side stream, as CUDA asks of the steps before a recording.
 void run_on_side_stream(const std::function<void()>& step);

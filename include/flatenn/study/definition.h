@@ -49,6 +49,9 @@ struct TuningPlan {
   uint64_t seed = 0;                   ///< Of the fault maps.
   /// Candidates tried for an arm in all; those beyond the definition's are proposed by the scores.
   int64_t budget = 0;
+  /// Successive halving: the best 1 / halving of the candidates go on for so many times the epochs;
+  /// 0: all train for all epochs.
+  int64_t halving = 0;
   std::map<std::string, std::vector<std::string>> candidates;  ///< Settings, by recipe.
 };
 

@@ -49,6 +49,9 @@ struct TrainConfig {
   double sharpness_from_epoch = 0;  ///< Plain steps of the base optimizer before it.
   int64_t sharpness_every = 1;      ///< Of the steps after it, each so manieth is sharpness-aware.
   double ascent_share = 1;  ///< Share of a batch on which the first of two passes runs, in (0, 1].
+  /// Of several GPUs each climbs by the gradient of its own part of a batch (m-sharpness,
+  /// arXiv:2010.01412, section 4.1) instead of the whole batch's.
+  bool sharpness_per_device = false;
   RobustnessOptions robustness;
   Schedule schedule;
   SparsityOptions sparsity;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "flatenn/nn/model.h"
@@ -25,7 +26,10 @@ std::string to_string(SharpnessMethod method);
 
 struct SharpnessOptions {
   SharpnessMethod method = SharpnessMethod::kSgd;
-  double rho = 0.1;   ///< Radius, >= 0.
+  double rho = 0.1;  ///< Radius, >= 0.
+  /// The radius as a share of ||Q(w)|| over all weights, taken anew in each step, >= 0; where it is
+  /// given, in place of rho.
+  std::optional<double> rho_relative;
   double eta = 0.01;  ///< Of kAsaq: floor of the element-wise radius, >= 0.
   /// GSAM's alpha, >= 0: the step's gradient loses alpha times the part of the first pass's
   /// gradient that is orthogonal to it, which lowers the gap between the two losses
@@ -65,9 +69,9 @@ struct StepResult {
 ///       return loss.detach();
 ///     });
 ///
-/// Running statistics of batch norm move in the first pass only. With rho = 0 (and gap = 0) both
-/// passes run and the step equals kSgd's bit for bit. A step changes parameters by the optimizer's
-/// update alone.
+/// Running statistics of batch norm move in the first pass only. With a radius of 0 (and gap = 0)
+/// both passes run and the step equals kSgd's bit for bit. A step changes parameters by the
+/// optimizer's update alone.
 class SharpnessStepper {
  public:
   /// Keeps references to model and optimizer. Throws Error where an option is out of range.
@@ -79,7 +83,6 @@ class SharpnessStepper {
   /// method's plus faulty_share times that pass's. If a pass throws, parameters are restored and
   /// the exception goes on.
   StepResult step(const PassFunction& pass, double faulty_share = 0);
-  void set_rho(double rho);
   const SharpnessOptions& options() const { return options_; }
 
  private:
