@@ -207,8 +207,10 @@ void declare_training(CLI::App& command, HardenOptions& options) {
       ->take_all();
   command.add_flag("--resume", options.request.training.resume,
                    "Go on from the folder's checkpoint");
-  command.add_option("--device", options.request.training.device, "cpu, cuda, cuda:1, or several GPUs that share each batch: cuda:0-3")
-      ->check(device_name())
+  command
+      .add_option("--device", options.request.training.device,
+                  "cpu, cuda, cuda:1, or several GPUs that share each batch: cuda:0-3")
+      ->check(device_name(/*several=*/true))
       ->capture_default_str();
   command.add_flag("--deterministic", options.request.training.deterministic,
                    "On cuda, only algorithms that give the same bits every time");

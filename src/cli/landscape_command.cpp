@@ -168,8 +168,10 @@ void add_landscape_command(CLI::App& app, const GlobalOptions& global) {
   command->add_option("--seed", options->question.seed, "Seed of random directions")
       ->check(at_least(0))
       ->capture_default_str();
-  command->add_option("--device", options->device, "Of LibTorch: cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+  command
+      ->add_option("--device", options->device,
+                   "Of LibTorch: cpu, cuda or, for the second GPU, cuda:1")
+      ->check(device_name(/*several=*/false))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global.quiet); });

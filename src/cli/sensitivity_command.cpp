@@ -314,8 +314,9 @@ void add_sensitivity_command(CLI::App& app, const GlobalOptions& global) {
                       "Write the smallest check code that suffices as such a plan");
   command
       ->add_option("--device", options->device,
-                   "Of LibTorch, for gradient estimates and bit search: cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+                   "Of LibTorch, for gradient estimates and bit search: cpu, cuda or, for the "
+                   "second GPU, cuda:1")
+      ->check(device_name(/*several=*/false))
       ->capture_default_str();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
   command->add_flag("--json", options->json, "Machine-readable output");

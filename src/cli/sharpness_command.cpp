@@ -131,8 +131,10 @@ void add_sharpness_command(CLI::App& app, const GlobalOptions& global) {
       ->check(at_least(0))
       ->capture_default_str();
   command->add_option("-o,--out", options->out, "Write the result as JSON to this folder");
-  command->add_option("--device", options->device, "Of LibTorch: cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+  command
+      ->add_option("--device", options->device,
+                   "Of LibTorch: cpu, cuda or, for the second GPU, cuda:1")
+      ->check(device_name(/*several=*/false))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Machine-readable output");
   command->callback([options, &global] { run(*options, global); });

@@ -142,8 +142,10 @@ void add_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--warm-set", options.warm_settings,
                      "key=value for the network all start from; may be repeated");
   command.add_option("--config", arguments.config, "Study definition in place of the one brought");
-  command.add_option("--device", options.device, "cpu, cuda, cuda:1, or several GPUs, each with trainings of its own: cuda:0-3")
-      ->check(device_name());
+  command
+      .add_option("--device", options.device,
+                  "cpu, cuda, cuda:1, or several GPUs, each with trainings of its own: cuda:0-3")
+      ->check(device_name(/*several=*/true));
   command.add_flag("--deterministic", options.deterministic,
                    "On cuda, train with algorithms that give the same bits every time");
   command

@@ -1,9 +1,9 @@
 #include <cstdio>
 #include <memory>
 
-#include "cli/validators.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/train/run.h"
 
@@ -56,8 +56,10 @@ void add_train_command(CLI::App& app, const GlobalOptions& global) {
       ->type_name("KEY=VALUE")
       ->take_all();
   command->add_flag("--resume", options->request.resume, "Go on from the folder's checkpoint");
-  command->add_option("--device", options->request.device, "cpu, cuda, cuda:1, or several GPUs that share each batch: cuda:0-3")
-      ->check(device_name())
+  command
+      ->add_option("--device", options->request.device,
+                   "cpu, cuda, cuda:1, or several GPUs that share each batch: cuda:0-3")
+      ->check(device_name(/*several=*/true))
       ->capture_default_str();
   command->add_flag("--deterministic", options->request.deterministic,
                     "On cuda, only algorithms that give the same bits every time");

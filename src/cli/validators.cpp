@@ -19,6 +19,8 @@ CLI::Validator number_that(const std::string& wanted, std::function<bool(double)
   return CLI::Validator(check, "");
 }
 
+constexpr const char* kOneGpu = ": this command computes on one GPU; name one, as in cuda:0";
+
 }  // namespace
 
 CLI::Validator at_least(double least) {
@@ -38,9 +40,7 @@ CLI::Validator engine_name(bool several, std::vector<std::string> more) {
     if (!text.starts_with("cuda:")) return is_name(text);
     try {
       const engine::EngineChoice choice = engine::parse_engine_choice(text);
-      return several || choice.devices.size() == 1
-                 ? ""
-                 : text + ": this command computes on one GPU; name one, as in cuda:0";
+      return several || choice.devices.size() == 1 ? "" : text + kOneGpu;
     } catch (const Error& error) {
       return std::string(error.what()).substr(std::string("engine: ").size());
     }
@@ -48,11 +48,10 @@ CLI::Validator engine_name(bool several, std::vector<std::string> more) {
   return CLI::Validator(check, "");
 }
 
-CLI::Validator device_name() {
-  const auto check = [](std::string& text) -> std::string {
+CLI::Validator device_name(bool several) {
+  const auto check = [several](std::string& text) -> std::string {
     try {
-      engine::parse_device_choice(text);
-      return "";
+      return engine::parse_device_choice(text).size() <= 1 || several ? "" : text + kOneGpu;
     } catch (const Error& error) {
       return std::string(error.what()).substr(std::string("--device: ").size());
     }

@@ -13,8 +13,9 @@ CLI::Validator above(double bound);
 /// What --engine takes: a kind, or a GPU by its number (cuda:1); `several`: or more of them
 /// (cuda:0-3). `more`: names that the command knows besides.
 CLI::Validator engine_name(bool several, std::vector<std::string> more = {});
-/// What --device takes: cpu, cuda, a GPU by its number (cuda:1) or several (cuda:0-3).
-CLI::Validator device_name();
+/// What --device takes: cpu, cuda, or a GPU by its number (cuda:1); `several`: or more of them
+/// (cuda:0-3).
+CLI::Validator device_name(bool several);
 /// No number that reads as 0 only because it is too small ("1e-400").
 CLI::Validator not_vanished();
 

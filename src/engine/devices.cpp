@@ -54,7 +54,8 @@ std::vector<int64_t> parse_devices(const Place& place) {
   }
   std::sort(devices.begin(), devices.end());
   const auto twice = std::adjacent_find(devices.begin(), devices.end());
-  FLATENN_CHECK(twice == devices.end(), place.option, ": ", place.text, " names GPU ", *twice, " twice");
+  FLATENN_CHECK(twice == devices.end(), place.option, ": ", place.text, " names GPU ", *twice,
+                " twice");
   return devices;
 }
 

@@ -28,11 +28,13 @@ std::string joined(const Values& values) {
 
 analysis::LossSurface surface_of(const AnalysisInputs& inputs,
                                  const AnalysisInputs::Images& images) {
-  const bool cuda = inputs.options().device == "cuda";
-  return analysis::LossSurface(
-      std::make_shared<analysis::TorchNetwork>(inputs.network(),
-                                               torch::Device(cuda ? torch::kCUDA : torch::kCPU)),
-      *images.codes, images.images.labels);
+  const engine::EngineOptions engine = engine_on(inputs.options());
+  const torch::Device device =
+      engine.kind == engine::EngineKind::kCuda
+          ? torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(engine.device))
+          : torch::Device(torch::kCPU);
+  return analysis::LossSurface(std::make_shared<analysis::TorchNetwork>(inputs.network(), device),
+                               *images.codes, images.images.labels);
 }
 
 /// A progress line; asks for a stop at each step.
@@ -61,7 +63,7 @@ class Steps {
 AnalysisPart cost_part(const AnalysisSettings::Cost& settings) {
   const auto measure = [settings](const AnalysisInputs& inputs) {
     const AnalysisInputs::Images images = inputs.test_images(settings.images);
-    const auto engine = inputs.engine(images, engine::EngineKind::kCpu);  // tells all codes
+    const auto engine = inputs.engine(images, {.kind = engine::EngineKind::kCpu});  // tells all codes
     json list = json::array();
     for (const std::string& name : settings.hardware) {
       inputs.check_stop();
@@ -87,7 +89,7 @@ json measure_sharpness(const AnalysisSettings::Sharpness& settings, const Analys
   options.eigenvalues = settings.eigenvalues;
   json result = analysis::to_json(
       analysis::measure_sharpness(surface_of(inputs, images), options, Steps(inputs, "sharpness")));
-  const auto engine = inputs.engine(images, engine_kind(inputs.options()));
+  const auto engine = inputs.engine(images, engine_on(inputs.options()));
   result["bit_errors"] = analysis::to_json(
       analysis::measure_fault_rise(inputs.network(), *engine, *images.codes, images.images.labels,
                                    settings.rate, options.seed, settings.trials));
@@ -155,7 +157,7 @@ json measure_sensitivity(const AnalysisSettings::Sensitivity& settings,
   options.rate = settings.rate;
   options.trials = settings.trials;
   options.observer = Steps(inputs, "sensitivity");
-  const auto engine = inputs.engine(images, engine_kind(inputs.options()));
+  const auto engine = inputs.engine(images, engine_on(inputs.options()));
   const analysis::SensitivityReport report = analysis::measure_sensitivity(
       inputs.network(), *engine, *images.codes, images.images.labels, options);
   json result = analysis::to_json(report, options);
@@ -256,8 +258,8 @@ AnalysisInputs::Images AnalysisInputs::train_images(int64_t count) const {
 }
 
 std::unique_ptr<engine::Engine> AnalysisInputs::engine(const Images& images,
-                                                       engine::EngineKind kind) const {
-  return engine::make_engine(network_, images.codes, {.kind = kind});
+                                                       const engine::EngineOptions& options) const {
+  return engine::make_engine(network_, images.codes, options);
 }
 
 void AnalysisInputs::check_stop() const {

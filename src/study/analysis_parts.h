@@ -31,7 +31,8 @@ class AnalysisInputs {
   };
   Images test_images(int64_t count) const;
   Images train_images(int64_t count) const;
-  std::unique_ptr<engine::Engine> engine(const Images& images, engine::EngineKind kind) const;
+  std::unique_ptr<engine::Engine> engine(const Images& images,
+                                         const engine::EngineOptions& options) const;
 
   const std::shared_ptr<const net::Network>& network() const { return network_; }
   const std::string& model_hash() const { return model_hash_; }

@@ -12,6 +12,7 @@
 #include "flatenn/net/content_hash.h"
 #include "flatenn/nn/runtime.h"
 #include "study/analysis_parts.h"
+#include "study/run_campaigns.h"
 
 namespace flatenn::study {
 namespace {
@@ -60,8 +61,10 @@ std::vector<AnalysisPart> open_parts(const Definition& definition, const StudyOp
 /// estimated on the CPU.
 std::string device_arguments(const std::string& kind, const StudyOptions& options) {
   if (options.device == "cpu" || kind == "cost") return "";
-  const std::string device = " --device " + options.device;
-  return kind == "landscape" ? device : " --engine " + options.device + device;
+  const std::string name =
+      engine_on(options).device == 0 ? "cuda" : detail::concat("cuda:", engine_on(options).device);
+  const std::string device = " --device " + name;
+  return kind == "landscape" ? device : " --engine " + name + device;
 }
 
 }  // namespace

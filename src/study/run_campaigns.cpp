@@ -5,6 +5,7 @@
 #include "flatenn/base/progress.h"
 #include "flatenn/base/shell.h"
 #include "flatenn/campaign/campaign.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::study {
 namespace {
@@ -99,8 +100,10 @@ std::string campaign_name(const std::string& question, const Training& training)
   return question + ": " + training.name;
 }
 
-engine::EngineKind engine_kind(const StudyOptions& options) {
-  return options.device == "cuda" ? engine::EngineKind::kCuda : engine::EngineKind::kCpu;
+engine::EngineOptions engine_on(const StudyOptions& options) {
+  const std::vector<int64_t> devices = engine::parse_device_choice(options.device);
+  if (devices.empty()) return {.kind = engine::EngineKind::kCpu};
+  return {.kind = engine::EngineKind::kCuda, .device = devices.front()};
 }
 
 bool run_campaigns(const Definition& definition, const StudyOptions& options,
@@ -108,7 +111,8 @@ bool run_campaigns(const Definition& definition, const StudyOptions& options,
                    std::shared_ptr<const data::ImageSet> images) {
   store::Store store = store::Store::open(options.out / kDatabase, store::Store::Access::kWrite);
   campaign::CampaignOptions how;
-  how.engine.kind = engine_kind(options);
+  how.engine = engine_on(options);
+  how.devices = engine::parse_device_choice(options.device);
   how.data_root = options.data_root;
   how.images = std::move(images);
   how.stop_requested = options.stop_requested;
@@ -155,7 +159,7 @@ std::vector<std::string> campaign_commands(const Definition& definition,
       command += " --first-images " + std::to_string(question.cells.images);
     if (!question.spared_layer.empty()) command += " --spare " + question.spared_layer;
     if (!question.encoding.empty()) command += " --encoding " + question.encoding;
-    if (options.device == "cuda") command += " --engine cuda";
+    if (options.device != "cpu") command += " --engine " + options.device;
     command += " --name " + shell_word(campaign_name(question.name, training)) + " --db " +
                shell_word((options.out / kDatabase).string());
     commands.push_back(std::move(command));

@@ -13,8 +13,8 @@ inline constexpr const char* kAllLayers = "all layers";
 /// What a network's campaign is called in the database: "all layers: saq-sparse-seed1".
 std::string campaign_name(const std::string& question, const Training& training);
 
-/// What runs networks on this device.
-engine::EngineKind engine_kind(const StudyOptions& options);
+/// What runs networks on this device, or on the first of several.
+engine::EngineOptions engine_on(const StudyOptions& options);
 
 /// Runs the definition's campaigns on a trained network, into out/campaign.db; finished trials are
 /// kept. All networks meet the same maps. False where it was asked to stop.

@@ -3,15 +3,17 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/parallel.h"
 #include "flatenn/base/progress.h"
+#include "flatenn/engine/devices.h"
 #include "flatenn/train/config.h"
 
 namespace flatenn::study {
 
 int64_t side_by_side(const StudyOptions& options, const Training& training) {
-  FLATENN_CHECK(options.device == "cpu" || options.jobs <= 1, "--jobs: expected 1 with --device ",
-                options.device, ", got ", options.jobs);
+  const auto gpus = std::ssize(engine::parse_device_choice(options.device));
+  FLATENN_CHECK(gpus == 0 || options.jobs <= gpus, "--jobs: expected at most ", gpus,
+                " with --device ", options.device, ", got ", options.jobs);
   if (options.jobs > 0) return options.jobs;
-  if (options.device != "cpu") return 1;
+  if (gpus > 0) return gpus;
   Config config = training_config(training);
   const int64_t threads = train::read_train_config(config).threads;
   return std::max<int64_t>(1, resolve_threads(0) / resolve_threads(threads));

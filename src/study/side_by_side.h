@@ -7,7 +7,7 @@
 namespace flatenn::study {
 
 /// How many trainings run at once: StudyOptions::jobs where given, else on the CPU the cores
-/// divided by the threads of one training. Throws Error for several on another device, which
+/// divided by the threads of one training, and one a GPU. Throws Error for more on a GPU, which
 /// trains one network as fast as two.
 int64_t side_by_side(const StudyOptions& options, const Training& training);
 

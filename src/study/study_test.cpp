@@ -350,7 +350,7 @@ TEST_F(MiniatureStudy, HalvesItsCandidatesFromTheirCheckpointsAlsoAfterStops) {
   // In pieces: the same choice from the same scores.
   options_.out = temporary_.path() / "pieces";
   int64_t asked = 0;
-  options_.stop_requested = [&asked] { return ++asked % 10 == 0; };
+  options_.stop_requested = [&asked] { return ++asked % 4 == 0; };
   int64_t calls = 1;
   while (!run_study(definition_, options_).finished() && calls < 100) ++calls;
   EXPECT_GT(calls, 2);

@@ -127,11 +127,13 @@ ArmStatus ArmTrainer::run(const Training& training, const fs::path& folder, cons
     lease.check();
     return options_.stop_requested && options_.stop_requested();
   };
-  log::info(training.name, ": is trained here");
+  const DevicePool::Holder device = devices_.take();
+  log::info(training.name, ": is trained here",
+            device.name() == options_.device ? "" : " on " + device.name());
   const train::TrainRequest request{.out = folder,
                                     .data_root = options_.data_root,
                                     .resume = true,
-                                    .device = options_.device,
+                                    .device = device.name(),
                                     .deterministic = options_.deterministic,
                                     .quiet = options_.quiet || on_images_,
                                     .on_images = on_images_,

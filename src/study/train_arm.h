@@ -3,6 +3,7 @@
 #include <functional>
 #include <mutex>
 
+#include "study/device_pool.h"
 #include "study/lease.h"
 #include "study/plan_arms.h"
 #include "train/run_data.h"
@@ -21,7 +22,7 @@ enum class ArmStatus {
 class ArmTrainer {
  public:
   /// Keeps a reference to the options.
-  explicit ArmTrainer(const StudyOptions& options) : options_(options) {}
+  explicit ArmTrainer(const StudyOptions& options) : options_(options), devices_(options.device) {}
 
   /// Trainings no longer show progress themselves but tell `on_images` of every step's images.
   void tell_images(std::function<void(int64_t)> on_images) { on_images_ = std::move(on_images); }
@@ -46,6 +47,7 @@ class ArmTrainer {
 
   const StudyOptions& options_;
   Leases leases_;
+  DevicePool devices_;
   std::function<void(int64_t)> on_images_;
   std::mutex loading_;         ///< Of what follows.
   train::DataOptions loaded_;  ///< Of data_.

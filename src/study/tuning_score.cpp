@@ -18,7 +18,7 @@ class FaultyNetworks {
         network_(std::make_shared<const net::Network>(network)),
         images_(images),
         engine_(engine::make_engine(network_, engine::quantize_images(images, *network_),
-                                    {.kind = engine_kind(options)})),
+                                    engine_on(options))),
         row_(static_cast<size_t>(images.count * network.classes())),
         logits_(row_ * static_cast<size_t>(definition.tuning.trials)) {}
 

@@ -11,15 +11,16 @@ namespace flatenn::train {
 
 /// Gaussian noise on what layers compute before it is rounded to codes, with a deviation given as a
 /// share of the activation's range (s * greatest code). The noise of a step is a function of
-/// (seed, step, activation, part of the batch, worker) and the device's kind, and the same in all passes of
-/// the step: they differ in the weights alone.
+/// (seed, step, activation, part of the batch, worker) and the device's kind, and the same in all
+/// passes of the step: they differ in the weights alone.
 ///
 /// Its numbers lie in buffers that start_step() fills, so that a recorded step meets new noise
 /// each time it is replayed.
 class ActivationNoise {
  public:
   /// Sets the model's activation hook, and takes it back when destroyed. `images`: of the largest
-  /// part of a batch that a forward pass sees. `worker`: of several on a batch. Not copied, not moved.
+  /// part of a batch that a forward pass sees. `worker`: of several on a batch. Not copied, not
+  /// moved.
   ActivationNoise(nn::Model model, double deviation, uint64_t seed, int64_t images,
                   int64_t worker = 0);
   ~ActivationNoise();

@@ -4,6 +4,7 @@
 #ifdef FLATENN_NCCL
 #include <nccl.h>
 #include <torch/csrc/cuda/nccl.h>
+
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 

@@ -301,8 +301,9 @@ TrainConfig read_train_config(Config& config, Structure structure) {
       config.get_double("sharpness.ascent_share", train.ascent_share, DoubleRange{1e-6, 1});
   train.sharpness_per_device = config.get_bool("sharpness.per_device", false);
   if (train.sharpness_per_device && train.sharpness.gap > 0)
-    config.fail("sharpness.per_device", "cannot stand beside sharpness.gap, which needs the first "
-                                        "pass's gradient of the whole batch");
+    config.fail("sharpness.per_device",
+                "cannot stand beside sharpness.gap, which needs the first "
+                "pass's gradient of the whole batch");
   train.robustness = read_robustness(config, train.model, given);
   if (train.recipe.empty()) train.recipe = usual_name(train);
   train.schedule = read_schedule(config, train.optimizer.learning_rate);

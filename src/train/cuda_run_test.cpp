@@ -2,6 +2,7 @@
 #include <cuda_runtime.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@
 #include "flatenn/net/content_hash.h"
 #include "flatenn/train/checkpoint.h"
 #include "flatenn/train/run.h"
+#include "train/collective.h"
 #include "train/run_testing.h"
 
 /// Whole trainings on a CUDA device. Skipped where there is none.
@@ -40,14 +42,15 @@ class CudaTraining : public ::testing::Test {
   }
 
   TrainOutcome train(const std::string& out, const std::vector<std::string>& assignments = {},
-                     bool resume = false, int64_t stop_after = -1) {
+                     bool resume = false, int64_t stop_after = -1,
+                     const std::string& device = "cuda") {
     Config config = Config::from_string(kEverything, "test.toml");
     for (const auto& some : {kOnTheDevice, assignments})
       for (const std::string& assignment : some) config.set(assignment);
     TrainRequest request{.out = folder_ / out,
                          .data_root = (folder_ / "data").string(),
                          .resume = resume,
-                         .device = "cuda",
+                         .device = device,
                          .deterministic = true,
                          .quiet = true};
     int64_t steps = 0;
@@ -133,6 +136,80 @@ TEST_F(CudaTraining, NeedsNoMoreMemoryThanThereIs) {
 TEST_F(CudaTraining, SaysInOneLineWhereNothingFits) {
   const MemoryLimit limit(int64_t{1} << 20);
   const std::string error = testing::error_of([&] { train("none"); });
+  EXPECT_THAT(error, HasSubstr("memory does not suffice"));
+  EXPECT_THAT(error, Not(HasSubstr("\n")));
+}
+
+/// On two GPUs, which share every batch.
+class TwoGpus : public CudaTraining {
+ protected:
+  void SetUp() override {
+    CudaTraining::SetUp();
+    if (IsSkipped()) return;
+    if (torch::cuda::device_count() < 2) GTEST_SKIP() << "this machine has one GPU";
+    const std::string missing = testing::error_of([] { make_collectives({}); });
+    if (!missing.empty()) GTEST_SKIP() << missing;
+  }
+
+  TrainOutcome train_on_two(const std::string& out, const std::vector<std::string>& assignments,
+                            bool resume = false, int64_t stop_after = -1) {
+    return train(out, assignments, resume, stop_after, "cuda:0-1");
+  }
+
+  void expect_close(const std::string& a, const std::string& b) {
+    const auto one = load_run_state(folder_ / a), two = load_run_state(folder_ / b);
+    for (const auto& [name, tensor] : one) {
+      if (name.find("running_") != std::string::npos) continue;
+      EXPECT_TRUE(torch::allclose(tensor, two.at(name), 1e-3, 1e-4)) << name;
+    }
+  }
+};
+
+/// In codes and strengths that ties decide, rounding would grow: a single epoch, without them.
+const std::vector<std::string> kSmooth = {"quant.enabled=false", "sparsity.penalty=none",
+                                          "sparsity.target=0", "train.epochs=2"};
+
+TEST_F(TwoGpus, DoWhatOneDoesInTwoParts) {
+  std::vector<std::string> parts = kSmooth;
+  train_on_two("two", parts);
+  parts.emplace_back("train.accumulate=2");
+  train("one", parts);
+  expect_close("one", "two");
+}
+
+TEST_F(TwoGpus, GiveTheSameBitsTwice) {
+  train_on_two("one", {});
+  train_on_two("two", {});
+  expect_equal("one", "two");
+}
+
+/// Before steps are recorded and after.
+TEST_F(TwoGpus, GoOnToTheBitsOfAnUninterruptedTraining) {
+  train_on_two("whole", {});
+  for (const int64_t step : {2, 17}) {
+    const std::string out = "parts" + std::to_string(step);
+    EXPECT_EQ(train_on_two(out, {}, false, step).status, RunStatus::kInterrupted);
+    EXPECT_EQ(train_on_two(out, {}, true).status, RunStatus::kFinished);
+    expect_equal("whole", out);
+  }
+}
+
+TEST_F(TwoGpus, LearnWithBatchNormAndAPerturbationEach) {
+  const TrainOutcome outcome = train_on_two("run", {"model.architecture=resnet8", "train.epochs=8",
+                                                    "train.ema=0", "sharpness.per_device=true"});
+  ASSERT_EQ(outcome.status, RunStatus::kFinished);
+  EXPECT_GT(outcome.result->accuracy, 0.8);
+}
+
+TEST_F(TwoGpus, TheSecondAloneGivesTheBitsOfTheFirst) {
+  train("first");
+  train("second", {}, false, -1, "cuda:1");
+  expect_equal("first", "second");
+}
+
+TEST_F(TwoGpus, SayInOneLineWhereNothingFits) {
+  const MemoryLimit limit(int64_t{1} << 20);
+  const std::string error = testing::error_of([&] { train_on_two("none", {}); });
   EXPECT_THAT(error, HasSubstr("memory does not suffice"));
   EXPECT_THAT(error, Not(HasSubstr("\n")));
 }

@@ -71,9 +71,9 @@ torch::Tensor Trainer::run_pass(const Batch& batch, Pass pass, bool part) {
   const FaultyWeights faulty = faults_.in_pass(pass);
   if (noise_) noise_->start_pass();
   const int64_t images = part ? config_.ascent_images() : config_.batch_size;
-  const torch::Tensor loss = objective_.run(
-      {batch.images.narrow(0, 0, images), batch.labels.narrow(0, 0, images)}, pass,
-      static_cast<double>(config_.batch_size) / static_cast<double>(images));
+  const torch::Tensor loss =
+      objective_.run({batch.images.narrow(0, 0, images), batch.labels.narrow(0, 0, images)}, pass,
+                     static_cast<double>(config_.batch_size) / static_cast<double>(images));
   return member_.group == nullptr ? loss : agree(loss, pass);
 }
 

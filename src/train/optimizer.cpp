@@ -85,7 +85,8 @@ class BaseOptimizer : public Optimizer {
         FLATENN_CHECK(state.sizes() == parameters_[i].value.sizes(), "optimizer state of ",
                       parameters_[i].name, ": expected shape ", parameters_[i].value.sizes(),
                       ", got ", state.sizes());
-        states_[slot][i] = state.to(parameters_[i].value.device());
+        states_[slot][i] = state.to(parameters_[i].value.device(), state.scalar_type(),
+                                    /*non_blocking=*/false, /*copy=*/true);
       }
   }
 

@@ -22,6 +22,7 @@
 #include "train/freeze_run.h"
 #include "train/loop.h"
 #include "train/run_data.h"
+#include "train/state_archive.h"
 #include "train/training_faults.h"
 #include "train/workers.h"
 

@@ -25,8 +25,6 @@ at::cuda::CUDAStream side_stream() {
              : streams.emplace(device, at::cuda::getStreamFromPool()).first->second;
 }
 
-
-
 /// Makes the side stream wait for the current one, and the current one for it at the end.
 class SideStream {
  public:

@@ -102,14 +102,13 @@ Workers::Workers(const TrainConfig& config, const std::vector<nn::Model>& models
                  std::vector<std::unique_ptr<Collective>> group)
     : group_(std::move(group)) {
   const auto count = static_cast<int64_t>(devices.size());
-  FLATENN_ASSERT(models.size() == devices.size() &&
-                     group_.size() == (count > 1 ? devices.size() : size_t{0}),
-                 "workers without model or group");
+  FLATENN_ASSERT(
+      models.size() == devices.size() && group_.size() == (count > 1 ? devices.size() : size_t{0}),
+      "workers without model or group");
   const TrainConfig part = config_of_part(config, count);
   batches_ = batches_of(make_batches, devices.front(), 0, count);
-  first_ = std::make_unique<Trainer>(
-      part, models.front(), *batches_, devices.front(),
-      count > 1 ? Member{.group = group_.front().get()} : Member{});
+  first_ = std::make_unique<Trainer>(part, models.front(), *batches_, devices.front(),
+                                     count > 1 ? Member{.group = group_.front().get()} : Member{});
   for (size_t i = 1; i < devices.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
     followers_.push_back(std::make_unique<Follower>(

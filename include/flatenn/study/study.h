@@ -31,9 +31,12 @@ struct StudyOptions {
   std::vector<std::string> settings;       ///< "key=value" for every arm, applied last.
   std::vector<std::string> warm_settings;  ///< The same for the network all start from.
   std::string data_root;                   ///< See data::resolve_data_root().
-  std::string device = "cpu";              ///< "cpu" or "cuda", for trainings and campaigns.
-  bool deterministic = false;              ///< See train::TrainRequest.
-  /// Trainings side by side on the CPU; 0: as many as cores, divided by the threads of one.
+  /// Of trainings and campaigns: "cpu", "cuda", "cuda:1"; of several GPUs ("cuda:0-3") each has
+  /// trainings of its own, and campaigns run on all.
+  std::string device = "cpu";
+  bool deterministic = false;  ///< See train::TrainRequest.
+  /// Trainings side by side; 0: on the CPU as many as cores, divided by the threads of one, else as
+  /// many as GPUs.
   int64_t jobs = 0;
   double time_limit_s = 0;  ///< Ends the study as stop_requested does; 0: none.
   bool quiet = false;
