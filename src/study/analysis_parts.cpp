@@ -63,7 +63,8 @@ class Steps {
 AnalysisPart cost_part(const AnalysisSettings::Cost& settings) {
   const auto measure = [settings](const AnalysisInputs& inputs) {
     const AnalysisInputs::Images images = inputs.test_images(settings.images);
-    const auto engine = inputs.engine(images, {.kind = engine::EngineKind::kCpu});  // tells all codes
+    const auto engine =
+        inputs.engine(images, {.kind = engine::EngineKind::kCpu});  // tells all codes
     json list = json::array();
     for (const std::string& name : settings.hardware) {
       inputs.check_stop();

@@ -51,7 +51,7 @@ StepResult RecordedSteps::run(int kind, const std::function<StepResult()>& compu
       log::warn("too little device memory to record the training step; it runs unrecorded, slower");
       recording->too_large = true;
     }
-    before_replay();
+    if (before_replay) before_replay();
     if (recording->too_large) return run_plain(compute);
   }
   recording->graph.replay();

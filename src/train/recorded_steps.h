@@ -18,7 +18,7 @@ class RecordedSteps {
   /// `compute` does a step of this kind; it must do the same work on the same memory every time.
   /// `before_replay` is called between a recording and its first replay, or what takes its place.
   StepResult run(int kind, const std::function<StepResult()>& compute,
-                 const std::function<void()>& before_replay);
+                 const std::function<void()>& before_replay = {});
 
  private:
   struct Recording;
