@@ -16,8 +16,8 @@ struct EngineChoice {
 /// "cpu", "cuda" (device 0), "cuda:1", "cuda:0-3", "cuda:0,2". Throws Error saying what is wrong.
 EngineChoice parse_engine_choice(const std::string& text);
 
-/// What `--device` names: none for "cpu", else GPUs, rising: "cuda" (device 0), "cuda:1", "cuda:0-3",
-/// "cuda:0,2". Throws Error saying what is wrong.
+/// What `--device` names: none for "cpu", else GPUs, rising: "cuda" (device 0), "cuda:1",
+/// "cuda:0-3", "cuda:0,2". Throws Error saying what is wrong.
 std::vector<int64_t> parse_device_choice(const std::string& text);
 
 /// Of one engine. Throws Error where the text names several GPUs, or none as above.
