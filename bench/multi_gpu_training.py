@@ -19,6 +19,7 @@ from multi_gpu import write_images
 CONFIG = """
 [data]
 name = "{data}"
+hold_out = 1000
 [augment]
 crop = 4
 flip = true
