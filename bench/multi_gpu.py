@@ -19,20 +19,20 @@ IMAGES = 10_000
 NETWORKS = {"lenet5": {"shape": (1, 28, 28), "trials": 20_000}, "resnet18": {"shape": (3, 32, 32), "trials": 300}}
 
 
-def write_images(folder, shape):
+def write_images(folder, shape, images=IMAGES):
     """Random images as IDX files (gray) or in CIFAR-10's binary form."""
     pixels = shape[0] * shape[1] * shape[2]
     if shape[0] == 3:
-        data = os.urandom(IMAGES * pixels)
-        rows = b"".join(bytes([i % 10]) + data[i * pixels : (i + 1) * pixels] for i in range(IMAGES))
+        data = os.urandom(images * pixels)
+        rows = b"".join(bytes([i % 10]) + data[i * pixels : (i + 1) * pixels] for i in range(images))
         for name in ("data_batch_1.bin", "test_batch.bin"):
             (folder / name).write_bytes(rows)
         return
     for split in ("train", "t10k"):
-        head = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (IMAGES, *shape[1:]))
-        (folder / f"{split}-images-idx3-ubyte").write_bytes(head + os.urandom(IMAGES * pixels))
-        labels = bytes(i % 10 for i in range(IMAGES))
-        (folder / f"{split}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + IMAGES.to_bytes(4, "big") + labels)
+        head = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (images, *shape[1:]))
+        (folder / f"{split}-images-idx3-ubyte").write_bytes(head + os.urandom(images * pixels))
+        labels = bytes(i % 10 for i in range(images))
+        (folder / f"{split}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + images.to_bytes(4, "big") + labels)
 
 
 def run(flatenn, model, data, trials, engine, database):

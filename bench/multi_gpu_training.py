@@ -3,7 +3,7 @@
 
     python3 bench/multi_gpu_training.py build/cuda/flatenn [--devices 0-1] [--batch 1024]
 
-ResNet-18, W4A4, on random images of CIFAR-10's size, with one pass (sgd) and two (saq), in turns: on
+ResNet-18, W4A4, on 49,000 random images of CIFAR-10's size an epoch, with one pass (sgd) and two (saq), in turns: on
 one GPU, on several with the same batch, and with as many times the batch. Prints images a second of
 each and its ratio to one GPU; the first epoch, in which steps are recorded, is not counted.
 """
@@ -16,6 +16,7 @@ import tempfile
 
 from multi_gpu import write_images
 
+IMAGES = 50_000
 CONFIG = """
 [data]
 name = "{data}"
@@ -29,7 +30,7 @@ architecture = "resnet18"
 kind = "{kind}"
 learning_rate = 0.01
 [train]
-epochs = 5
+epochs = 4
 batch_size = {batch}
 """
 
@@ -57,7 +58,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "data").mkdir()
-        write_images(folder / "data", (3, 32, 32))
+        write_images(folder / "data", (3, 32, 32), IMAGES)
         for kind in ("sgd", "saq"):
             speeds = {run: [] for run in runs}
             for _ in range(options.repetitions):

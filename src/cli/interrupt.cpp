@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
+#include <ctime>
 
 #include "flatenn/base/unfinished_files.h"
 
@@ -19,10 +21,21 @@ std::atomic<bool> guarded = false;
 std::atomic<bool> interrupted = false;
 std::atomic<bool> told = false;  ///< The command was told of `interrupted`.
 std::atomic<int> received = SIGINT;
+std::atomic<int64_t> first_ms = 0;  ///< When the first signal of a guard came; 0: none.
 std::atomic<unsigned> limit = 0;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
                   std::atomic<const char*>::is_always_lock_free,
               "a signal handler uses them");
+
+/// Two signals within it are one that came twice: `timeout` and schedulers signal a program and its
+/// process group, and nobody who waits for an answer asks again as soon.
+constexpr int64_t kSameSignalMs = 500;
+
+int64_t now_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{1000} * now.tv_sec + now.tv_nsec / 1'000'000;
+}
 
 int code_of(int signal) { return 128 + signal; }
 
@@ -50,8 +63,16 @@ void say(const char* first, const char* second) {
 
 extern "C" void on_signal(int signal) {
   const int error = errno;
-  if (!guarded || interrupted.exchange(true)) end(signal);
+  if (!guarded) end(signal);
+  int64_t first = 0;
+  const int64_t now = now_ms();
+  if (!first_ms.compare_exchange_strong(first, now)) {
+    if (now - first >= kSameSignalMs) end(signal);
+    errno = error;
+    return;
+  }
   received = signal;
+  interrupted = true;
   if (limit > 0) ::alarm(limit);
   say("stopping when the work in flight is done", " (at once: the same signal again)");
   errno = error;
@@ -95,6 +116,7 @@ void say_what_is_kept(const char* words) { kept = words; }
 InterruptGuard::InterruptGuard(unsigned limit_s) {
   limit = limit_s;
   interrupted = false;
+  first_ms = 0;
   told = false;
   guarded = true;
 }

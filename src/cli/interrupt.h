@@ -14,7 +14,8 @@ void hold_signals();
 void say_what_is_kept(const char* words);
 
 /// While one lives, the first of these signals only sets a flag that the command looks at between
-/// two pieces of work; a second one ends the program at once, as end_on_signals() says. So does the
+/// two pieces of work; a second one, half a second later or more, ends the program at once, as
+/// end_on_signals() says. So does the
 /// guard's own end where the command was never told of the first one: it came after the last look.
 class InterruptGuard {
  public:

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 namespace flatenn::cli {
 namespace {
@@ -70,10 +72,29 @@ TEST_P(Interrupt, EndsAtOnceTheSecondTime) {
         end_on_signals();
         const InterruptGuard guard;
         std::raise(GetParam().signal);
+        std::this_thread::sleep_for(std::chrono::milliseconds(600));
         std::raise(GetParam().signal);
         std::_Exit(kWentOn);
       },
       ExitedWithCode(GetParam().code), "no half-written file is left");
+}
+
+/// `timeout` and batch schedulers signal a program and its process group.
+TEST_P(Interrupt, ThatComesTwiceAtOnceIsOne) {
+  EXPECT_EXIT(
+      {
+        end_on_signals();
+        int code = 0;
+        {
+          const InterruptGuard guard;
+          std::raise(GetParam().signal);
+          std::raise(GetParam().signal);
+          if (guard.requested()) code = guard.exit_code();
+          std::raise(GetParam().signal);
+        }
+        std::_Exit(code == GetParam().code ? kWentOn : 1);
+      },
+      ExitedWithCode(kWentOn), "stopping when the work in flight is done");
 }
 
 TEST_P(Interrupt, OfAnEarlierGuardIsForgotten) {

@@ -382,6 +382,8 @@ class Session {
     while (!trainer().finished()) {
       const auto start = Clock::now();
       workers_->step();
+      // A GPU is waited for where time is taken: what is in flight belongs to this epoch.
+      if (trainer().at_epoch_end()) trainer().check_finite();
       const double seconds = seconds_since(start);
       seconds_ += seconds;
       epoch_seconds_ += seconds;
