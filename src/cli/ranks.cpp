@@ -50,17 +50,21 @@ Function* find(void* library, const fs::path& path, const char* name) {
   return reinterpret_cast<Function*>(found);
 }
 
-}  // namespace
-
-bool started_by_mpi() {
-  const auto is_several = [](const char* name) {
+/// How many processes mpirun or srun says it started; 0 where neither did.
+int64_t started_ranks() {
+  const auto number = [](const char* name) {
     const char* const value = std::getenv(name);
-    return value != nullptr && std::strtol(value, nullptr, 10) > 1;
+    return value == nullptr ? 0L : std::strtol(value, nullptr, 10);
   };
   // Open MPI and MPICH tell the number of ranks; srun --mpi=pmix the rank alone.
-  return is_several("OMPI_COMM_WORLD_SIZE") || is_several("PMI_SIZE") ||
-         (std::getenv("PMIX_RANK") != nullptr && is_several("SLURM_STEP_NUM_TASKS"));
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    if (number(name) > 0) return number(name);
+  return std::getenv("PMIX_RANK") == nullptr ? 0 : number("SLURM_STEP_NUM_TASKS");
 }
+
+}  // namespace
+
+bool started_by_mpi() { return started_ranks() > 1; }
 
 std::unique_ptr<campaign::Transport> join_ranks() {
   const fs::path path = library_path();
@@ -70,8 +74,12 @@ std::unique_ptr<campaign::Transport> join_ranks() {
   const std::string built = find<const char*()>(library, path, "flatenn_mpi_version")();
   FLATENN_CHECK(built == version(), path.string(), ": is of flatenn ", built, ", the program is ",
                 version());
-  return std::unique_ptr<campaign::Transport>(
+  std::unique_ptr<campaign::Transport> ranks(
       find<campaign::Transport*()>(library, path, "flatenn_mpi_open")());
+  FLATENN_CHECK(ranks->size() == started_ranks(), "MPI: ", started_ranks(),
+                " processes were started, but this one's MPI sees ", ranks->size(), ": ",
+                path.string(), " was built with another MPI than the mpirun that started it");
+  return ranks;
 }
 
 int64_t threads_of_rank(const campaign::Transport& ranks) {
