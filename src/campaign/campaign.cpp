@@ -386,7 +386,9 @@ void Run::join_work() {
 }
 
 void Run::open_worker() {
-  const std::string name = engine_name();
+  std::string name = engine_name();
+  if (options_.transport != nullptr && options_.transport->size() > 1)
+    name += detail::concat(", rank 0 of ", options_.transport->size());
   worker_.emplace(store_, store::Worker::Description{.plan = plan_.id,
                                                      .engine = name.empty() ? "none" : name,
                                                      .threads = options_.engine.threads});
