@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flatenn._arguments import text as checked_text
 from flatenn._table import Table
 
 _ESCAPES = {
@@ -15,10 +16,22 @@ def escape(text: str) -> str:
     return "".join(_ESCAPES.get(letter, letter) for letter in text)
 
 
+def _checked_label(label: object) -> str:
+    r"""What \label takes as it is; ValueError where a letter would mean something to LaTeX."""
+    text = checked_text("label", label)
+    special = [letter for letter in text if letter in _ESCAPES and letter != "_"]
+    if special or not text:
+        what = f"without {special[0]!r}" if special else "of at least one letter"
+        raise ValueError(f"label: expected a name {what}, got {text!r}")
+    return text
+
+
 def cells_to_latex(
     cells: Table, caption: str | None, label: str | None, factor: float, digits: int = 2
 ) -> str:
     """A row a model and kind, a column a level: mean and half of its 95 % interval."""
+    caption = None if caption is None else checked_text("caption", caption)
+    label = None if label is None else _checked_label(label)
     if not len(cells):
         raise ValueError("latex: there are no rates to tell in a single-fault campaign")
     by_count = cells["rate"][0] is None

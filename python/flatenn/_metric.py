@@ -121,7 +121,7 @@ class MetricResults:
         text = file_to_write("file", file)
         expect_other_file("file", text, self._store)
         heading = checked_text("title", self._name if title is None else title)
-        page = metric_page(heading, self.cells, self._settings, ylabel)
+        page = metric_page(heading, self.cells, self._settings, checked_text("ylabel", ylabel))
         with open(text, "w", encoding="utf-8") as out:
             out.write(page)
         return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flatenn._arguments import describe
+from flatenn._arguments import text as checked_text
 from flatenn._optional import need
 from flatenn._table import Table
 
@@ -24,6 +25,7 @@ def _expect_axes(ax: object) -> None:
 def plot_cells(
     cells: Table, kind: str | None, ax: Axes | None, ylabel: str, factor: float
 ) -> Axes:
+    ylabel = checked_text("ylabel", ylabel)
     kinds = list(dict.fromkeys(cells["kind"])) if len(cells) else []
     if not kinds or cells["rate"][0] is None and cells["count"][0] is None:
         raise ValueError("plot: there are no rates to plot over in this campaign")

@@ -6,6 +6,7 @@ import pickle
 import re
 import sqlite3
 import subprocess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,6 +106,24 @@ def test_tables_go_where_people_need_them(
     assert "<table>" in results._repr_html_() and "bit_flip" in repr(results)
     with pytest.raises(ValueError, match="what"):
         results.to_pandas("rows")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"caption": 5}, TypeError, "caption"),
+        ({"caption": "a\0b"}, ValueError, "caption"),
+        ({"label": ["tab"]}, TypeError, "label"),
+        ({"label": "tab}x"}, ValueError, r"label: expected a name without '}', got 'tab}x'"),
+        ({"label": "100%"}, ValueError, "label: expected a name without '%'"),
+        ({"label": ""}, ValueError, "label: expected a name of at least one letter"),
+    ],
+)
+def test_what_latex_cannot_take_is_named(
+    results: flatenn.Results, arguments: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        results.latex(**arguments)
 
 
 def test_polars(results: flatenn.Results) -> None:
@@ -272,6 +291,10 @@ def test_a_metric_has_a_page_too(lenet: flatenn.Network, tmp_path: pathlib.Path)
         lenet, evaluate=lambda network: network.weights(0).mean(), rates=RATES, trials=3, seed=7
     )
     told = results.report(tmp_path / "m.html", "<Mine>", ylabel="mean code")
+    for call in (results.plot, lambda ylabel: results.report(tmp_path / "n.html", ylabel=ylabel)):
+        with pytest.raises(TypeError, match="ylabel: expected a str"):
+            call(ylabel=3)
+    assert not (tmp_path / "n.html").exists()
     page = pathlib.Path(told).read_text()
     assert page.startswith("<!doctype html>") and "&lt;Mine&gt;" in page and "<svg" in page
     assert lenet.hash in page and f"{results.cells[1]['mean']:.6g}" in page
