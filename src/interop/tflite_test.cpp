@@ -85,7 +85,8 @@ TEST_F(TfliteFile, AnyByteMayBeWrong) {
     std::mt19937 random(1);
     for (size_t at = 0; at < whole.size(); at += 1 + random() % 12) {
       std::string bytes = whole;
-      bytes[at] = static_cast<char>(random() % 2 == 0 ? random() : bytes[at] ^ (1 << random() % 8));
+      bytes[at] = static_cast<char>(
+          random() % 2 == 0 ? random() : bytes[at] ^ (1 << static_cast<int>(random() % 8)));
       read_or_refuse(bytes);
     }
   }
