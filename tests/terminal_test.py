@@ -259,6 +259,16 @@ def test_help_fits_the_terminal(place):
                 assert len(line) <= columns or whole, (columns, line)
 
 
+def test_every_table_fits_the_terminal(place):
+    tables = (["inspect", place.model], ["cost", place.model, "--data", place.data, "--hardware", "dense"],
+              ["status", place.db("a")], ["compare", place.db("a"), place.db("a")])
+    for command in tables:
+        for columns in (20, 40, 80, 100):
+            for line in lines_of(on_terminal(columns, [place.flatenn, "-q", *command])):
+                one_word = re.match(r"\s*(content )?\S+$", line)
+                assert len(line) <= columns or one_word, (command, columns, line)
+
+
 def test_sentences_break_between_words(place):
     for columns in (30, 60, 100):
         lines = lines_of(on_terminal(columns, [place.flatenn, "results", place.db("a")]))

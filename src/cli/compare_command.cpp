@@ -163,7 +163,7 @@ void run(const CompareOptions& options) {
   if (options.json) std::printf("%s\n", list.dump(2).c_str());
   check_something_compared(options, comparisons);
   if (!options.json) {
-    std::printf("%s\n", regression ? "accuracy was lost" : "no accuracy was surely lost");
+    print_wrapped(regression ? "accuracy was lost" : "no accuracy was surely lost");
   }
   if (regression) throw CLI::RuntimeError(kRegressionExitCode);
 }
