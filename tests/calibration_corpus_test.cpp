@@ -49,7 +49,7 @@ TEST_P(FloatCorpus, GivesOnnxRuntimesLogitsFoldedOrNot) {
 INSTANTIATE_TEST_SUITE_P(Networks, FloatCorpus,
                          ::testing::Values("torch_float_plain", "torch_float_residual",
                                            "float_residual_bn"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace flatenn::calibration

@@ -78,8 +78,12 @@ TEST_P(CalibrateCases, HasTheBitsThatWereAskedFor) {
   for (size_t i = 0; i < made.network.layers.size(); ++i) {
     const net::Layer& layer = made.network.layers[i];
     const net::Activation& dst = made.network.activations[static_cast<size_t>(layer.dst)];
-    if (layer.multiplies()) EXPECT_EQ(layer.weights.bits, 3);
-    if (!dst.is_float) EXPECT_EQ(dst.bits, 5);
+    if (layer.multiplies()) {
+      EXPECT_EQ(layer.weights.bits, 3);
+    }
+    if (!dst.is_float) {
+      EXPECT_EQ(dst.bits, 5);
+    }
     EXPECT_EQ(made.layers[i].name, layer.name);
   }
   EXPECT_EQ(made.network.input().bits, 8);
@@ -104,7 +108,7 @@ TEST_P(CalibrateCases, GivesTheSameNetworkOnAnyNumberOfThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, CalibrateCases, ::testing::ValuesIn(case_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 /// Networks of ReLU, sums and pools run on the fast engines.
 TEST(Calibrate, MakesPlainNetworksOfPlainOnes) {

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs the commands of the documentation, page by page, in empty folders.
 
-    docs_commands.py FLATENN MODEL PAGE...
+    docs_commands.py FLATENN MODEL PAGE... [--check PAGE...]
 
 A line that begins with spaces and "$ " is run by bash, a flatenn command only where the program has it
 (training needs LibTorch); it must end with exit code 0. In the folder lie m.onnx, a.onnx, b.onnx and
 runs/sgd/model.onnx, copies of MODEL. Every other line of code that begins with "flatenn" is checked
-against --help: its options must exist. Without the data set MNIST in $FLATENN_DATA nothing is run (exit code
+against --help: its options must exist. Pages after --check, whose
+commands take minutes or hours, are checked so alone. Without the data set MNIST in $FLATENN_DATA nothing is run (exit code
 77 after the check).
 """
 
@@ -91,10 +92,14 @@ def main(arguments):
     data = pathlib.Path(os.environ.get("FLATENN_DATA") or "~/.cache/flatenn/data").expanduser()
     helps, errors = {}, []
     can_run = (data / "mnist").is_dir()
-    for page in map(pathlib.Path, arguments[2:]):
+    to_check = arguments.index("--check") if "--check" in arguments else len(arguments)
+    for number, argument in enumerate(arguments):
+        page = pathlib.Path(argument)
+        if number < 2 or number == to_check:
+            continue
         text = page.read_text(encoding="utf-8")
         errors += check_page(flatenn, page, text, helps)
-        if can_run:
+        if can_run and number < to_check:
             errors += run_page(flatenn, model, str(data), page, text, helps)
     print("\n".join(errors) if errors else "all commands are as the program knows them")
     if not errors and not can_run:

@@ -220,6 +220,106 @@ def test_compare_says_where_other_bits_were_faulty(place):
     assert "caution" not in done.stdout and "faulty: all weights" in done.stdout, done
 
 
+def commands_of(flatenn, words=()):
+    """All commands, as words after the program's name, and what --help says of each."""
+    text = subprocess.run([flatenn, *words, "--help"], capture_output=True, text=True, check=True).stdout
+    yield words, text
+    listed = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.MULTILINE)
+    for name in re.findall(r"^  ([a-z]+) ", listed[1] if listed else "", re.MULTILINE):
+        yield from commands_of(flatenn, (*words, name))
+
+
+def test_help_of_every_command_has_examples_and_groups(place):
+    seen = 0
+    for words, text in commands_of(place.flatenn):
+        if not words:
+            assert "Exit codes: " in text, text
+            continue
+        seen += 1
+        examples = re.findall(r"^  (?:source <\()?(flatenn " + " ".join(words) + r"\b.*)$", text, re.MULTILINE)
+        assert examples, f"flatenn {' '.join(words)} has no example"
+        for option in re.findall(r" (--[a-z-]+)", " ".join(examples)):
+            whole = place.run(place.flatenn, words[0], "--help").stdout + text
+            if len(words) == 1 and f"{option}" not in whole:  # an example may call a command below
+                below = examples[0].split()[2]
+                whole += place.run(place.flatenn, words[0], below, "--help").stdout
+            assert re.search(re.escape(option) + r"\b", whole), (words, option)
+        options = re.findall(r"^  (?:-\w,)?--", text, re.MULTILINE)
+        groups = re.findall(r"^(?!Positionals|Subcommands|Examples)[A-Z][A-Za-z ]+:$", text, re.MULTILINE)
+        assert len(options) <= 8 or len(groups) >= 2, (words, groups)
+        assert not re.search(r"in \[\d+ - \d{7,}\]|\d->", text.split("Examples:")[0]), text
+    assert seen >= 25, seen
+
+
+def test_help_fits_the_terminal(place):
+    for words in ([], ["campaign"], ["eval"], ["faults", "draw"], ["import"]):
+        for columns in (20, 40, 80, 100):
+            for line in lines_of(on_terminal(columns, [place.flatenn, *words, "--help"])):
+                whole = re.match(r"  flatenn |\s*\S+$", line)  # to be copied; one long word
+                assert len(line) <= columns or whole, (columns, line)
+
+
+def test_every_table_fits_the_terminal(place):
+    tables = (["inspect", place.model], ["cost", place.model, "--data", place.data, "--hardware", "dense"],
+              ["status", place.db("a")], ["compare", place.db("a"), place.db("a")])
+    for command in tables:
+        for columns in (20, 40, 80, 100):
+            for line in lines_of(on_terminal(columns, [place.flatenn, "-q", *command])):
+                one_word = re.match(r"\s*(content )?\S+$", line)
+                assert len(line) <= columns or one_word, (command, columns, line)
+
+
+def test_sentences_break_between_words(place):
+    for columns in (30, 60, 100):
+        lines = lines_of(on_terminal(columns, [place.flatenn, "results", place.db("a")]))
+        answer = next(i for i, line in enumerate(lines) if " keeps " in line)
+        assert all(len(line) <= columns for line in lines[answer:]), (columns, lines)
+        whole = place.run(place.flatenn, "results", place.db("a")).stdout.splitlines()[-1]
+        assert " ".join(" ".join(lines[answer:]).split()) == whole, lines
+
+
+def test_names_cannot_steer_the_terminal(place):
+    name = "\x1b[31mred\u202e\nplan <b>|*"
+    assert place.run(*place.campaign, "2", "--db", place.db("odd"), "--name", name).returncode == 0
+    place.db("odd2").write_bytes(place.db("odd").read_bytes())
+    for command in (["results"], ["watch", "--once"], ["compare", place.db("odd2")], ["status"]):
+        for said in (on_terminal(80, [place.flatenn, command[0], *command[1:], place.db("odd")]),
+                     place.run(place.flatenn, command[0], *command[1:], place.db("odd")).stdout):
+            assert "\x1b[31m" not in said and "\u202e" not in said, (command, said)
+    page = place.folder / "odd.html"
+    assert place.run(place.flatenn, "report", place.db("odd"), "-o", page).returncode == 0
+    assert "<b>|*" not in page.read_text(encoding="utf-8").split("<script")[0]
+    markdown = place.run(place.flatenn, "results", "--format", "markdown", place.db("odd")).stdout
+    assert "\\<b\\>\\|\\*" in markdown, markdown
+
+
+def test_progress_ends_before_what_is_told(place):
+    for command in (["eval", place.model, "--data", place.data], ["cost", place.model, "--data", place.data, "--hardware", "dense"],
+                    ["sensitivity", place.model, "--data", place.data, "--no-estimates", "--trials", "2"]):
+        said = on_terminal(120, [place.flatenn, *command])
+        for line in said.replace("\r\n", "\n").split("\n"):
+            last = ESCAPES.sub("", line.rsplit("\r", 1)[-1])
+            bar = re.match(r"(.*\[[#.]+\] \d+% \S+/\S+)(.*)$", last)
+            assert not bar or re.match(r"( \w+)*(, [\d.k]+/s)?(, [\d:]+ left)?(  .*)?$", bar[2]), (command, line)
+        assert not re.search(r"\]\s+\d+%[^\n]*\n?$", ESCAPES.sub("", said)), (command, "a bar after the results", said[-300:])
+
+
+def test_a_picture_of_nothing_says_what_is_missing(place):
+    assert place.run(*place.campaign, "60", "--db", place.db("empty"), "--time-limit", "0.000001").returncode == 0
+    done = place.run(place.flatenn, "plot", place.db("empty"), "--out", place.folder / "e.pdf")
+    assert done.returncode == 1 and "finished trial" in done.stderr, done
+    table = place.run(place.flatenn, "results", place.db("empty"), "--format", "latex").stdout
+    assert "no trial is finished yet" in table and "& -- " in table, table
+
+
+def test_compare_of_files_with_nothing_in_common_fails(place):
+    assert place.run(*["0.02" if word == "0.001,0.01" else word for word in place.campaign], "3",
+                     "--db", place.db("other")).returncode == 0
+    for extra in ([], ["--json"]):
+        done = place.run(place.flatenn, "compare", place.db("a"), place.db("other"), *extra)
+        assert done.returncode == 1 and "in common" in done.stderr, done
+
+
 def main(flatenn, model):
     failed = 0
     with tempfile.TemporaryDirectory() as folder:

@@ -113,7 +113,8 @@ void expect_codes(const net::Network& given, const std::string& name) {
   EXPECT_EQ(chosen, logits) << fast->name() << " gives others";
   for (int64_t i = 0; i < codes->count; ++i) {
     const auto first = logits.begin() + i * network->classes();
-    EXPECT_EQ(std::max_element(first, first + network->classes()) - first, expected["top1"][i]);
+    EXPECT_EQ(std::max_element(first, first + network->classes()) - first,
+              expected["top1"][static_cast<size_t>(i)]);
   }
 }
 

@@ -129,7 +129,9 @@ TEST(PlanarTiles, CoverEveryMapWithOneTileALane) {
           EXPECT_GE(lane, 0);
           EXPECT_LT(lane, lanes) << height << " x " << width;
           const bool inside = x % tiles.tile_width != 0 && y % tiles.tile_height != 0;
-          if (inside) EXPECT_EQ(lane, tiles.lane_of(y - 1, x - 1)) << "a rectangle";
+          if (inside) {
+            EXPECT_EQ(lane, tiles.lane_of(y - 1, x - 1)) << "a rectangle";
+          }
         }
       }
     }

@@ -65,7 +65,7 @@ TEST(TorchNetwork, SaysWhereThereIsNoCudaDevice) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, TorchNetworkOf, testing::ValuesIn(net::testing::zoo()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace flatenn::analysis

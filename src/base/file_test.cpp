@@ -81,7 +81,7 @@ TEST(UnfinishedFiles, AreRemovedWhileNamedAndNotAfterwards) {
 
 TEST(ReadFile, ReadsAllOfWhatTellsASizeOrNone) {
   const TemporaryFolder folder;
-  for (const size_t size : {0, 1, 65'535, 65'536, 65'537, 300'000}) {
+  for (const size_t size : {0UL, 1UL, 65'535UL, 65'536UL, 65'537UL, 300'000UL}) {
     const std::string content(size, 'a');
     write_file_atomically(folder / "a", content);
     EXPECT_EQ(read_file(folder / "a"), content) << size;

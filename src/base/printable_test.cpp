@@ -20,6 +20,14 @@ TEST(Printable, EscapesEveryControlCharacter) {
   EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b") << "a terminal takes it for ESC [";
 }
 
+TEST(Printable, EscapesWhatTurnsTheDirectionOfWriting) {
+  EXPECT_EQ(printable("a\u202ecba\u202c"), "a\\xe2\\x80\\xaecba\\xe2\\x80\\xac");
+  for (const char* const mark :
+       {"\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u2066", "\u2069"})
+    EXPECT_EQ(printable(mark).substr(0, 4), "\\xe2") << mark;
+  EXPECT_EQ(printable("שלום – … ‰"), "שלום – … ‰");
+}
+
 TEST(Printable, EscapesWhatIsNotUtf8) {
   EXPECT_EQ(printable("\xff\xc3(\xe2\x82"), "\\xff\\xc3(\\xe2\\x82");
 }

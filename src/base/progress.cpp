@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "flatenn/base/printable.h"
+
 namespace flatenn {
 namespace {
 
@@ -167,9 +169,9 @@ void Progress::draw(bool last) {
 }
 
 ProgressState Progress::state() const {
-  return {.title = options_.title,
+  return {.title = printable(options_.title),
           .unit = options_.unit,
-          .text = text_,
+          .text = printable(text_),
           .done = done_,
           .total = options_.total,
           .done_before = options_.done_before,

@@ -27,7 +27,9 @@ TEST(ProgressLine, KeepsPercentageAndTimeLeftInAnyWidth) {
     EXPECT_LE(std::ssize(line), columns) << line;
     EXPECT_NE(line.find("45%"), std::string::npos) << columns << ": " << line;
     EXPECT_NE(line.find("0:11 left"), std::string::npos) << columns << ": " << line;
-    if (columns >= 99) EXPECT_NE(line.find("77.81 % +- 0.42"), std::string::npos) << line;
+    if (columns >= 99) {
+      EXPECT_NE(line.find("77.81 % +- 0.42"), std::string::npos) << line;
+    }
   }
   EXPECT_EQ(progress_line(state, 0),
             "lenet5-campaign [##########..............] 45% 450/1000 trials, 50/s, 0:11 left  "

@@ -43,7 +43,7 @@ TEST_P(BiasCorrectionOnCases, TakesTheMeanErrorOut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, BiasCorrectionOnCases, ::testing::ValuesIn(case_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST(BiasCorrection, IsTheSameOnAnyNumberOfThreads) {
   Case one = load_case("resnet");

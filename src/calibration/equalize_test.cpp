@@ -27,11 +27,13 @@ TEST_P(EqualizeOnCases, KeepsTheFunction) {
   for (const float logit : before) most = std::max(most, std::abs(logit));
   for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 1e-4F * most);
   // ReLU6, HardSwish and sums do not let factors pass.
-  if (GetParam() == "lenet") EXPECT_NE(one.graph.ops.front().weights.values, weights);
+  if (GetParam() == "lenet") {
+    EXPECT_NE(one.graph.ops.front().weights.values, weights);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, EqualizeOnCases, ::testing::ValuesIn(case_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 TEST(Equalize, GivesEveryChannelTheSameLargestWeightInBothLayers) {
   HandGraph hand({2, 1, 1});

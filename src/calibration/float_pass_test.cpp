@@ -50,7 +50,7 @@ TEST_P(FloatPassOnCases, KeepsItsValuesThroughFolding) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, FloatPassOnCases, ::testing::ValuesIn(case_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 /// A pass must not depend on how images fall into batches.
 TEST(FloatPass, GivesEachImageItsLogits) {

@@ -51,7 +51,9 @@ TEST(MapStrata, DivideAllMaps) {
     for (int64_t i = 0; i < strata.count(); ++i) {
       sum += strata.weight(i);
       bits += strata.bits(i);
-      if (i > 0) EXPECT_LE(strata.bit_class(i).harm, strata.bit_class(i - 1).harm);
+      if (i > 0) {
+        EXPECT_LE(strata.bit_class(i).harm, strata.bit_class(i - 1).harm);
+      }
     }
     EXPECT_NEAR(sum, 1, 1e-12);
     EXPECT_EQ(bits, injector.layout().weight_bits()) << "every flip changes a code";
@@ -172,7 +174,9 @@ TEST(StratumOrder, StartsWithTwoOfEachAndKeepsShares) {
   std::vector<int64_t> given(3);
   for (size_t t = 0; t < order.size(); ++t) {
     given[static_cast<size_t>(order[t])] += 1;
-    if (t >= 20) EXPECT_NEAR(given[0], 0.6 * static_cast<double>(t), 2);
+    if (t >= 20) {
+      EXPECT_NEAR(static_cast<double>(given[0]), 0.6 * static_cast<double>(t), 2);
+    }
   }
   EXPECT_EQ(given, trials);
 }

@@ -148,7 +148,9 @@ TEST(ToleranceSearch, BracketsHoldTheTruthInAtLeast95PercentOfSimulatedSearches)
       for (const double within : {1.1, 1.5}) {
         const Outcome got = simulate({.truth = truth, .sigma = sigma}, within, 1000, 200);
         EXPECT_GE(got.covered, 0.95) << truth << ", sigma " << sigma << ", within " << within;
-        if (within > 1.2) EXPECT_GE(got.narrow, 0.95) << truth << ", sigma " << sigma;
+        if (within > 1.2) {
+          EXPECT_GE(got.narrow, 0.95) << truth << ", sigma " << sigma;
+        }
       }
     }
   }

@@ -117,37 +117,45 @@ void add_bench_command(CLI::App& app, const GlobalOptions&) {
   command
       ->add_option("--model", options->model,
                    "ONNX file or run folder, or lenet5, resnet20 or resnet18 with random weights")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Work");
   command
       ->add_option(
           "--engine", options->engine,
           "reference, cpu (the fastest of the others but cuda), lanes, onednn, general or cuda "
           "(cuda:1: the second GPU)")
       ->check(engine_name(false))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Machine");
   command->add_option("--bits", options->bits, "Bits of weights and activations of random networks")
       ->check(CLI::Range(2, 8))
-      ->default_str("4");
+      ->default_str("4")
+      ->group("Work");
   command->add_option("--images", options->images, "Random images")
       ->check(CLI::Range(int64_t{1}, kMostCount))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Work");
   command->add_option("--trials", options->bench.trials, "Trials handed to the engine at once")
       ->check(CLI::Range(int64_t{1}, kMostCount))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Work");
   command
       ->add_option("--repetitions", options->bench.repetitions,
                    "Timed repetitions, after one that warms up")
       ->check(CLI::Range(int64_t{1}, kMostCount))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Work");
   command
       ->add_option("--share", options->bench.bit_error_share,
                    "Share of weights that differ from the golden ones in each trial")
       ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("Work");
   command->add_option("--threads", options->threads, "Threads (0: all cores)")
       ->check(CLI::Range(int64_t{0}, kMostCount))
-      ->capture_default_str();
-  command->add_flag("--json", options->json, "Print JSON");
+      ->capture_default_str()
+      ->group("Machine");
+  command->add_flag("--json", options->json, "Print JSON")->group("Results");
   command->callback([options] { run(*options); });
 }
 

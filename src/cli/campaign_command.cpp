@@ -13,7 +13,6 @@
 #include "flatenn/base/file.h"
 #include "flatenn/base/log.h"
 #include "flatenn/campaign/serve.h"
-#include "flatenn/report/answer.h"
 
 namespace flatenn::cli {
 namespace {
@@ -66,7 +65,6 @@ void print_outcome(const store::Store& store, int64_t plan) {
   for (const campaign::PlanResult& result : campaign::load_results(store)) {
     if (result.id != plan) continue;
     print_results(result);
-    std::printf("\n%s\n", report::answer_of(result).c_str());
   }
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -6,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/text_table.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
 #include "flatenn/campaign/compare.h"
 #include "flatenn/report/paper.h"
 
@@ -47,17 +49,14 @@ std::string verdict_of(const campaign::CellComparison& cell) {
 }
 
 void print_table(const Comparison& comparison) {
-  if (comparison.before == comparison.after) {
-    std::printf("plan %s\n", comparison.before.c_str());
-  } else {
-    std::printf("plans %s and %s\n", comparison.before.c_str(), comparison.after.c_str());
-  }
-  if (comparison.faulty_before == comparison.faulty_after) {
-    std::printf("  faulty: %s\n", comparison.faulty_before.c_str());
-  } else {
-    std::printf("  caution, other faults: %s before; %s after\n", comparison.faulty_before.c_str(),
-                comparison.faulty_after.c_str());
-  }
+  print_wrapped(comparison.before == comparison.after ? "plan " + printable(comparison.before)
+                                                      : "plans " + printable(comparison.before) +
+                                                            " and " + printable(comparison.after));
+  print_wrapped(comparison.faulty_before == comparison.faulty_after
+                    ? "  faulty: " + comparison.faulty_before
+                    : "  caution, other faults: " + comparison.faulty_before + " before; " +
+                          comparison.faulty_after + " after",
+                4);
   const std::vector<TextColumn> columns = {{"model"},
                                            {"kind", false, 1},
                                            {"rate", true},
@@ -80,7 +79,7 @@ void print_table(const Comparison& comparison) {
   }
   std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
   for (const std::string& what : comparison.unmatched)
-    std::printf("not compared: %s\n", what.c_str());
+    print_wrapped("not compared: " + printable(what));
 }
 
 nlohmann::json comparison_json(const Comparison& comparison) {
@@ -136,6 +135,18 @@ std::vector<Comparison> compare(const CompareOptions& options) {
   return comparisons;
 }
 
+/// A check of files that have nothing in common would always pass.
+void check_something_compared(const CompareOptions& options,
+                              const std::vector<Comparison>& comparisons) {
+  const auto has_faulty_cell = [](const Comparison& comparison) {
+    return std::any_of(comparison.cells.begin(), comparison.cells.end(),
+                       [](const campaign::CellComparison& cell) { return !cell.kind.empty(); });
+  };
+  FLATENN_CHECK(std::any_of(comparisons.begin(), comparisons.end(), has_faulty_cell), options.after,
+                ": has no cell with finished trials in common with ", options.before,
+                ": same networks, kinds and rates are compared");
+}
+
 void run(const CompareOptions& options) {
   const std::vector<Comparison> comparisons = compare(options);
   bool regression = false;
@@ -150,8 +161,9 @@ void run(const CompareOptions& options) {
     }
   }
   if (options.json) std::printf("%s\n", list.dump(2).c_str());
+  check_something_compared(options, comparisons);
   if (!options.json) {
-    std::printf("%s\n", regression ? "accuracy was lost" : "no accuracy was surely lost");
+    print_wrapped(regression ? "accuracy was lost" : "no accuracy was surely lost");
   }
   if (regression) throw CLI::RuntimeError(kRegressionExitCode);
 }

@@ -4,8 +4,11 @@
 
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
+#include "cli/text_table.h"
 #include "flatenn/analysis/cost.h"
 #include "flatenn/analysis/result_file.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
 
 namespace flatenn::cli {
 namespace {
@@ -17,24 +20,48 @@ struct CostOptions {
   std::string out;
 };
 
-void print_row(const analysis::LayerCost& cost) {
-  std::printf("%-14s %8.1f %11.4g %11.4g %10.4g %10.4g %10.4g %10.4g %6.2f %11.4g\n",
-              cost.layer.c_str(), 100 * cost.sparsity, cost.dense_macs, cost.effective_macs,
-              cost.activation_bits / 8, cost.bitmap_bits / 8, cost.run_length_bits / 8, cost.cycles,
-              cost.load_imbalance(), cost.energy_pj() / 1e3);
+std::vector<std::string> row_of(const analysis::LayerCost& cost) {
+  const auto number = [](double value, const char* format = "%.4g") {
+    char text[32];
+    std::snprintf(text, sizeof text, format, value);
+    return std::string(text);
+  };
+  return {cost.layer,
+          number(100 * cost.sparsity, "%.1f"),
+          number(cost.dense_macs),
+          number(cost.effective_macs),
+          number(cost.activation_bits / 8),
+          number(cost.bitmap_bits / 8),
+          number(cost.run_length_bits / 8),
+          number(cost.cycles),
+          number(cost.load_imbalance(), "%.2f"),
+          number(cost.energy_pj() / 1e3)};
 }
 
 void print_table(const analysis::CostReport& report) {
-  std::printf("%s on %s, mean of %ld images\n", report.model.c_str(), report.hardware.name.c_str(),
-              report.images);
-  std::printf("%-14s %8s %11s %11s %10s %10s %10s %10s %6s %11s\n", "layer", "zeros %", "MACs",
-              "effective", "input B", "bitmap B", "run-len B", "cycles", "imbal.", "energy nJ");
-  for (const analysis::LayerCost& cost : report.layers) print_row(cost);
+  print_wrapped(detail::concat(printable(report.model), " on ", printable(report.hardware.name),
+                               ", mean of ", report.images, " images"));
+  const std::vector<TextColumn> columns = {{"layer"},
+                                           {"zeros %", true, 1},
+                                           {"MACs", true, 5},
+                                           {"effective", true, 3},
+                                           {"input B", true, 6},
+                                           {"bitmap B", true, 8},
+                                           {"run-len B", true, 7},
+                                           {"cycles", true},
+                                           {"imbal.", true, 4},
+                                           {"energy nJ", true}};
+  std::vector<std::vector<std::string>> rows;
+  for (const analysis::LayerCost& cost : report.layers) rows.push_back(row_of(cost));
   const analysis::LayerCost total = report.total();
-  print_row(total);
-  std::printf("latency %.4g us at %.4g MHz; energy %.4g nJ: compute %.4g, buffer %.4g, DRAM %.4g\n",
-              report.latency_us(), report.hardware.clock_mhz, total.energy_pj() / 1e3,
-              total.compute_pj / 1e3, total.buffer_pj / 1e3, total.dram_pj / 1e3);
+  rows.push_back(row_of(total));
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "latency %.4g us at %.4g MHz; energy %.4g nJ: compute %.4g, buffer %.4g, DRAM %.4g",
+                report.latency_us(), report.hardware.clock_mhz, total.energy_pj() / 1e3,
+                total.compute_pj / 1e3, total.buffer_pj / 1e3, total.dram_pj / 1e3);
+  print_wrapped(text);
 }
 
 void run(const CostOptions& options) {

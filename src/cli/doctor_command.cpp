@@ -1,4 +1,5 @@
 #include <dlfcn.h>
+#include <oneapi/dnnl/dnnl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -106,6 +107,38 @@ Finding check_space(const std::filesystem::path& folder) {
           .remedy = "a campaign of a million trials writes about 0.1 GiB, a training some MB"};
 }
 
+const char* isa_words(dnnl_cpu_isa_t isa) {
+  switch (isa) {
+    case dnnl_cpu_isa_sse41:
+      return "SSE4.1";
+    case dnnl_cpu_isa_avx:
+      return "AVX";
+    case dnnl_cpu_isa_avx2:
+      return "AVX2";
+    case dnnl_cpu_isa_avx2_vnni:
+      return "AVX2 with VNNI";
+    case dnnl_cpu_isa_avx512_core:
+      return "AVX-512";
+    case dnnl_cpu_isa_avx512_core_vnni:
+      return "AVX-512 with VNNI";
+    case dnnl_cpu_isa_avx512_core_bf16:
+      return "AVX-512 with VNNI and bfloat16";
+    case dnnl_cpu_isa_avx512_core_amx:
+      return "AVX-512 with AMX";
+    default:
+      return "of its own choice";
+  }
+}
+
+/// The library of the onednn engine.
+Finding check_onednn() {
+  const dnnl_version_t* const version = ::dnnl_version();
+  return {.what = "oneDNN",
+          .found = std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+                   std::to_string(version->patch) + ", " +
+                   isa_words(::dnnl_get_effective_cpu_isa())};
+}
+
 std::vector<Finding> look(const std::string& root) {
   std::vector<Finding> findings = {
       check_cpu(),
@@ -113,6 +146,7 @@ std::vector<Finding> look(const std::string& root) {
       check_space("."),
       check_library("download (curl)", "libcurl.so.4", "apt install libcurl4; data get needs it"),
       check_library("archives", "libarchive.so.13", "apt install libarchive13; data get needs it"),
+      check_onednn(),
       check_training(),
       check_gpu()};
   const auto data_root = data::resolve_data_root(root);

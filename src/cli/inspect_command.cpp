@@ -4,6 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/text_table.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
 #include "flatenn/interop/model.h"
 #include "flatenn/net/content_hash.h"
 
@@ -141,35 +144,53 @@ std::string window_text(const Layer& layer) {
   return text;
 }
 
+/// A layer's cells; those that hold weights have five more than the others.
+std::vector<std::string> row_of(const Network& network, const Layer& layer) {
+  const Activation& dst = activation(network, layer.dst);
+  std::vector<std::string> row = {
+      layer.name, net::kind_name(layer.kind) + std::string(layer.skip >= 0 ? "+" : ""),
+      window_text(layer), shape_text(dst.shape), code_text(dst)};
+  if (layer.multiplies()) {
+    const net::Weights& w = layer.weights;
+    row.insert(row.end(), {std::to_string(w.elements()),
+                           std::to_string(w.bits) + (w.value_map == net::ValueMap::kOdd ? "o" : ""),
+                           scale_text(w), std::to_string(net::macs(network, layer)),
+                           std::to_string(w.elements() * w.bits)});
+  }
+  row.resize(10);
+  return row;
+}
+
 void print_table(const Network& network) {
-  std::printf("%s\n", network.name.c_str());
+  print_wrapped(printable(network.name));
   for (const auto& [key, value] : network.metadata) {
-    std::printf("  %-12s %s\n", key.c_str(), value.c_str());
+    std::string line = "  " + printable(key);
+    line.resize(std::max<size_t>(line.size(), 14), ' ');
+    print_wrapped(line + " " + printable(value), 4);
   }
   const Activation& image = network.input();
-  std::printf("image %s, %s, scale %.4g\n\n", shape_text(image.shape).c_str(),
-              code_text(image).c_str(), static_cast<double>(image.scale));
-  std::printf("%-20s %-9s %-12s %-13s %-7s %9s %4s %-18s %12s %11s\n", "layer", "kind", "window",
-              "output", "codes", "weights", "bits", "weight scale", "MACs", "stored bits");
-  for (const Layer& layer : network.layers) {
-    const Activation& dst = activation(network, layer.dst);
-    std::string kind = net::kind_name(layer.kind);
-    if (layer.skip >= 0) kind += "+";
-    std::printf("%-20s %-9s %-12s %-13s %-7s", layer.name.c_str(), kind.c_str(),
-                window_text(layer).c_str(), shape_text(dst.shape).c_str(), code_text(dst).c_str());
-    if (layer.multiplies()) {
-      const net::Weights& w = layer.weights;
-      const std::string bits =
-          std::to_string(w.bits) + (w.value_map == net::ValueMap::kOdd ? "o" : "");
-      std::printf(" %9ld %4s %-18s %12ld %11ld", w.elements(), bits.c_str(), scale_text(w).c_str(),
-                  net::macs(network, layer), w.elements() * w.bits);
-    }
-    std::printf("\n");
-  }
-  std::printf(
-      "\n%ld MACs an image, %ld weight bits; bits marked o hold odd values 2k+1; + adds a "
-      "residual\ncontent %s\n",
-      total_macs(network), net::weight_bits(network), net::content_hash(network).c_str());
+  char scale[32];
+  std::snprintf(scale, sizeof scale, "%.4g", static_cast<double>(image.scale));
+  print_wrapped(detail::concat("image ", shape_text(image.shape), ", ", code_text(image),
+                               ", scale ", scale, "\n"));
+  const std::vector<TextColumn> columns = {{"layer"},
+                                           {"kind", false, 3},
+                                           {"window", false, 6},
+                                           {"output", false, 5},
+                                           {"codes", false, 4},
+                                           {"weights", true},
+                                           {"bits", true, 1},
+                                           {"weight scale", false, 8},
+                                           {"MACs", true, 7},
+                                           {"stored bits", true, 2}};
+  std::vector<std::vector<std::string>> rows;
+  for (const Layer& layer : network.layers) rows.push_back(row_of(network, layer));
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_wrapped(
+      detail::concat("\n", total_macs(network), " MACs an image, ", net::weight_bits(network),
+                     " weight bits; bits marked o hold odd values 2k+1; + adds a residual"),
+      0);
+  std::printf("content %s\n", net::content_hash(network).c_str());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "cli/command.h"
-#include "cli/examples.h"
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/torch_program.h"
@@ -29,7 +29,8 @@ namespace {
 
 /// Exit codes: 0 done, 1 the input or the machine is at fault, 2 wrong usage, 70 flatenn is at
 /// fault, 130 or 143: stopped by SIGINT or SIGTERM (interrupt.h), and what a command throws as
-/// CLI::RuntimeError (3: compare found a regression). cli/examples.cpp tells users.
+/// CLI::RuntimeError (3: compare found a regression, merge that something is left).
+/// cli/examples.cpp tells users.
 constexpr int kInputError = 1;
 constexpr int kUsageError = 2;
 constexpr int kInternalError = 70;
@@ -135,13 +136,13 @@ void check_numbers(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands({})) check_numbers(*command);
 }
 
-#ifndef FLATENN_HOLDS_TORCH_COMMANDS
 bool holds_command(const CLI::App& app, std::string_view word) {
   const auto commands =
       app.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
   return !commands.empty();
 }
 
+#ifndef FLATENN_HOLDS_TORCH_COMMANDS
 /// Whether flatenn-torch answers this command: one of its own; where it is there, also what tells
 /// of all commands, and a word that no command has.
 bool belongs_to_torch_program(const CLI::App& app, std::string_view word) {
@@ -168,11 +169,21 @@ std::vector<char*> arguments_of(int argc, char** argv) {
   return arguments;
 }
 
+/// Help on a command that does not exist would be that of all commands, as if nothing were wrong.
+void drop_help_on_nothing(const CLI::App& app, std::vector<std::string>& words,
+                          std::string_view command) {
+  if (command.empty() || holds_command(app, command)) return;
+  std::erase_if(words, [](const std::string& word) { return word == "--help" || word == "-h"; });
+}
+
 /// Parses the arguments, which runs the command; the exit code of what CLI11 makes of them.
 int run(CLI::App& app, int argc, char** argv) {
   int code = 0;
+  std::vector<std::string> words(argv + 1, argv + argc);
+  drop_help_on_nothing(app, words, flatenn::cli::command_word(argc, argv));
+  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::RuntimeError& stopped) {
     code = stopped.get_exit_code();
   } catch (const CLI::ParseError& error) {
@@ -207,7 +218,7 @@ int main(int argument_count, char** argument_values) {
   app.failure_message(usage_message);
   add_commands(app, global);
   check_numbers(app);
-  flatenn::cli::add_examples(app);
+  flatenn::cli::set_up_help(app);
   try {
 #ifndef FLATENN_HOLDS_TORCH_COMMANDS
     if (belongs_to_torch_program(app, flatenn::cli::command_word(argc, argv))) {

@@ -62,9 +62,11 @@ const Choice& find(const std::vector<Choice>& choices, const std::string& id) {
   for (const Choice& choice : choices) {
     if (choice.id == id) return choice;
   }
+  FLATENN_CHECK(!choices.empty(),
+                "plot: nothing to draw yet: no campaign here has a finished trial");
   std::string known;
   for (const Choice& choice : choices) known += (known.empty() ? "" : ", ") + choice.id;
-  throw Error("plot: no figure '" + id + "'; there are: " + (known.empty() ? "none" : known));
+  throw Error("plot: no figure '" + id + "'; there are: " + known);
 }
 
 void run(const PlotOptions& options) {

@@ -20,6 +20,7 @@ class ProgressBar {
     }
     progress_->advance(done - done_);
     done_ = done;
+    if (done >= total) progress_->finish();  // what is printed next begins a line of its own
   }
 
  private:

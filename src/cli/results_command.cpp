@@ -6,7 +6,6 @@
 #include "cli/command.h"
 #include "cli/results_table.h"
 #include "flatenn/base/error.h"
-#include "flatenn/report/answer.h"
 #include "flatenn/report/paper.h"
 
 namespace flatenn::cli {
@@ -63,15 +62,10 @@ void print_markdown(const campaign::PlanResult& plan) {
   std::fputs(report::to_markdown(report::paper_table(plan)).c_str(), stdout);
 }
 
-void print_text(const campaign::PlanResult& plan) {
-  print_results(plan);
-  std::printf("\n%s\n", report::answer_of(plan).c_str());
-}
-
 Printer printer_of(const ResultsOptions& options) {
   if (options.commands) return print_commands;
   if (options.format == "latex") return print_latex;
-  return options.format == "markdown" ? print_markdown : print_text;
+  return options.format == "markdown" ? print_markdown : print_results;
 }
 
 void print(const ResultsOptions& options) {

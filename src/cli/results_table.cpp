@@ -5,6 +5,9 @@
 #include <cstdio>
 
 #include "cli/text_table.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
+#include "flatenn/report/answer.h"
 #include "flatenn/report/paper.h"
 
 namespace flatenn::cli {
@@ -74,10 +77,9 @@ void print_untold(const PlanResult& plan) {
   for (const CellResult& cell : plan.cells) {
     const std::string reason = cell.untold();
     if (reason.empty()) continue;
-    std::printf("not told: %s  %s  %s: %s\n",
-                plan.models[static_cast<size_t>(cell.model)].name.c_str(),
-                plan.kinds[static_cast<size_t>(cell.kind)].c_str(),
-                plan.levels[static_cast<size_t>(cell.level)].label.c_str(), reason.c_str());
+    print_wrapped(detail::concat("not told: ", plan.models[static_cast<size_t>(cell.model)].name,
+                                 "  ", plan.kinds[static_cast<size_t>(cell.kind)], "  ",
+                                 plan.levels[static_cast<size_t>(cell.level)].label, ": ", reason));
   }
 }
 
@@ -86,8 +88,8 @@ void print_map_strata(const PlanResult& plan) {
   if (!plan.stratified) return;
   const auto shown = [](const CellResult& cell) { return cell.accuracy.count > 0; };
   if (std::any_of(plan.cells.begin(), plan.cells.end(), shown)) {
-    std::printf(
-        "\nloss of mean accuracy, in points, and share of maps that miss the wanted accuracy\n");
+    print_wrapped(
+        "\nloss of mean accuracy, in points, and share of maps that miss the wanted accuracy");
   }
   for (const CellResult& cell : plan.cells) {
     const ModelResult& model = plan.models[static_cast<size_t>(cell.model)];
@@ -100,7 +102,7 @@ void print_map_strata(const PlanResult& plan) {
                 100 * (golden - cell.ci.low), 1 - cell.yield, 1 - cell.yield_ci.high,
                 1 - cell.yield_ci.low);
   }
-  std::printf("\nstratified: maps by the most harmful class of bits that they hit\n");
+  print_wrapped("\nstratified: maps by the most harmful class of bits that they hit");
   const std::vector<TextColumn> columns = {
       {"model", false, 1}, {"kind", false, 2}, {"rate", true},      {"class"},
       {"bits", true, 5},   {"of maps", true},  {"trials", true, 3}, {"mean %", true},
@@ -134,17 +136,16 @@ void print_image_share(const PlanResult& plan) {
     if (cell.images > 0) images = std::min(images, cell.images);
   }
   if (images == plan.dataset_images) return;
-  std::printf(
-      "\ntrials look at %ld of %ld images: sd, median and min are those of their estimates, and "
-      "tell no yield\n",
-      images, plan.dataset_images);
+  print_wrapped(detail::concat("\ntrials look at ", images, " of ", plan.dataset_images,
+                               " images: sd, median and min are those of their estimates, and tell "
+                               "no yield"));
 }
 
 /// Cells whose trials are skewed, with the interval that allows for it.
 void print_skewed(const PlanResult& plan) {
   const auto skewed = [](const CellResult& cell) { return cell.skew_ci.has_value(); };
   if (std::none_of(plan.cells.begin(), plan.cells.end(), skewed)) return;
-  std::printf("\nskewed cells: read Hall's interval rather than Student's\n");
+  print_wrapped("\nskewed cells: read Hall's interval rather than Student's");
   const int name_width = width_of(model_names(plan), 5);
   const int kind_width = width_of(plan.kinds, 4);
   for (const CellResult& cell : plan.cells) {
@@ -166,10 +167,10 @@ std::string tolerable_text(double rate, bool below, bool beyond) {
 
 void print_tolerances(const PlanResult& plan) {
   if (plan.tolerances.empty()) return;
-  std::printf(
-      "\ntolerable %s (mean accuracy at most %.2f points below fault-free) [the measured ones "
-      "that bracket it]\n",
-      plan.by_counts() ? "number of faults" : "bit error rate", 100 * plan.tolerated_drop);
+  print_wrapped(detail::concat("\ntolerable ",
+                               plan.by_counts() ? "number of faults" : "bit error rate",
+                               " (mean accuracy at most ", value_text(100 * plan.tolerated_drop, 1),
+                               " points below fault-free) [the measured ones that bracket it]"));
   const int name_width = width_of(model_names(plan), 5);
   const int kind_width = width_of(plan.kinds, 4);
   for (const ToleranceResult& item : plan.tolerances) {
@@ -184,7 +185,7 @@ void print_tolerances(const PlanResult& plan) {
 
 void print_pairs(const PlanResult& plan) {
   if (plan.pairs.empty()) return;
-  std::printf("\ndifferences on common maps and images (these two networks), in points\n");
+  print_wrapped("\ndifferences on common maps and images (these two networks), in points");
   for (const PairResult& pair : plan.pairs) {
     std::printf("%s - %s  %s  %s: %+.2f  %s  p = %.2g, Holm %.2g (n = %ld)\n",
                 plan.models[static_cast<size_t>(pair.model_b)].name.c_str(),
@@ -211,23 +212,27 @@ void print_strata(const PlanResult& plan) {
   std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
-}  // namespace
-
-void print_results(const PlanResult& plan) {
-  std::printf("plan %s: %s, %ld images, seed %lu, fingerprint %s%s\n", plan.name.c_str(),
-              plan.dataset.c_str(), plan.dataset_images, plan.seed,
-              plan.fingerprint.substr(0, 12).c_str(),
-              plan.time_limited ? " (ended by a time limit: not reproducible)" : "");
+void print_head(const PlanResult& plan) {
+  print_wrapped(
+      detail::concat("plan ", plan.name, ": ", plan.dataset, ", ", plan.dataset_images,
+                     " images, seed ", plan.seed, ", fingerprint ", plan.fingerprint.substr(0, 12),
+                     plan.time_limited ? " (ended by a time limit: not reproducible)" : ""));
   if (plan.share) {
-    std::printf("  share %s alone: its own trials, without those of the other shares\n",
-                plan.share->text().c_str());
+    print_wrapped("  share " + plan.share->text() +
+                      " alone: its own trials, without those of the other shares",
+                  4);
   }
   for (const ModelResult& model : plan.models) {
-    std::printf("  %s: fault-free %.2f %%, %ld weight bits\n", model.name.c_str(),
-                100 * model.golden_accuracy, model.weight_bits);
+    print_wrapped(detail::concat("  ", model.name, ": fault-free ",
+                                 value_text(100 * model.golden_accuracy, 1), " %, ",
+                                 model.weight_bits, " weight bits"),
+                  4);
   }
   const std::string faults = report::fault_words(plan);
-  if (!faults.empty()) std::printf("  faulty: %s\n", faults.c_str());
+  if (!faults.empty()) print_wrapped("  faulty: " + faults, 4);
+}
+
+void print_numbers(const PlanResult& plan) {
   if (plan.single_fault) {
     print_strata(plan);
     return;
@@ -239,6 +244,23 @@ void print_results(const PlanResult& plan) {
   print_skewed(plan);
   print_tolerances(plan);
   print_pairs(plan);
+}
+
+}  // namespace
+
+campaign::PlanResult with_printable_names(campaign::PlanResult plan) {
+  plan.name = printable(plan.name);
+  plan.dataset = printable(plan.dataset);
+  for (ModelResult& model : plan.models) model.name = printable(model.name);
+  for (StratumResult& stratum : plan.strata) stratum.layer_name = printable(stratum.layer_name);
+  return plan;
+}
+
+void print_results(const PlanResult& result) {
+  const PlanResult plan = with_printable_names(result);
+  print_head(plan);
+  print_numbers(plan);
+  print_wrapped("\n" + report::answer_of(plan), 0);
 }
 
 }  // namespace flatenn::cli

@@ -3,13 +3,20 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/text_table.h"
+#include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
+
 namespace flatenn::cli {
 
 void print_standing(const campaign::PlanStanding& plan) {
-  std::printf("plan '%s': %ld trials stored, %ld of %ld cells finished", plan.name.c_str(),
-              plan.stored(), plan.finished_cells(), std::ssize(plan.cells));
-  if (!plan.finished()) std::printf(", %ld trials to run before the next decision", plan.missing());
-  std::printf(plan.is_search ? " (of the rates looked at so far)\n" : "\n");
+  print_wrapped(detail::concat(
+      "plan '", printable(plan.name), "': ", plan.stored(), " trials stored, ",
+      plan.finished_cells(), " of ", plan.cells.size(), " cells finished",
+      plan.finished()
+          ? std::string()
+          : detail::concat(", ", plan.missing(), " trials to run before the next decision"),
+      plan.is_search ? " (of the rates looked at so far)" : ""));
 }
 
 void print_open_cells(const campaign::PlanStanding& plan) {
@@ -18,7 +25,7 @@ void print_open_cells(const campaign::PlanStanding& plan) {
   for (const campaign::CellStanding& cell : plan.cells) {
     if (cell.stop != campaign::StopReason::kRunning || ++open > kMost) continue;
     std::printf("  %s: still to run: %ld of trials 0 to %ld, the first is %ld\n",
-                cell.label.c_str(), std::ssize(cell.missing), cell.wanted - 1,
+                printable(cell.label).c_str(), std::ssize(cell.missing), cell.wanted - 1,
                 cell.missing.empty() ? cell.wanted : cell.missing.front());
   }
   if (open > kMost) std::printf("  and %ld more cells\n", open - kMost);

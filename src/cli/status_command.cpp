@@ -7,7 +7,9 @@
 
 #include "cli/command.h"
 #include "cli/standing_table.h"
+#include "cli/text_table.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
 #include "flatenn/base/progress.h"
 
 namespace flatenn::cli {
@@ -77,14 +79,18 @@ std::map<std::string, Status> collect(const StatusOptions& options) {
 }
 
 void print_runs(const Status& status) {
-  std::printf("  %-24s %-20s %10s %9s %10s  %s\n", "machine", "engine", "trials", "trials/s",
-              "time", "state");
+  const std::vector<TextColumn> columns = {{"  machine", false, 0, 26}, {"engine", false, 2, 20},
+                                           {"trials", true, 0, 10},     {"trials/s", true, 1, 9},
+                                           {"time", true, 3, 10},       {"state"}};
+  std::vector<std::vector<std::string>> rows;
   for (const Pace& pace : status.paces) {
-    const std::string machine = pace.run.host.substr(0, pace.run.host.find('/'));
-    std::printf("  %-24s %-20s %10ld %9.3g %10s  %s\n", machine.c_str(), pace.run.engine.c_str(),
-                pace.run.trials, pace.rate(), format_duration(pace.seconds).c_str(),
-                pace.is_running() ? "running, or killed" : pace.run.end.c_str());
+    char rate[32];
+    std::snprintf(rate, sizeof rate, "%.3g", pace.rate());
+    rows.push_back({"  " + pace.run.host.substr(0, pace.run.host.find('/')), pace.run.engine,
+                    std::to_string(pace.run.trials), rate, format_duration(pace.seconds),
+                    pace.is_running() ? "running, or killed" : pace.run.end});
   }
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
 void print(const std::string& name, const Status& status) {
@@ -93,7 +99,8 @@ void print(const std::string& name, const Status& status) {
     print_open_cells(status.files.front());
   } else {
     std::printf("plan '%s': %ld trials stored in %zu files, at most %ld left of %ld\n",
-                name.c_str(), status.stored, status.files.size(), status.left(), status.at_most);
+                printable(name).c_str(), status.stored, status.files.size(), status.left(),
+                status.at_most);
   }
   print_runs(status);
   const double rate = status.rate_now();

@@ -5,10 +5,12 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/text_table.h"
 #include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
+#include "flatenn/base/printable.h"
 #include "flatenn/report/answer.h"
 #include "flatenn/study/claims.h"
 #include "flatenn/study/regimes.h"
@@ -40,7 +42,7 @@ Config config_for(const Arguments& arguments) {
 void print_answers(const Arguments& arguments, const study::StudyOutcome& outcome) {
   if (outcome.report.empty()) return;
   for (const std::string& answer : report::answers_of(report::collect({arguments.out})))
-    std::printf("%s\n", answer.c_str());
+    print_wrapped(printable(answer), 0);
 }
 
 /// A study that was ended before its end says so.

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <numeric>
+
+#include "flatenn/base/printable.h"
 
 namespace flatenn::cli {
 namespace {
@@ -43,7 +46,9 @@ std::string stacked(const std::vector<TextColumn>& columns,
 }  // namespace
 
 std::string text_table(const std::vector<TextColumn>& columns,
-                       const std::vector<std::vector<std::string>>& rows, int64_t width) {
+                       const std::vector<std::vector<std::string>>& texts, int64_t width) {
+  std::vector<std::vector<std::string>> rows = texts;
+  for (auto& row : rows) std::transform(row.begin(), row.end(), row.begin(), printable);
   std::vector<size_t> widths;
   for (size_t i = 0; i < columns.size(); ++i) {
     widths.push_back(std::max(columns[i].least_width, length_of(columns[i].title)));
@@ -75,6 +80,41 @@ std::string text_table(const std::vector<TextColumn>& columns,
   std::string text = line([&](size_t i) { return columns[i].title; });
   for (const auto& row : rows) text += line([&](size_t i) { return row[i]; });
   return text;
+}
+
+std::string wrapped(const std::string& text, int64_t columns, size_t indent) {
+  if (columns <= 0) return text;
+  const size_t width = static_cast<size_t>(columns);
+  const size_t margin = std::min(indent, width / 2);
+  std::string out;
+  size_t length = 0, at = 0;
+  bool begun = false;  // whether the line has a word
+  while (at < text.size()) {
+    // A word with the spaces (or the line's end) before it.
+    const size_t word = std::min(text.find_first_not_of(' ', at), text.size());
+    const size_t end = std::min(text.find_first_of(" \n", word), text.size());
+    const size_t taken = length_of(text.substr(at, end - at));
+    if (word < text.size() && text[word] == '\n') {
+      out += '\n';
+      length = 0;
+      at = word + 1;
+      begun = false;
+    } else if (begun && length + taken > width && word > at) {
+      out += "\n" + std::string(margin, ' ') + text.substr(word, end - word);
+      length = margin + length_of(text.substr(word, end - word));
+      at = end;
+    } else {
+      out += text.substr(at, end - at);
+      length += taken;
+      at = end;
+      begun = true;
+    }
+  }
+  return out;
+}
+
+void print_wrapped(const std::string& text, size_t indent) {
+  std::fputs((wrapped(text, output_columns(), indent) + "\n").c_str(), stdout);
 }
 
 int64_t output_columns() {

@@ -17,9 +17,16 @@ struct TextColumn {
 
 /// The lines of a table, two spaces between columns, in at most so many terminal columns (0: as
 /// many as it takes); where even the columns of rank 0 do not fit, every row becomes lines of
-/// "title: text".
+/// "title: text". Texts are made printable.
 std::string text_table(const std::vector<TextColumn>& columns,
                        const std::vector<std::vector<std::string>>& rows, int64_t width);
+
+/// The text with lines broken between words at so many terminal columns (0: not at all); those that
+/// follow begin with `indent` spaces. A longer word stays whole.
+std::string wrapped(const std::string& text, int64_t columns, size_t indent = 0);
+
+/// A line on stdout, as wide as its terminal.
+void print_wrapped(const std::string& text, size_t indent = 2);
 
 /// Columns of the terminal on stdout; 0 where it is none.
 int64_t output_columns();

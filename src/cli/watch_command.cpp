@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/results_table.h"
 #include "cli/text_table.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -85,7 +86,8 @@ class Watcher {
 
   /// Whether something is still to come.
   bool look() {
-    const std::vector<campaign::PlanResult> plans = campaign::load_results(options_.file);
+    std::vector<campaign::PlanResult> plans = campaign::load_results(options_.file);
+    for (campaign::PlanResult& plan : plans) plan = with_printable_names(std::move(plan));
     if (!options_.html.empty()) write_page();
     std::string text;
     int64_t done = 0, wanted = 0;

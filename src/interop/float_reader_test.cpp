@@ -117,7 +117,7 @@ TEST_P(FloatReaderChanges, AreErrorsOfOneLineThatNameTheirPlace) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, FloatReaderChanges, ::testing::ValuesIn(changes()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace flatenn::interop

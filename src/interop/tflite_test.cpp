@@ -85,7 +85,9 @@ TEST_F(TfliteFile, AnyByteMayBeWrong) {
     std::mt19937 random(1);
     for (size_t at = 0; at < whole.size(); at += 1 + random() % 12) {
       std::string bytes = whole;
-      bytes[at] = static_cast<char>(random() % 2 == 0 ? random() : bytes[at] ^ (1 << random() % 8));
+      const auto bit = static_cast<char>(1U << random() % 8);
+      const auto any = static_cast<char>(random());
+      bytes[at] = random() % 2 == 0 ? any : static_cast<char>(bytes[at] ^ bit);
       read_or_refuse(bytes);
     }
   }

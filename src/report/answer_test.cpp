@@ -68,6 +68,17 @@ campaign::PlanResult plan_of_one() {
   return plan;
 }
 
+TEST(Answer, CallsANetworkWhatTablesCallIt) {
+  campaign::PlanResult plan = plan_of_one();
+  EXPECT_THAT(answer_of(plan), StartsWith("sgd-standard keeps ")) << "named after its arm";
+  plan.models.front().name = "first-result";
+  EXPECT_THAT(answer_of(plan), StartsWith("first-result keeps "));
+  campaign::PlanResult several = testing::test_plan(3);
+  for (campaign::ModelResult& model : several.models) model.name = "run-" + model.name;
+  EXPECT_THAT(answer_of(several), Not(HasSubstr("run-")))
+      << "an arm of several seeds is no network";
+}
+
 TEST(Answer, OfOneNetworkTellsWhatItTolerates) {
   campaign::PlanResult plan = plan_of_one();
   EXPECT_THAT(answer_of(plan), HasSubstr("at 5 % bit flips"));

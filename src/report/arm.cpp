@@ -62,6 +62,19 @@ Style arm_style(const std::string& recipe, const std::string& activation, int64_
           dash == Dash::kDashed};
 }
 
+namespace {
+
+/// What tables call a network, where an arm is one network; the arm's own name, where it is several
+/// or the network is named after it ("saq-sparse-seed1").
+std::string arm_name(const campaign::PlanResult& plan, const std::string& arm,
+                     const std::vector<int64_t>& models) {
+  const std::string title = arm_title(arm);
+  const std::string& model = plan.models[static_cast<size_t>(models.front())].name;
+  return models.size() > 1 || model.rfind(title, 0) == 0 ? title : model;
+}
+
+}  // namespace
+
 std::vector<Arm> arms_of(const campaign::PlanResult& plan) {
   std::vector<std::string> order;
   std::map<std::string, std::vector<int64_t>> groups;
@@ -86,7 +99,7 @@ std::vector<Arm> arms_of(const campaign::PlanResult& plan) {
       const bool alike = !together && models.size() > 1;
       const bool alone = together || models.size() == 1;
       arms.push_back({.name = alone && !recipe.empty()
-                                  ? arm_title(name)
+                                  ? arm_name(plan, name, models)
                                   : plan.models[static_cast<size_t>(models[i])].name,
                       .recipe = recipe,
                       .activation = activation,

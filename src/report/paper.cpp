@@ -8,14 +8,16 @@
 namespace flatenn::report {
 namespace {
 
+constexpr const char* kMissing = "–";
+
 std::string cell_text(const campaign::CellResult* cell) {
-  if (cell == nullptr || cell->accuracy.count == 0) return "";
+  if (cell == nullptr || cell->accuracy.count == 0) return kMissing;
   const std::string mean = fixed(kPercent * cell->accuracy.mean, 2);
   const double half = cell->interval().half_width();
   return std::isfinite(half) ? mean + " ± " + fixed(kPercent * half, 2) : mean;
 }
 
-/// "100", or "20 to 300".
+/// "over 100 fault maps, ± half its 95 % interval", or "over 20 to 300 ...".
 std::string trials_words(const campaign::PlanResult& plan) {
   int64_t least = 0, most = 0;
   for (const campaign::CellResult& cell : plan.cells) {
@@ -23,13 +25,16 @@ std::string trials_words(const campaign::PlanResult& plan) {
     least = least == 0 ? count : std::min(least, count);
     most = std::max(most, count);
   }
-  return least == most ? std::to_string(most) : detail::concat(least, " to ", most);
+  if (most == 0) return "; no trial is finished yet";
+  const std::string maps = least == most
+                               ? detail::concat(most, most == 1 ? " fault map" : " fault maps")
+                               : detail::concat(least, " to ", most, " fault maps");
+  return " over " + maps + (most > 1 ? ", ± half its 95 % interval" : ", without an interval");
 }
 
 std::string caption_of(const campaign::PlanResult& plan) {
   std::string text = "Mean accuracy (%) on " + std::to_string(plan.dataset_images) + " images of " +
-                     plan.dataset + " over " + trials_words(plan) +
-                     " fault maps, ± half its 95 % interval";
+                     plan.dataset + trials_words(plan);
   const std::string faults = fault_words(plan);
   if (!faults.empty()) text += "; faults in " + faults;
   return text + ". Seed " + std::to_string(plan.seed) + ".";
@@ -53,9 +58,9 @@ Table strata_table(const campaign::PlanResult& plan) {
         {plan.models[static_cast<size_t>(stratum.model)].name,
          kind_title(plan.kinds[static_cast<size_t>(stratum.kind)]), stratum.layer_name,
          stratum.bit < 0 ? std::string("all") : std::to_string(stratum.bit),
-         std::to_string(stratum.tried), tried ? fixed(kPercent * stratum.share, 2) : "",
+         std::to_string(stratum.tried), tried ? fixed(kPercent * stratum.share, 2) : kMissing,
          tried ? fixed(kPercent * stratum.ci.low, 2) + " to " + fixed(kPercent * stratum.ci.high, 2)
-               : ""});
+               : kMissing});
   }
   return table;
 }
@@ -81,6 +86,9 @@ std::string latex(const std::string& text) {
       i += 1;
     } else if (text.compare(i, 3, "−") == 0) {
       out += "$-$";
+      i += 2;
+    } else if (text.compare(i, 3, kMissing) == 0) {
+      out += "--";
       i += 2;
     } else if (text.compare(i, 3, "≥") == 0) {
       out += "$\\geq$";
@@ -110,19 +118,20 @@ std::vector<std::vector<std::string>> texts_of(const Table& table) {
   return lines;
 }
 
-/// A column of numbers, "± "s, or nothing at all, but no words.
+/// A column of numbers, or of what is missing, but no words.
 bool is_numeric(const std::vector<std::vector<std::string>>& lines, size_t column) {
   for (size_t row = 1; row < lines.size(); ++row) {
     const std::string& text = lines[row][column];
-    if (!text.empty() && text.find_first_of("0123456789") != 0) return false;
+    if (text != kMissing && !text.empty() && text.find_first_of("0123456789") != 0) return false;
   }
   return true;
 }
 
+/// Names are text: neither columns nor emphasis nor HTML.
 std::string markdown(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '|' || c == '\\') out += '\\';
+    if (std::string("|\\*_`[]<>").find(c) != std::string::npos) out += '\\';
     out += c == '\n' ? ' ' : c;
   }
   return out;

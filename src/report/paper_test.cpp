@@ -50,6 +50,17 @@ TEST(PaperTable, HasARowANetworkAndKindAndAColumnALevel) {
   EXPECT_THAT(table.caption, HasSubstr("over 6 fault maps"));
 }
 
+TEST(PaperTable, TellsWhatIsMissing) {
+  campaign::PlanResult plan = testing::test_plan();
+  for (campaign::CellResult& cell : plan.cells) cell.accuracy.count = 1;
+  EXPECT_THAT(paper_table(plan).caption, HasSubstr("over 1 fault map, without an interval"));
+  for (campaign::CellResult& cell : plan.cells) cell.accuracy.count = 0;
+  const Table none = paper_table(plan);
+  EXPECT_THAT(none.caption, HasSubstr("no trial is finished yet"));
+  EXPECT_THAT(to_latex(none), HasSubstr(" & -- "));
+  EXPECT_THAT(to_latex(none), HasSubstr("{llrrrrrr}")) << "a column of nothing is one of numbers";
+}
+
 TEST(Latex, IsATableOfBooktabsWithEverySignSafe) {
   Table table{.id = "t",
               .caption = "50 % of a_b & c ± ~^\\{}#$ ≥ −",
@@ -63,13 +74,14 @@ TEST(Latex, IsATableOfBooktabsWithEverySignSafe) {
     EXPECT_THAT(latex, HasSubstr(part));
 }
 
-TEST(Markdown, AlignsNumbersAndEscapesBars) {
+TEST(Markdown, AlignsNumbersAndEscapesNames) {
   const Table table{.id = "t",
-                    .title = "a|b",
+                    .title = "a|b <i>*_",
                     .caption = "c",
                     .columns = {{"n|m"}, {"x"}},
                     .rows = {{std::string("q"), 1.0}}};
-  EXPECT_EQ(to_markdown(table), "**a\\|b**: c\n\n| n\\|m | x |\n| --- | ---: |\n| q | 1.00 |\n");
+  EXPECT_EQ(to_markdown(table),
+            "**a\\|b \\<i\\>\\*\\_**: c\n\n| n\\|m | x |\n| --- | ---: |\n| q | 1.00 |\n");
 }
 
 Figure small_figure() {

@@ -61,10 +61,9 @@ TEST_F(NetworkFile, IsWrittenWithoutALog) {
 
 TEST_F(NetworkFile, LosesTheLogThatItHadElsewhere) {
   name_folders("");
-  int64_t plan = 0;
   {
     Store store = Store::open(file(), Access::kWrite);
-    plan = add_small_plan(store, "a");
+    add_small_plan(store, "a");
     EXPECT_TRUE(has_log());
   }
   name_folders(folder_.path().string());

@@ -57,7 +57,7 @@ Means with_gain(const std::vector<double>& gains) {
 
 /// What another call on the same folder finds while campaigns are under way.
 TEST(Claims, CanBeReadBackHoweverFewMapsThereAre) {
-  for (const size_t maps : {0, 1, 2, 3}) {
+  for (const size_t maps : {0UL, 1UL, 2UL, 3UL}) {
     for (const int64_t seeds : {1, 2, 3}) {
       campaign::PlanResult plan =
           plan_of(with_gain(std::vector<double>(static_cast<size_t>(seeds), 0.02)));
@@ -70,7 +70,9 @@ TEST(Claims, CanBeReadBackHoweverFewMapsThereAre) {
       const auto read = report::claims_from_json(nlohmann::json::parse(text));
       EXPECT_EQ(report::claims_to_json(read).dump(), text) << maps;
       EXPECT_EQ(read.size(), maps == 0 ? 0U : 1U);
-      if (maps == 1) EXPECT_FALSE(read.at(0).networks);
+      if (maps == 1) {
+        EXPECT_FALSE(read.at(0).networks);
+      }
     }
   }
 }

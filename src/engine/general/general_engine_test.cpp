@@ -62,7 +62,7 @@ class GeneralOnZoo : public ::testing::TestWithParam<net::testing::NamedNetwork>
 TEST_P(GeneralOnZoo, EqualsReference) { expect_reference(GetParam().network); }
 
 INSTANTIATE_TEST_SUITE_P(Zoo, GeneralOnZoo, ::testing::ValuesIn(net::testing::zoo()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 /// Sums as large as weights and codes make them, of either sign.
 TEST(General, EqualsReferenceOnTheLargestSums) {
