@@ -261,7 +261,9 @@ def test_help_fits_the_terminal(place):
 
 def test_every_table_fits_the_terminal(place):
     tables = (["inspect", place.model], ["cost", place.model, "--data", place.data, "--hardware", "dense"],
-              ["status", place.db("a")], ["compare", place.db("a"), place.db("a")])
+              ["status", place.db("a")], ["compare", place.db("a"), place.db("a")], ["doctor"], ["data", "list"],
+              ["plot", "--list", place.db("a")], ["eval", place.model, "--data", place.data],
+              ["sensitivity", place.model, "--data", place.data, "--trials", "2", "--no-estimates"])
     for command in tables:
         for columns in (20, 40, 80, 100):
             for line in lines_of(on_terminal(columns, [place.flatenn, "-q", *command])):

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/text_table.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/base/printable.h"
@@ -48,18 +49,20 @@ nlohmann::json presence_json(const DataSet& set, const data::Presence& presence)
 void list(const DataOptions& options) {
   const auto root = data::resolve_data_root(options.root);
   nlohmann::json sets = nlohmann::json::array();
-  if (!options.json)
-    std::printf("%-14s %7s %6s  %-8s %-8s %s\n", "name", "train", "test", "shape", "here",
-                "folder");
+  std::vector<std::vector<std::string>> rows;
   for (const DataSet& set : data::catalogue()) {
     const data::Presence presence = data::find_presence(set, root);
     sets.push_back(presence_json(set, presence));
     if (options.json) continue;
     const char* here = presence.complete ? "yes" : presence.files > 0 ? "partly" : "no";
-    std::printf("%-14s %7ld %6ld  %-8s %-8s %s\n", set.name.c_str(), set.train_images,
-                set.test_images, shape_of(set).c_str(), here, presence.folder.c_str());
+    rows.push_back({set.name, std::to_string(set.train_images), std::to_string(set.test_images),
+                    shape_of(set), here, presence.folder.string()});
   }
-  if (options.json) std::printf("%s\n", sets.dump(2).c_str());
+  if (options.json) return void(std::printf("%s\n", sets.dump(2).c_str()));
+  const std::vector<TextColumn> columns = {{"name"},          {"train", true, 3},
+                                           {"test", true, 4}, {"shape", false, 2},
+                                           {"here"},          {"folder", false, 1}};
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
 void get(const DataOptions& options, bool quiet) {

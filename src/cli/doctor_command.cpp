@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/text_table.h"
 #include "engine/isa.h"
 #include "flatenn/base/version.h"
 #include "flatenn/data/verify.h"
@@ -169,9 +170,13 @@ void run(const std::string& root, bool as_json) {
   }
   std::printf("flatenn %s\n", version());
   for (const Finding& finding : findings) {
-    std::printf("%-3s  %-22s %s\n", finding.good ? "ok" : "--", finding.what.c_str(),
-                finding.found.c_str());
-    if (!finding.good) std::printf("     %-22s -> %s\n", "", finding.remedy.c_str());
+    const size_t text_at = output_columns() == 0 || output_columns() >= 60 ? 28 : 5;
+    std::string what = finding.what;
+    what.resize(std::max<size_t>(what.size(), 22), ' ');
+    print_wrapped(detail::concat(finding.good ? "ok   " : "--   ", what, " ", finding.found),
+                  text_at);
+    if (!finding.good)
+      print_wrapped(detail::concat(std::string(text_at, ' '), "-> ", finding.remedy), text_at + 3);
   }
 }
 

@@ -5,8 +5,10 @@
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
 #include "cli/progress_bar.h"
+#include "cli/text_table.h"
 #include "cli/validators.h"
 #include "flatenn/base/error.h"
+#include "flatenn/base/printable.h"
 #include "flatenn/engine/check.h"
 #include "flatenn/engine/evaluate.h"
 #include "flatenn/engine/sparsity.h"
@@ -38,16 +40,24 @@ void print_result(const EvalOptions& options, const EvaluationInputs& inputs,
     std::printf("%s\n", object.dump(2).c_str());
     return;
   }
-  std::printf("%s on %ld %s images of %s (engine %s)\n", inputs.network->name.c_str(),
-              result.images, options.inputs.split.c_str(), inputs.images.name.c_str(),
-              inputs.engine->name().c_str());
-  std::printf("accuracy  %.2f %%  (%ld right)\nloss      %.6f\n", 100 * result.accuracy(),
-              result.correct, result.loss);
-  std::printf("sparsity  %.2f %% of the codes that layers read are 0 (weighted by MACs)\n",
-              100 * sparsity.network);
+  print_wrapped(detail::concat(printable(inputs.network->name), " on ", result.images, " ",
+                               options.inputs.split, " images of ", printable(inputs.images.name),
+                               " (engine ", inputs.engine->name(), ")"));
+  char text[96];
+  std::snprintf(text, sizeof text, "accuracy  %.2f %%  (%ld right)", 100 * result.accuracy(),
+                result.correct);
+  print_wrapped(text, 10);
+  std::printf("loss      %.6f\n", result.loss);
+  std::snprintf(text, sizeof text,
+                "sparsity  %.2f %% of the codes that layers read are 0 (weighted by MACs)",
+                100 * sparsity.network);
+  print_wrapped(text, 10);
+  std::vector<std::vector<std::string>> rows;
   for (const auto& [layer, share] : sparsity.layers) {
-    std::printf("  %-20s %6.2f %%\n", layer.c_str(), 100 * share);
+    std::snprintf(text, sizeof text, "%6.2f %%", 100 * share);
+    rows.push_back({layer, text});
   }
+  std::fputs(text_table({{"layer"}, {"zeros", true}}, rows, output_columns()).c_str(), stdout);
 }
 
 void evaluate(const EvalOptions& options) {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/text_table.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
 #include "flatenn/report/report.h"
@@ -74,8 +75,10 @@ void run(const PlotOptions& options) {
   const std::vector<report::Section> sections = report::build_sections(findings);
   const std::vector<Choice> choices = choices_of(sections);
   if (options.list) {
-    for (const Choice& choice : choices)
-      std::printf("%-28s  %s\n", choice.id.c_str(), choice.title.c_str());
+    std::vector<std::vector<std::string>> rows;
+    for (const Choice& choice : choices) rows.push_back({choice.id, choice.title});
+    std::fputs(text_table({{"figure"}, {"title", false, 1}}, rows, output_columns()).c_str(),
+               stdout);
     return;
   }
   const std::string extension = std::filesystem::path(options.out).extension();

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/evaluation_inputs.h"
 #include "cli/progress_bar.h"
+#include "cli/text_table.h"
 #include "cli/validators.h"
 #include "flatenn/analysis/bit_search.h"
 #include "flatenn/analysis/check_codes.h"
@@ -136,21 +137,31 @@ void write_plans(const SensitivityCommand& options, const EvaluationInputs& inpu
 }
 
 void print_cells(const char* title, const std::vector<analysis::SensitivityCell>& cells) {
-  std::printf("%s\n%-14s %4s %10s %18s %18s\n", title, "layer", "bit", "bits", "points lost",
-              "loss rise");
+  print_wrapped(title);
+  const auto with_error = [](double mean, double error, int digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f +- %.*f", digits, mean, digits, error);
+    return std::string(text);
+  };
+  std::vector<std::vector<std::string>> rows;
   for (const analysis::SensitivityCell& cell : cells) {
-    std::printf("%-14s %4s %10ld %9.2f +- %-6.2f %10.4f +- %-6.4f\n",
-                cell.layer < 0 ? "all" : cell.layer_name.c_str(),
-                cell.bit < 0 ? "all" : std::to_string(cell.bit).c_str(), cell.stored_bits,
-                100 * cell.accuracy_loss.mean, 100 * cell.accuracy_loss.standard_error,
-                cell.loss_rise.mean, cell.loss_rise.standard_error);
+    rows.push_back(
+        {cell.layer < 0 ? "all" : cell.layer_name, cell.bit < 0 ? "all" : std::to_string(cell.bit),
+         std::to_string(cell.stored_bits),
+         with_error(100 * cell.accuracy_loss.mean, 100 * cell.accuracy_loss.standard_error, 2),
+         with_error(cell.loss_rise.mean, cell.loss_rise.standard_error, 4)});
   }
+  const std::vector<TextColumn> columns = {
+      {"layer"}, {"bit", true}, {"bits", true, 1}, {"points lost", true}, {"loss rise", true, 2}};
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
 }
 
 void print_correlation(const nlohmann::json& estimates, const char* key, const char* text) {
   const nlohmann::json& r = estimates.at(key);
-  std::printf("  %s: %.3f [%.3f, %.3f]\n", text, r.at("rho").get<double>(),
-              r.at("low").get<double>(), r.at("high").get<double>());
+  char numbers[96];
+  std::snprintf(numbers, sizeof numbers, ": %.3f [%.3f, %.3f]", r.at("rho").get<double>(),
+                r.at("low").get<double>(), r.at("high").get<double>());
+  print_wrapped(detail::concat("  ", text, numbers), 4);
 }
 
 void print_hardening(const nlohmann::json& curve) {
@@ -198,13 +209,15 @@ void print_attack(const nlohmann::json& attack) {
 }
 
 void print_report(const analysis::SensitivityReport& report, const nlohmann::json& json) {
-  std::printf("golden accuracy %.2f %% over %ld images\n", 100 * report.golden_accuracy,
-              report.images);
+  char text[96];
+  std::snprintf(text, sizeof text, "golden accuracy %.2f %% over %ld images",
+                100 * report.golden_accuracy, report.images);
+  print_wrapped(text);
   print_cells("by layer", report.layers);
   print_cells("by bit position (0: least significant)", report.bits);
   print_cells("by layer and bit", report.cells);
   if (json.contains("estimates")) {
-    std::printf("rank correlation of estimates with the measured loss rise of each cell\n");
+    print_wrapped("rank correlation of estimates with the measured loss rise of each cell");
     print_correlation(json["estimates"], "first_order_with_loss_rise", "gradient");
     print_correlation(json["estimates"], "second_order_with_loss_rise", "gradient and Fisher");
   }
