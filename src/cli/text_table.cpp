@@ -32,12 +32,12 @@ std::string line_of(std::string line) {
 }
 
 std::string stacked(const std::vector<TextColumn>& columns,
-                    const std::vector<std::vector<std::string>>& rows) {
+                    const std::vector<std::vector<std::string>>& rows, int64_t width) {
   std::string text;
   for (const auto& row : rows) {
     for (size_t i = 0; i < columns.size(); ++i) {
       if (columns[i].rank == 0)
-        text += (i > 0 ? "  " : "") + columns[i].title + ": " + row[i] + "\n";
+        text += wrapped((i > 0 ? "  " : "") + columns[i].title + ": " + row[i], width, 4) + "\n";
     }
   }
   return text;
@@ -66,7 +66,7 @@ std::string text_table(const std::vector<TextColumn>& columns,
       const bool later = last == columns.size() || columns[i].rank > columns[last].rank;
       if (shown[i] && columns[i].rank > 0 && later) last = i;
     }
-    if (last == columns.size()) return stacked(columns, rows);
+    if (last == columns.size()) return stacked(columns, rows, width);
     shown[last] = false;
   }
   const auto line = [&](auto text_of) {
