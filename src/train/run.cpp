@@ -6,7 +6,6 @@
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
-#include "flatenn/base/hash.h"
 #include "flatenn/base/log.h"
 #include "flatenn/base/progress.h"
 #include "flatenn/data/catalogue.h"
@@ -21,6 +20,8 @@
 #include "train/evaluate.h"
 #include "train/freeze_run.h"
 #include "train/loop.h"
+#include "train/result_warnings.h"
+#include "train/resume.h"
 #include "train/run_data.h"
 #include "train/state_archive.h"
 #include "train/training_faults.h"
@@ -30,11 +31,6 @@ namespace flatenn::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// A controller that ends further than this from its target is named in a warning.
-constexpr double kSparsityTolerance = 0.02;
-/// Of guessing: accuracies below it are worth a warning.
-constexpr double kTimesChance = 1.2;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -48,40 +44,6 @@ LayerNumbers numbers_in_order(const nn::ModelImpl& model,
     if (found != numbers.end()) ordered.emplace_back(*found);
   }
   return ordered;
-}
-
-void warn_if_runtime_differs(const CheckpointHeader& before, const nn::Runtime& now,
-                             const std::string& device) {
-  const auto text = [](const nn::Runtime& r, const std::string& d) {
-    return detail::concat("LibTorch ", r.libtorch, ", ", r.isa, ", ", r.blas, ", ", r.threads,
-                          " threads, ", d);
-  };
-  const std::string was = text(before.runtime, before.device);
-  const std::string is = text(now, device);
-  if (was != is)
-    log::warn(
-        "resumed on another runtime, so the last bits of the weights may differ from an "
-        "uninterrupted training: ",
-        was, " before, ", is, " now");
-}
-
-/// SHA-256 over names and bytes of tensors.
-std::string hash_of_state(const std::map<std::string, torch::Tensor>& state) {
-  Hasher hasher;
-  for (const auto& [name, tensor] : state) {
-    const torch::Tensor dense = tensor.cpu().contiguous();
-    hasher.update(name);
-    hasher.update({static_cast<const std::byte*>(dense.data_ptr()), dense.nbytes()});
-  }
-  return hasher.hex_digest();
-}
-
-/// What an earlier session of this training wrote down; empty where it did not.
-std::string warm_start_hash_in(const std::filesystem::path& run_json) {
-  if (!std::filesystem::exists(run_json)) return "";
-  const auto record =
-      nlohmann::json::parse(read_file(run_json), nullptr, /*allow_exceptions=*/false);
-  return record.is_object() ? record.value("warm_start_hash", "") : "";
 }
 
 /// One call of run_training().
@@ -483,22 +445,7 @@ class Session {
     result.images_per_second =
         static_cast<double>(trainer().total_steps() * config_.batch_size) / seconds_;
     if (config_.accumulate != wanted_parts_) result.warnings.push_back(memory_warning());
-    if (result.accuracy * static_cast<double>(config_.model.classes) < kTimesChance) {
-      char text[160];
-      std::snprintf(text, sizeof text,
-                    "accuracy %.1f %% is hardly better than guessing one of %lld classes: training "
-                    "failed under these settings",
-                    100 * result.accuracy, static_cast<long long>(config_.model.classes));
-      result.warnings.emplace_back(text);
-    }
-    const double target = config_.sparsity.target;
-    if (target > 0 && std::abs(result.sparsity - target) > kSparsityTolerance) {
-      char text[96];
-      std::snprintf(text, sizeof text,
-                    "sparsity is %.3f, further than %.2f from sparsity.target %.3f",
-                    result.sparsity, kSparsityTolerance, target);
-      result.warnings.emplace_back(text);
-    }
+    warn_of_result(config_, result);
   }
 
   TrainOutcome finish() {
