@@ -3,9 +3,10 @@
 
 Mutation tests: how many small faults of the source do the unit tests notice? Turns one operator or
 constant of a folder's .cpp files (chosen at random by the seed, alike over lines), builds that
-folder's test program and runs it; what it does not notice, the test programs of the other folders try.
-A mutant is caught where a test fails, hangs or crashes, stillborn where it does not compile, and the
-same program where the compiler makes the same object of it: neither of these is counted.
+folder's test program and runs it, the quick tests first; what it does not notice, the quick tests of
+the other folders try. Tests of more than 3 s take no part. A mutant is caught where a test fails, hangs
+or crashes, stillborn where it does not compile, and the same program where the compiler makes the same
+object of it: neither of these is counted.
 
 All this is done in a copy of the checkout, FOLDER/source, whose build, FOLDER/build, is without
 LibTorch and compiles each file alone: a mutant costs one short compilation. The checkout is only read.
@@ -13,6 +14,7 @@ Prints the survivors with file, line and change, then the counts. --known names 
 difference (lines "file: before -> after", with reasons behind '  # '), which are counted apart.
 """
 import argparse
+import json
 import os
 import random
 import re
@@ -31,6 +33,8 @@ MUTATIONS = [(r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " >
              (r"return (?!false|true)([a-z_]+);", r"return {};")]
 OPTIONS = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DFLATENN_UNITY=OFF", "-DFLATENN_WITH_TORCH=OFF",
            "-DFLATENN_BUILD_BENCHMARKS=OFF"]
+QUICK, LONGEST = 0.5, 3.0  # seconds of a test
+BATCH = 40  # mutants of one order of files
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -80,7 +84,8 @@ class Copy:
 
     def __init__(self, folder):
         self.source, self.build = os.path.join(folder, "source"), os.path.join(folder, "build")
-        names = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
+        names = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                               capture_output=True, text=True, check=True).stdout
         for name in filter(None, names.split("\0")):
             self.bring(name)
         modules = os.path.join(self.source, "tools/node/node_modules")
@@ -101,31 +106,53 @@ class Copy:
     def make(self, folder, seconds):
         return run(["cmake", "--build", self.build, "--target", f"flatenn_{folder}_test"], seconds) == 0
 
-    def test(self, folder, seconds):
-        program = os.path.join(self.build, "src", folder, f"flatenn_{folder}_test")
-        return run([program, "--gtest_fail_fast", "--gtest_brief=1"], seconds) == 0
+    def program(self, folder):
+        return os.path.join(self.build, "src", folder, f"flatenn_{folder}_test")
 
     def object_of(self, path):
         return content(os.path.join(self.build, "CMakeFiles/flatenn_core.dir", path + ".o"))
 
 
+class Tests:
+    """A folder's test program: as it is, it passes; its tests by how long they take then."""
+
+    def __init__(self, program):
+        self.program = program
+        durations = program + ".json"
+        if run([program, f"--gtest_output=json:{durations}"], 1800) != 0:
+            sys.exit(f"{program} fails as it is")
+        times = [(f"{suite['name']}.{test['name']}", float(test["time"].rstrip("s")))
+                 for suite in json.loads(content(durations))["testsuites"] for test in suite["testsuite"]]
+        self.others = ":".join(name for name, seconds in times if seconds > QUICK)
+        self.slow = ":".join(name for name, seconds in times if QUICK < seconds <= LONGEST)
+        # Longer is a hang.
+        self.quick_limit = 30 + 5 * sum(seconds for _, seconds in times if seconds <= QUICK)
+        self.slow_limit = 60 + 5 * sum(seconds for _, seconds in times if QUICK < seconds <= LONGEST)
+
+    def pass_quick(self):
+        return self.run("-" + self.others if self.others else "*", self.quick_limit)
+
+    def pass_slow(self):
+        return not self.slow or self.run(self.slow, self.slow_limit)
+
+    def run(self, tests, seconds):
+        return run([self.program, "--gtest_fail_fast", "--gtest_brief=1", f"--gtest_filter={tests}"], seconds) == 0
+
+
 class Trials:
     def __init__(self, copy, folders, known):
         self.copy, self.known = copy, known
-        self.limits, self.good_objects = {}, {}
+        self.tests, self.good_objects = {}, {}
         self.caught = self.reasoned = self.stillborn = self.same = 0
         self.survivors = []
         for folder in folders:
             if not copy.make(folder, 7200):
                 sys.exit(f"the tests of {folder} do not build as they are")
-            start = time.monotonic()
-            if not copy.test(folder, 1800):
-                sys.exit(f"the tests of {folder} fail as they are")
-            self.limits[folder] = 60 + 5 * (time.monotonic() - start)  # longer is a hang
+            self.tests[folder] = Tests(copy.program(folder))
 
     def candidates(self):
         found = []
-        for folder in self.limits:
+        for folder in self.tests:
             for name in sorted(os.listdir(os.path.join(self.copy.source, "src", folder))):
                 if name.endswith(".cpp") and not re.search(r"_(test|bench)\.cpp$|^test_", name):
                     path = f"src/{folder}/{name}"
@@ -136,11 +163,11 @@ class Trials:
         return self.caught + self.reasoned + len(self.survivors)
 
     def noticed(self, own):
-        """By the tests of its own folder first."""
-        for folder in sorted(self.limits, key=lambda folder: folder != own):
-            if not self.copy.make(folder, 1800) or not self.copy.test(folder, self.limits[folder]):
-                return True
-        return False
+        """By the tests of its own folder, then those of others."""
+        if not self.tests[own].pass_quick() or not self.tests[own].pass_slow():
+            return True
+        return any(not self.copy.make(folder, 1800) or not self.tests[folder].pass_quick()
+                   for folder in self.tests if folder != own)
 
     def try_one(self, path, place):
         number, start, end, replacement = place
@@ -193,7 +220,7 @@ def main():
     candidates = trials.candidates()
     random.Random(arguments.seed).shuffle(candidates)
     while candidates and trials.tried() < arguments.count:
-        few = arguments.count - trials.tried()
+        few = min(BATCH, arguments.count - trials.tried())
         # File by file: what was put back is compiled once for all of a file's mutants.
         for path, place in sorted(candidates[:few]):
             trials.try_one(path, place)
