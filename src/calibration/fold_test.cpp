@@ -25,7 +25,7 @@ std::vector<float> run(const FloatGraph& graph) {
 }
 
 /// Folds, and expects the same logits from as many operations as are left.
-void expect_folds_to(FloatGraph graph, std::vector<FloatKind> kinds) {
+void expect_folds_to(FloatGraph graph, const std::vector<FloatKind>& kinds) {
   const std::vector<float> before = run(graph);
   fold(graph);
   std::vector<FloatKind> left;

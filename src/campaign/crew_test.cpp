@@ -120,6 +120,7 @@ class Crews : public ::testing::Test {
 TEST_F(Crews, GiveTheTableOfOneProcess) {
   for (const std::string& more : {std::string(), std::string("half_width = 0.02\n"),
                                   std::string("images = \"auto\"\nhalf_width = 0.02\n"),
+                                  std::string("time_limit = 10000\n"),  // models in turn
                                   std::string("estimator = \"stratified\"\n")}) {
     const Plan plan =
         small_.plan(kPlan + "name = \"p" + std::to_string(more.size()) + "\"\n" + more);

@@ -130,6 +130,25 @@ TEST(Dealer, DealsAgainWhatAWorkerLeft) {
   EXPECT_EQ(dealer.outstanding(), 0);
 }
 
+TEST(Dealer, WantsThreeRoundsOfWorkAndEightTrialsAWorkerAtLeast) {
+  Dealer dealer(3, {.batch_seconds = 2, .seconds_a_trial = 0.1});
+  EXPECT_EQ(dealer.wanted(), 0) << "nobody is there";
+  dealer.join(0);
+  dealer.join(1);
+  EXPECT_EQ(dealer.wanted(), 3 * 2 * 10 * 2);
+  dealer.offer(keys_of(0, 50));
+  EXPECT_EQ(dealer.wanted(), 3 * 2 * 10 * 2 - 50);
+  const auto hand = dealer.deal(0, 1000).value();
+  EXPECT_EQ(hand.keys.size(), 20U) << "a batch of two seconds";
+  dealer.returned(hand.batch, hand.worker, 0.5, 0.5);  // 40 trials a second
+  EXPECT_EQ(dealer.wanted(), 3 * 2 * 40 * 2 - 30) << "the other one counts as fast as it";
+
+  Dealer unknown(2, {});
+  unknown.join(0);
+  unknown.join(1);
+  EXPECT_EQ(unknown.wanted(), 16);
+}
+
 TEST(Dealer, PutsTrialsOfOneModelIntoABatch) {
   Dealer dealer(1, {.seconds_a_trial = 0.01, .models = {0, 0, 1}});
   dealer.join(0);

@@ -165,6 +165,26 @@ TEST(AllocateTrials, FollowsWeightTimesSpreadAndStarvesNone) {
             std::string::npos);
 }
 
+/// Worked by hand: eight each, four fifths of the rest by weight times spread and a fifth by
+/// weight, rounded down, and what is left to those that were rounded down most.
+TEST(AllocateTrials, EqualsHandWorkedCases) {
+  const auto given = [](const std::vector<double>& weights, const std::vector<double>& sds,
+                        int64_t trials) { return allocate_trials(weights, sds, trials); };
+  EXPECT_EQ(given({0.01, 0.02, 0.07}, {0.2, 0.01, 0.001}, 1000),
+            (std::vector<int64_t>{715, 116, 169}));
+  EXPECT_EQ(given({0.3, 0.1, 0.05, 0.02}, {0.01, 0.02, 0.05, 0.3}, 201),
+            (std::vector<int64_t>{60, 35, 37, 69}));
+  EXPECT_EQ(given({0.3, 0.1}, {0, 0}, 101), (std::vector<int64_t>{72, 29}));
+}
+
+/// Worked by hand: after two of each, always the one that lags most behind its share.
+TEST(StratumOrder, EqualsHandWorkedCases) {
+  EXPECT_EQ(stratum_order(std::vector<int64_t>{7, 3, 2, 5}),
+            (std::vector<int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 3, 0, 3, 0, 1, 3, 0}));
+  EXPECT_EQ(stratum_order(std::vector<int64_t>{1, 4, 2}),
+            (std::vector<int32_t>{0, 1, 2, 1, 2, 1, 1}));
+}
+
 TEST(StratumOrder, StartsWithTwoOfEachAndKeepsShares) {
   const std::vector<int64_t> trials{60, 8, 32};
   const auto order = stratum_order(trials);

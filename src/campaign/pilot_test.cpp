@@ -87,6 +87,29 @@ TEST(Pilot, SeparatesTheSpreadOfMapsFromThatOfImages) {
   EXPECT_NEAR(cell.between_sd, truth.sd, 0.15 * truth.sd);
 }
 
+TEST(Pilot, AddsTheVarianceOfMapsAndOfTheImagesLookedAt) {
+  PilotCell cell;
+  cell.between_sd = 0.02;
+  cell.within_sd = 0.3;
+  EXPECT_NEAR(cell.variance(30, 1000), 0.0004 + 0.09 * (1 - 0.03) / 30, 1e-15);
+  EXPECT_NEAR(cell.variance(1000, 1000), 0.0004, 1e-15) << "all images";
+}
+
+/// The first look at which Student's interval would be narrow enough, found by trying all.
+TEST(Pilot, AsksForNoMoreTrialsThanAnIntervalNeeds) {
+  PilotCell cell;
+  cell.between_sd = 0.02;
+  cell.within_sd = 0.3;
+  for (const double half_width : {0.0005, 0.002, 0.004, 0.01, 0.05}) {
+    const double sd = std::sqrt(cell.variance(100, 1000));
+    int64_t expected = 0;
+    do {
+      expected = std::min<int64_t>(next_checkpoint(expected), 5000);
+    } while (expected < 5000 && student_interval(0, sd, expected).half_width() > half_width);
+    EXPECT_EQ(cell.trials_for(half_width, 100, 1000, 5000), expected) << half_width;
+  }
+}
+
 TEST(Pilot, PredictsTheVarianceOfTrialsOnFewImages) {
   const World world(1000);
   const PilotCell cell = learn(world, 300, 200);

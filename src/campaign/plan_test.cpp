@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iomanip>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "store/store_test_support.h"
 
@@ -119,6 +121,44 @@ TEST(Plan, NamesWrongAndContradictoryKeysWithTheirLine) {
               HasSubstr("rates: contradicts [[faults]]"));
   EXPECT_THAT(error_in(kModel + "bits = [1]\n[[faults]]\nkind = \"bit_flip\"\n"),
               HasSubstr("bits: contradicts [[faults]]"));
+}
+
+/// Both ends of every number's range are taken, what is beyond is refused by its key.
+TEST(Plan, EveryNumberHasItsRange) {
+  struct Bounds {
+    const char* before;
+    const char* key;
+    double least;
+    double most;
+    double step;
+  };
+  for (const Bounds& bounds :
+       {Bounds{"", "half_width", 1e-6, 0.5, 1e-7},
+        {"", "wanted_accuracy", 0, 1, 1e-7},
+        {"", "tolerated_drop", 0, 1, 1e-7},
+        {"", "time_limit", 0, 1e9, 1},
+        {"", "trials", 1, 1e7, 1},
+        {"single_fault = \"sampled\"\n", "single_fault_error", 1e-4, 0.5, 1e-7},
+        {"single_fault = \"sampled\"\n", "single_fault_confidence", 0.5, 0.9999, 1e-7},
+        {"", "find_tolerable", 1e-6, 1, 1e-7},
+        {"find_tolerable = 0.1\n", "within", 1.02, 100, 1e-7}}) {
+    const auto with = [&](double value) {
+      std::ostringstream text;
+      text << kModel << bounds.before << bounds.key << " = " << std::setprecision(12) << value
+           << "\n";
+      try {
+        read(text.str());
+      } catch (const Error& error) {
+        return std::string(error.what());
+      }
+      return std::string("no error");
+    };
+    const std::string named = bounds.key + std::string(": must be in [");
+    EXPECT_THAT(with(bounds.least), ::testing::Not(HasSubstr(named)));
+    EXPECT_THAT(with(bounds.most), ::testing::Not(HasSubstr(named)));
+    EXPECT_THAT(with(bounds.least - bounds.step), HasSubstr(named)) << bounds.least;
+    EXPECT_THAT(with(bounds.most + bounds.step), HasSubstr(named)) << bounds.most;
+  }
 }
 
 TEST(Difference, NamesTheFirstPlaceAndBothValues) {

@@ -26,6 +26,18 @@ TEST(StratifiedMean, EqualsAHandWorkedCase) {
   EXPECT_NEAR(got.ci.half_width(), 12.7062 * 0.004, 1e-6);
 }
 
+/// Expected: the sums of stratified.h in NumPy, with SciPy's quantile of t for 7.478 degrees of
+/// freedom; the third stratum's spread is measured, the second's is the floor.
+TEST(StratifiedMean, EqualsNumpysOfThreeSkewedStrata) {
+  const std::vector<StratumValues> strata{{0.05, {0.2, 0.5, 0.55, 0.6, 0.58, 0.1}},
+                                          {0.2, {0.7, 0.72, 0.6, 0.71}},
+                                          {0.15, {0.75, 0.76, 0.74, 0.755, 0.4}}};
+  const StratifiedMean got = stratified_mean(strata, 0.6, 0.8, 0.03);
+  EXPECT_NEAR(got.mean, 0.7397333333333334, 1e-12);
+  EXPECT_NEAR(got.ci.low, 0.6331771866653547, 1e-9);
+  EXPECT_NEAR(got.ci.high, 0.7694021530447704, 1e-9);
+}
+
 TEST(StratifiedMean, OfOneStratumIsThatOfAPlainSample) {
   std::vector<double> values;
   RandomStream random(3, 0, RandomPurpose::kPilot);

@@ -221,14 +221,16 @@ TEST(ToleranceSearch, RunsInPiecesAndOnAnyThreadsToTheSameResult) {
 TEST(ToleranceSearch, RefusesWhatContradictsIt) {
   const testing::SmallCampaign small;
   using Pair = std::pair<std::string, std::string>;
-  for (const auto& [keys, part] :
+  for (const Pair& refused :
        {Pair{"find_tolerable = 0.01\nrates = [0.1]\n", "which chooses the rates"},
         Pair{"find_tolerable = 0.01\nhalf_width = 0.01\n", "contradicts find_tolerable"},
         Pair{"find_tolerable = 0.01\nimages_per_trial = 4\n", "contradicts find_tolerable"},
         Pair{"find_tolerable = 0.01\nwithin = 1.0\n", "within"},
         Pair{"find_tolerable = 0\n", "find_tolerable"},
         Pair{"rates = [0.1]\nwithin = 1.5\n", "no meaning without find_tolerable"}}) {
-    EXPECT_THAT(store::error_of([&] { small.plan(keys); }), ::testing::HasSubstr(part)) << keys;
+    EXPECT_THAT(store::error_of([&] { small.plan(refused.first); }),
+                ::testing::HasSubstr(refused.second))
+        << refused.first;
   }
 }
 

@@ -84,6 +84,8 @@ TEST(Tolerance, FromRateZeroNothingLiesBelow) {
   EXPECT_NEAR(got.rate, 0.0025, 1e-9) << "in proportion";
   EXPECT_EQ(got.ci, (Interval{0, 0.01}));
   EXPECT_FALSE(got.below || got.low_below);
+  EXPECT_NEAR(only(curve({0, 0.01}, {0.002, 0.042})).rate, 0.002, 1e-9)
+      << "a loss that noise made at rate 0";
 }
 
 TEST(Tolerance, LeavesOutRatesWithoutTrialsAndNetworksWithoutAny) {

@@ -119,12 +119,18 @@ TEST(Verify, NamesATrialWhoseNumbersDiffer) {
   damage_memory(workload);  // the first engine has packed its weights, the second one has not
   EXPECT_THAT(message_of([&] { workload.verify(rows); }),
               ::testing::HasSubstr("mlp1 bit_flip 0, trial 0: two runs differ: "));
-  for (auto change : {&store::TrialRow::correct, &store::TrialRow::identical,
-                      &store::TrialRow::drawn, &store::TrialRow::landed}) {
+  using Field = std::pair<int64_t store::TrialRow::*, const char*>;
+  for (const auto& [change, name] : {Field{&store::TrialRow::correct, "images right"},
+                                     {&store::TrialRow::identical, "images with golden logits"},
+                                     {&store::TrialRow::drawn, "faults drawn"},
+                                     {&store::TrialRow::landed, "faults landed"}}) {
     Workload sound = workload_of(campaign, plan_of_two_memories(campaign), 0);
     auto wrong = sound.run(all_keys(sound, 0));
+    const int64_t right = wrong.back().*change;
     ++(wrong.back().*change);
-    EXPECT_THAT(message_of([&] { sound.verify(wrong); }), ::testing::HasSubstr("two runs differ"));
+    const std::string said = message_of([&sound, &wrong] { sound.verify(wrong); });
+    EXPECT_THAT(said, ::testing::HasSubstr(detail::concat("two runs differ: ", name, " ", right + 1,
+                                                          " and ", right)));
   }
 }
 

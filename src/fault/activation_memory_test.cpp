@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "fault/test_network.h"
 #include "flatenn/base/error.h"
@@ -14,6 +15,7 @@
 namespace flatenn::fault {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 // Activations: 0 image, 1 conv1_out (6x3x3, 4 bits), 2 conv2_out (8x3x3, 3 bits), 3 logits.
@@ -157,6 +159,38 @@ TEST(ActivationStuckAt, DiffersBetweenTensorsWithMemoryOfTheirOwn) {
     EXPECT_NE(mask.clear, 0);
     EXPECT_EQ(mask.set | mask.flip, 0);
   }
+}
+
+using Place = std::pair<int64_t, int>;  // element, bits
+
+/// Places of one image's faults of seed 1, trial 7.
+std::vector<Place> places(const FaultSource& source, int64_t activation, int64_t image) {
+  std::vector<Place> result;
+  const auto faults = Injector(network(), {.sources = {source}}).inject(0.03, 1, 7).activations;
+  for (const CodeMask& mask : masks(*faults, activation, image)) {
+    result.emplace_back(mask.element, mask.flip | mask.set | mask.clear);
+  }
+  return result;
+}
+
+/// Expected: golden/bands.py, hits(Stream(1, 7, 4, IMAGE, ACTIVATION), elements * bits, 0.03), with
+/// 0xffffffff for the image of stuck-at faults; of a shared buffer Stream(1, 7, 4, 0xfffffffe, 0).
+TEST(ActivationFaults, AreThoseOfTheStreamsThatResultsAreMadeOf) {
+  const FaultSource flips = source_of(FaultKind::kBitFlip);
+  EXPECT_THAT(places(flips, 1, 5), ElementsAre(Place{3, 4}, Place{4, 1}, Place{12, 4}, Place{27, 1},
+                                               Place{39, 8}, Place{44, 4}, Place{53, 1}));
+  EXPECT_THAT(places(flips, 2, 5),
+              ElementsAre(Place{2, 2}, Place{18, 1}, Place{20, 4}, Place{21, 4}, Place{29, 1},
+                          Place{30, 1}, Place{38, 2}, Place{55, 1}, Place{65, 2}));
+  FaultSource stuck = source_of(FaultKind::kStuckAt1);
+  EXPECT_THAT(places(stuck, 1, 5),
+              ElementsAre(Place{19, 1}, Place{22, 2}, Place{28, 2}, Place{53, 8}));
+  EXPECT_THAT(places(stuck, 2, 5), ElementsAre(Place{19, 1}, Place{22, 2}, Place{28, 2}))
+      << "words as wide as the widest of them";
+  stuck.shared_buffer = false;
+  EXPECT_THAT(places(stuck, 1, 5), ElementsAre(Place{1, 4}, Place{5, 4}, Place{14, 4}, Place{17, 1},
+                                               Place{43, 8}, Place{45, 10}));
+  EXPECT_THAT(places(stuck, 2, 5), ElementsAre(Place{59, 4}, Place{69, 2}));
 }
 
 TEST(ActivationFaults, JoinFlipsAndStuckAtInOneMaskAnElement) {

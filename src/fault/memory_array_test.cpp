@@ -109,5 +109,24 @@ TEST(ArrayMap, NamesWhatDoesNotFit) {
   EXPECT_THAT(error_of({}), HasSubstr("cell (99, 0, 0) is outside the memory"));
 }
 
+TEST(ArrayMap, EndsWithItsLastArrayRowAndColumn) {
+  const ArrayMap arrays(memory_layout(*network()), Encoding::kTwosComplement,
+                        {.rows = 32, .columns = 40, .arrays = 50});
+  const auto said = [&](const Cell& cell) -> std::string {
+    try {
+      arrays.content(cell);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "inside";
+  };
+  EXPECT_EQ(said({0, 0, 0}), "inside");
+  EXPECT_EQ(said({49, 31, 39}), "inside");
+  for (const Cell& outside : {Cell{-1, 0, 0}, Cell{50, 0, 0}, Cell{0, -1, 0}, Cell{0, 32, 0},
+                              Cell{0, 0, -1}, Cell{0, 0, 40}}) {
+    EXPECT_THAT(said(outside), HasSubstr("is outside the memory of 50 arrays of 32 x 40 cells"));
+  }
+}
+
 }  // namespace
 }  // namespace flatenn::fault

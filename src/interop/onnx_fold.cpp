@@ -223,7 +223,7 @@ std::vector<int64_t> Constants::requested(const onnx::NodeProto& node, const Con
   int64_t known = 1;
   int64_t open = -1;
   for (size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] == 0 && i < c.dims.size() && !zeros) dims[i] = c.dims[i];
+    if (i < c.dims.size() && dims[i] == 0 && !zeros) dims[i] = c.dims[i];
     if (dims[i] == -1 && open < 0) {
       open = static_cast<int64_t>(i);
     } else if (dims[i] < 0 || dims[i] > kMostFolded / std::max<int64_t>(known, 1)) {

@@ -19,7 +19,7 @@ Window uniform_window(int64_t kernel, int64_t stride, int64_t pad) {
 /// Appends layers to a network with random codes; activation 0 is the image.
 class Builder {
  public:
-  Builder(std::string name, Shape image, const RandomOptions& options)
+  Builder(std::string name, const Shape& image, const RandomOptions& options)
       : options_(options), random_(options.seed, 0, RandomPurpose::kInitialization) {
     network_.name = std::move(name);
     network_.activations.push_back(

@@ -10,6 +10,8 @@
 /// written there first; give the folder as the corpus too.
 namespace {
 
+constexpr size_t kLongest = 262144;  // run.sh's -max_len
+
 const flatenn::fuzz::Reader& reader() {
   static const flatenn::fuzz::Reader& found = flatenn::fuzz::find_reader(FLATENN_FUZZ_READER);
   return found;
@@ -24,6 +26,8 @@ extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
   std::filesystem::create_directories(folder);
   int number = 0;
   for (const std::string& seed : reader().seeds()) {
+    reader().read(seed);                       // an Error here is a fault of the seed
+    if (seed.size() > kLongest) std::abort();  // libFuzzer would cut it off, and damage it
     const auto path = std::filesystem::path(folder) / ("seed" + std::to_string(number++));
     std::ofstream(path, std::ios::binary) << seed;
   }

@@ -62,7 +62,7 @@ void damage(std::string& bytes, const std::string& other, RandomStream& random) 
       }
       break;
     default:
-      if (!other.empty()) bytes = bytes.substr(0, at) + other.substr(place(other.size()));
+      if (!other.empty()) bytes.replace(at, std::string::npos, other, place(other.size()));
   }
 }
 

@@ -12,7 +12,7 @@ for program in "$build"/tests/fuzz/fuzz_*; do
   name=${program##*/fuzz_}
   [[ -x $program && ( $# == 0 || " $* " == *" $name "* ) ]] || continue
   log=$build/findings/$name.log
-  FUZZ_SEEDS=$build/corpus/$name "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 \
+  FUZZ_SEEDS=$build/corpus/$name "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=262144 \
     -artifact_prefix="$build/findings/$name-" "$build/corpus/$name" >"$log" 2>&1
   status=$?
   printf '%-12s exit %d  %s\n' "$name" "$status" "$(grep -E '^(Done|SUMMARY|#[0-9]+.*DONE)' "$log" | tail -1)"

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pathlib
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -79,10 +80,13 @@ class Program:
         (self.folder / name).write_text(text, encoding="utf-8")
         return name
 
-    def train(self, name, *settings):
-        """A small perceptron of MNIST; skips where this build cannot train."""
+    def needs_training(self):
         if not os.path.exists(os.path.join(os.path.dirname(self.path), "flatenn-torch")):
             skip("this build cannot train")
+
+    def train(self, name, *settings):
+        """A small perceptron of MNIST; skips where this build cannot train."""
+        self.needs_training()
         config = self.write("train.toml", '[data]\nname = "mnist"\ntrain_images = 2000\ntest_images = 500\n'
                                           '[model]\narchitecture = "mlp"\nhidden = [16, 12]\n[train]\nepochs = 2\n')
         self("train", config, "--out", name, *(word for setting in settings for word in ("--set", setting)))
@@ -112,3 +116,30 @@ class Checks:
         print("\n".join(self.wrong[:20]))
         print(f"{self.compared} numbers recomputed, {len(self.wrong)} comparisons differ")
         sys.exit(1 if self.wrong or not self.compared else 0)
+
+
+def turned(code, bits, fault):
+    """A code after one fault of its word of two's complement."""
+    mask = 1 << fault["bit"]
+    word = code % (1 << bits)
+    word = {"bit_flip": word ^ mask, "stuck_at_1": word | mask, "stuck_at_0": word & ~mask}[fault["kind"]]
+    return word - (1 << bits) if word >> (bits - 1) else word
+
+
+def rows_of(program, db):
+    """Trials by (kind, level, trial)."""
+    connection = sqlite3.connect(program.folder / db)
+    connection.row_factory = sqlite3.Row
+    return {(row["kind"], row["level"], row["trial"]): row for row in connection.execute(
+        "SELECT c.kind, c.level, t.* FROM trials t JOIN cells c ON c.plan = t.plan AND c.cell = t.cell")}
+
+
+def compare(check, name, row, golden, logits, labels):
+    """Top-1 of the first largest logit, as everywhere."""
+    top, before = logits.argmax(1), golden.argmax(1)
+    check(f"{name} correct", (top == labels).sum(), row["correct"])
+    check(f"{name} sdc1, right before", ((top != before) & (before == labels)).sum(), row["sdc1_right"])
+    check(f"{name} sdc1, wrong before", ((top != before) & (before != labels)).sum(), row["sdc1_wrong"])
+    exponents = logits - logits.max(1, keepdims=True)
+    losses = np.log(np.exp(exponents).sum(1)) - exponents[np.arange(len(labels)), labels]
+    check(f"{name} loss", losses.sum(), row["loss"], 1e-4)

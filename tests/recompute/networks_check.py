@@ -9,11 +9,10 @@ are drawn here by the rule of docs/faults.md. Also: maps nest, and the cost mode
 
 import json
 import pathlib
-import sqlite3
 import sys
 import tempfile
 
-from common import Checks, Program, mnist_test, np, safetensors
+from common import Checks, Program, compare, mnist_test, np, rows_of, safetensors, turned
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "src/fault/golden"))
 from bands import Stream, hits  # the sampling rule, with decimal logarithms
@@ -76,13 +75,6 @@ class Network:
             before = layer
 
 
-def turned(code, bits, fault):
-    mask = 1 << fault["bit"]
-    word = code % (1 << bits)
-    word = {"bit_flip": word ^ mask, "stuck_at_1": word | mask, "stuck_at_0": word & ~mask}[fault["kind"]]
-    return word - (1 << bits) if word >> (bits - 1) else word
-
-
 def flips_of_activations(network, rate, trial):
     """Masks by layer; every image and activation has a stream over its bits, element by element."""
     masks = {}
@@ -94,24 +86,6 @@ def flips_of_activations(network, rate, trial):
             for place, _ in hits(stream, elements * bits, rate):
                 masks[layer][image, place // bits] ^= 1 << place % bits
     return masks
-
-
-def rows_of(program, db):
-    connection = sqlite3.connect(program.folder / db)
-    connection.row_factory = sqlite3.Row
-    return {(row["kind"], row["level"], row["trial"]): row for row in connection.execute(
-        "SELECT c.kind, c.level, t.* FROM trials t JOIN cells c ON c.plan = t.plan AND c.cell = t.cell")}
-
-
-def compare(check, name, row, golden, logits, labels):
-    """Top-1 of the first largest logit, as everywhere."""
-    top, before = logits.argmax(1), golden.argmax(1)
-    check(f"{name} correct", (top == labels).sum(), row["correct"])
-    check(f"{name} sdc1, right before", ((top != before) & (before == labels)).sum(), row["sdc1_right"])
-    check(f"{name} sdc1, wrong before", ((top != before) & (before != labels)).sum(), row["sdc1_wrong"])
-    exponents = logits - logits.max(1, keepdims=True)
-    losses = np.log(np.exp(exponents).sum(1)) - exponents[np.arange(len(labels)), labels]
-    check(f"{name} loss", losses.sum(), row["loss"], 1e-4)
 
 
 def check_maps(check, program, path, name, target, kinds):

@@ -25,13 +25,16 @@ class Stream:
         self.counter = [0, trial, purpose << 16 | sub_b, sub_a]
         self.words = []
 
-    def u52(self):
+    def u64(self):
         if not self.words:
             self.words = philox(self.counter, self.key)
             self.counter[0] += 1
         low, high = self.words[:2]
         self.words = self.words[2:]
-        return (high << 32 | low) >> 12
+        return high << 32 | low
+
+    def u52(self):
+        return self.u64() >> 12
 
 
 def hits(stream, count, rate):
