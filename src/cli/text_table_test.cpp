@@ -33,7 +33,7 @@ TEST(TextTable, FitsAnyTerminalByLeavingOutTheLeastImportant) {
 
 TEST(TextTable, StandsUprightInTheNarrowest) {
   EXPECT_EQ(text_table(kColumns, kRows, 10),
-            "model: größe\n  mean %: 91.20\nmodel: b\n  mean %: 7.10\n");
+            "model:\n    größe\n  mean %:\n    91.20\nmodel: b\n  mean %:\n    7.10\n");
 }
 
 TEST(Wrapped, BreaksBetweenWordsAndLosesNone) {
