@@ -199,7 +199,8 @@ TEST(Differences, HaveTheSignOfTheirNames) {
   for (Comparison& more : activation_comparisons(arms)) comparisons.push_back(std::move(more));
   ASSERT_EQ(comparisons.size(), 4U);
   size_t found = 0;
-  for (const Block& block : differences_section(findings).blocks) {
+  const Section differences = differences_section(findings);
+  for (const Block& block : differences.blocks) {
     const auto* const figure = std::get_if<Figure>(&block);
     if (figure == nullptr || figure->id.find("flip") == std::string::npos) continue;
     for (const Comparison& one : comparisons) {
