@@ -78,6 +78,8 @@ echo "$killed ranks were killed in $round campaigns"
 # Started by another MPI's mpirun each rank would take itself for the only one.
 if PMI_SIZE=2 "$flatenn" campaign plan.toml --db other.db --threads 1 >/dev/null 2>other.log; then exit 1; fi
 grep -q '2 processes were started, but this one.s MPI sees 1' other.log || { cat other.log && exit 1; }
+if "$flatenn" campaign plan.toml --db other.db --threads 1 --mpi >/dev/null 2>other.log; then exit 1; fi
+grep -q 'MPI: this process is the only one' other.log || { cat other.log && exit 1; }
 
 # What a rank cannot do is one line, and the others go on.
 ranks 6 plan.toml --db few.db --trials 1 --rates 0.01 --kinds bit_flip >/dev/null # more than trials

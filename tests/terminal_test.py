@@ -322,6 +322,28 @@ def test_compare_of_files_with_nothing_in_common_fails(place):
         assert done.returncode == 1 and "in common" in done.stderr, done
 
 
+def test_merge_says_how_shares_that_ended_go_on(place):
+    wide = [*place.campaign, "2000", "--half-width", "0.012"]
+    parts = [place.db(f"share{k}") for k in (1, 2, 3, 4)]
+
+    def run_shares(*more):
+        for k, part in enumerate(parts, 1):
+            assert place.run(*wide, "--db", part, "--share", f"{k}/4", *more).returncode == 0
+
+    run_shares()
+    for _ in range(8):
+        done = place.run(place.flatenn, "merge", *parts, "-o", place.db("joined"))
+        if done.returncode == 0:
+            break
+        until = re.search(r"--until (\d+)", done.stdout)
+        assert done.returncode == 3 and until, done
+        run_shares("--until", until[1])
+    assert done.returncode == 0, done
+    assert place.run(*wide, "--db", place.db("alone")).returncode == 0
+    tables = [place.run(place.flatenn, "results", place.db(name), "--csv").stdout for name in ("joined", "alone")]
+    assert tables[0] == tables[1], tables
+
+
 def main(flatenn, model):
     failed = 0
     with tempfile.TemporaryDirectory() as folder:

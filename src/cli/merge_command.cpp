@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -5,6 +6,8 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/standing_table.h"
+#include "cli/text_table.h"
+#include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
 #include "flatenn/campaign/merge.h"
 
@@ -26,6 +29,18 @@ void report_part(const campaign::MergedPart& part) {
             " trials added, ", part.counts.known, " were there");
 }
 
+/// A share that ended by its own guess goes on only where it is told how far.
+std::string advice(const campaign::MergedPlan& plan) {
+  const bool ended = std::any_of(plan.open_shares.begin(), plan.open_shares.end(),
+                                 [](const auto& open) { return open.is_there; });
+  int64_t until = 0;
+  for (const campaign::CellStanding& cell : plan.standing.cells)
+    if (!cell.missing.empty()) until = std::max(until, cell.wanted);
+  return ended && until > 0 ? detail::concat("the shares' command and --until ", until,
+                                             " (no fewer; more save ", "further rounds)")
+                            : std::string("the shares' command");
+}
+
 void print_plan(const campaign::MergedPlan& plan, const std::string& out) {
   print_standing(plan.standing);
   for (const campaign::MergedPlan::OpenShare& open : plan.open_shares) {
@@ -34,10 +49,8 @@ void print_plan(const campaign::MergedPlan& plan, const std::string& out) {
   }
   if (plan.standing.finished()) return;
   print_open_cells(plan.standing);
-  std::printf(
-      "  run what is missing with the shares' command and merge again, or all of it with "
-      "flatenn campaign on %s\n",
-      out.c_str());
+  print_wrapped(detail::concat("  run what is missing with ", advice(plan),
+                               " and merge again, or all of it with flatenn campaign on ", out));
 }
 
 nlohmann::json plan_json(const campaign::MergedPlan& plan) {

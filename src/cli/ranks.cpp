@@ -76,7 +76,11 @@ std::unique_ptr<campaign::Transport> join_ranks() {
                 version());
   std::unique_ptr<campaign::Transport> ranks(
       find<campaign::Transport*()>(library, path, "flatenn_mpi_open")());
-  FLATENN_CHECK(ranks->size() == started_ranks(), "MPI: ", started_ranks(),
+  const int64_t started = started_ranks();
+  FLATENN_CHECK(started > 0 || ranks->size() > 1,
+                "MPI: this process is the only one; start several with mpirun or srun, or leave "
+                "--mpi out");
+  FLATENN_CHECK(started == 0 || ranks->size() == started, "MPI: ", started,
                 " processes were started, but this one's MPI sees ", ranks->size(), ": ",
                 path.string(), " was built with another MPI than the mpirun that started it");
   return ranks;

@@ -1,5 +1,7 @@
 #include "flatenn/store/merge.h"
 
+#include <cstdio>
+
 #include "flatenn/base/error.h"
 #include "store/database.h"
 #include "store/trial_table.h"
@@ -7,10 +9,18 @@
 namespace flatenn::store {
 namespace {
 
+/// With all digits: what differs by one bit shall look different.
+std::string told(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+std::string told(int64_t value) { return std::to_string(value); }
+
 template <typename Number>
 void compare(const char* what, Number there, Number here, std::string& difference) {
   if (there != here && difference.empty())
-    difference = detail::concat(what, " ", there, " and ", here);
+    difference = detail::concat(what, " ", told(there), " and ", told(here));
 }
 
 /// The first number in which two runs of a trial differ; empty where none does.
@@ -44,8 +54,8 @@ int64_t add_plan_of(const Store& part, const PlanRow& plan, Store& into) {
                       held.predictions == golden.predictions,
                   part.path().string(), ": the fault-free pass of network ",
                   golden.model.substr(0, 12), " differs from that in ", into.path().string(),
-                  ": correct ", golden.correct, " and ", held.correct, ", loss ", golden.loss,
-                  " and ", held.loss, "; one of the machines computes wrongly");
+                  ": correct ", golden.correct, " and ", held.correct, ", loss ", told(golden.loss),
+                  " and ", told(held.loss), "; one of the machines computes wrongly");
   }
   return into.add_plan(plan, models, part.cells(plan.id));
 }

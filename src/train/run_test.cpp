@@ -411,8 +411,9 @@ TEST_F(RunTraining, MissingDataSaysHowToGetIt) {
 TEST_F(RunTraining, AnUnknownDeviceIsRefused) {
   Config config = Config::from_string(kEverything, "test.toml");
   const TrainRequest request{.out = folder_ / "run", .device = "tpu"};
-  EXPECT_THAT(testing::error_of([&] { run_training(std::move(config), request); }),
-              HasSubstr("expected cpu, cuda or GPUs as in cuda:1, cuda:0-3 or cuda:0,2, got 'tpu'"));
+  EXPECT_THAT(
+      testing::error_of([&] { run_training(std::move(config), request); }),
+      HasSubstr("expected cpu, cuda or GPUs as in cuda:1, cuda:0-3 or cuda:0,2, got 'tpu'"));
 }
 
 TEST_F(RunTraining, ARunThatCannotBeWrittenIsNamed) {
