@@ -291,10 +291,16 @@ TEST(Campaign, FewImagesATrialGiveTheSameMeanWithinTheIntervals) {
   small.run(small.plan_of_one("name = \"few\"\nrates = [0.01]\ntrials = 200\n"
                               "images_per_trial = 30\n"),
             "a.db");
+  small.run(small.plan_of_one("name = \"one\"\nrates = [0.01]\ntrials = 3\n"
+                              "images_per_trial = 1\n"),
+            "a.db");
   const std::vector<PlanResult> plans = load_results(small.folder() / "a.db");
   const CellResult& all = plans.at(0).cells.at(0);
   const CellResult& few = plans.at(1).cells.at(0);
   EXPECT_EQ(few.images, 30);
+  EXPECT_THAT(plans.at(0).reproduce_command(all), ::testing::Not(HasSubstr("--images ")));
+  EXPECT_THAT(plans.at(1).reproduce_command(few), HasSubstr(" --images 30"));
+  EXPECT_THAT(plans.at(2).reproduce_command(plans.at(2).cells.at(0)), HasSubstr(" --images 1"));
   EXPECT_TRUE(std::isnan(few.yield)) << "a noisy estimate of a map is not the map";
   EXPECT_TRUE(std::isfinite(all.yield));
   EXPECT_NEAR(few.accuracy.mean, all.accuracy.mean, 2 * few.ci.half_width());

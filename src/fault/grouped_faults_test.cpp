@@ -9,6 +9,7 @@
 #include <set>
 
 #include "fault/test_network.h"
+#include "flatenn/base/error.h"
 #include "flatenn/fault/injector.h"
 
 namespace flatenn::fault {
@@ -50,6 +51,30 @@ TEST(WordPattern, ScatteredBitsTakeEverySetAlike) {
 TEST(WordPattern, ShortWordsAreFaultyWhole) {
   EXPECT_EQ(word_pattern(3, 5, false, 0.9), 7u);
   EXPECT_EQ(word_pattern(3, 5, true, 0.9), 7u);
+}
+
+TEST(GroupedFaults, OfProbabilityOneLeaveNoBitOut) {
+  for (const FaultUnit unit : {FaultUnit::kWord, FaultUnit::kBurst, FaultUnit::kRow,
+                               FaultUnit::kColumn, FaultUnit::kCell}) {
+    const Injector injector = injector_of({.unit = unit, .length = 8});
+    EXPECT_EQ(std::ssize(injector.draw(1, 5, 0).faults), injector.layout().weight_bits())
+        << static_cast<int>(unit);
+  }
+}
+
+TEST(GroupedFaults, HaveAtMostAMillionBits) {
+  const auto accepted = [](int length) {
+    try {
+      injector_of({.unit = FaultUnit::kBurst, .length = length});
+    } catch (const Error&) {
+      return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(accepted(1));
+  EXPECT_TRUE(accepted(1 << 20));
+  EXPECT_FALSE(accepted(0));
+  EXPECT_FALSE(accepted((1 << 20) + 1));
 }
 
 TEST(GroupedFaults, NestAcrossRates_KindsIncluded) {

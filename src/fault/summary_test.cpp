@@ -30,6 +30,37 @@ TEST(Summary, PartsAddUpToTheWholeAndToTheInjection) {
   EXPECT_EQ(faults, whole.faults());
 }
 
+TEST(Summary, CountsEveryKindInPartsAndWhole) {
+  const Injector injector(make_test_network({{"conv", {4, 2, 3, 3}, 4}, {"fc", {10, 36, 1, 1}, 8}}),
+                          {});
+  FaultMap map;
+  const auto add = [&](FaultKind kind, int32_t tensor, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const auto element = static_cast<int64_t>(map.faults.size()) % 60;
+      map.faults.push_back({{.tensor = tensor, .bit = 1, .element = element}, kind});
+    }
+  };
+  constexpr int32_t kConv = 0;
+  add(FaultKind::kBitFlip, kConv, 1);
+  add(FaultKind::kStuckAt0, kConv, 2);
+  add(FaultKind::kStuckAt1, kConv, 3);
+  add(FaultKind::kFlip0To1, kConv, 4);
+  add(FaultKind::kFlip1To0, kConv, 5);
+  const auto summaries = summarize(map, injector);
+  for (const FaultSummary* const summary : {&summaries.front(), &summaries.back()}) {
+    EXPECT_EQ(summary->bit_flips, 1);
+    EXPECT_EQ(summary->stuck_at_0, 2);
+    EXPECT_EQ(summary->stuck_at_1, 3);
+    EXPECT_EQ(summary->flips_0_to_1, 4);
+    EXPECT_EQ(summary->flips_1_to_0, 5);
+    EXPECT_EQ(summary->faults(), 15);
+  }
+  EXPECT_EQ(summaries.front().words, 4 * 2 * 3 * 3);
+  EXPECT_EQ(summaries.front().stored_bits, 4 * 4 * 2 * 3 * 3);
+  EXPECT_EQ(summaries.back().words, 4 * 2 * 3 * 3 + 10 * 36);
+  EXPECT_EQ(summaries.back().stored_bits, 4 * 4 * 2 * 3 * 3 + 8 * 10 * 36);
+}
+
 TEST(Summary, RmsIsThatOfTheChangedCodes) {
   net::Network network = *make_test_network({{"fc", {1, 2, 1, 1}, 4}, {"out", {1, 1, 1, 1}, 4}});
   network.layers[0].weights.codes = {0, 1};
