@@ -77,7 +77,7 @@ void print_table(const Comparison& comparison) {
                                       : "different",
                     verdict_of(cell)});
   }
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
   for (const std::string& what : comparison.unmatched)
     print_wrapped("not compared: " + printable(what));
 }

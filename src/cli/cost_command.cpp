@@ -55,7 +55,7 @@ void print_table(const analysis::CostReport& report) {
   for (const analysis::LayerCost& cost : report.layers) rows.push_back(row_of(cost));
   const analysis::LayerCost total = report.total();
   rows.push_back(row_of(total));
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
   char text[160];
   std::snprintf(text, sizeof text,
                 "latency %.4g us at %.4g MHz; energy %.4g nJ: compute %.4g, buffer %.4g, DRAM %.4g",

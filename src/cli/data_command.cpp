@@ -62,7 +62,7 @@ void list(const DataOptions& options) {
   const std::vector<TextColumn> columns = {{"name"},          {"train", true, 3},
                                            {"test", true, 4}, {"shape", false, 2},
                                            {"here"},          {"folder", false, 1}};
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
 }
 
 void get(const DataOptions& options, bool quiet) {

@@ -57,7 +57,7 @@ void print_result(const EvalOptions& options, const EvaluationInputs& inputs,
     std::snprintf(text, sizeof text, "%6.2f %%", 100 * share);
     rows.push_back({layer, text});
   }
-  std::fputs(text_table({{"layer"}, {"zeros", true}}, rows, output_columns()).c_str(), stdout);
+  print_text_table({{"layer"}, {"zeros", true}}, rows);
 }
 
 void evaluate(const EvalOptions& options) {

@@ -185,7 +185,7 @@ void print_table(const Network& network) {
                                            {"stored bits", true, 2}};
   std::vector<std::vector<std::string>> rows;
   for (const Layer& layer : network.layers) rows.push_back(row_of(network, layer));
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
   print_wrapped(
       detail::concat("\n", total_macs(network), " MACs an image, ", net::weight_bits(network),
                      " weight bits; bits marked o hold odd values 2k+1; + adds a residual"),

@@ -77,8 +77,7 @@ void run(const PlotOptions& options) {
   if (options.list) {
     std::vector<std::vector<std::string>> rows;
     for (const Choice& choice : choices) rows.push_back({choice.id, choice.title});
-    std::fputs(text_table({{"figure"}, {"title", false, 1}}, rows, output_columns()).c_str(),
-               stdout);
+    print_text_table({{"figure"}, {"title", false, 1}}, rows);
     return;
   }
   const std::string extension = std::filesystem::path(options.out).extension();

@@ -69,7 +69,7 @@ void print_cells(const PlanResult& plan) {
                     shown(100 * a.sd, 2), shown(100 * a.median), shown(100 * a.min),
                     shown(cell.yield), shown(100 * cell.sdc1()), to_string(cell.stop)});
   }
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
 }
 
 /// Cells without an estimate, and what they lack.
@@ -127,7 +127,7 @@ void print_map_strata(const PlanResult& plan) {
                       value_text(stratum.yield, stratum.trials)});
     }
   }
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
 }
 
 void print_image_share(const PlanResult& plan) {
@@ -209,7 +209,7 @@ void print_strata(const PlanResult& plan) {
                     std::to_string(s.tried), std::to_string(s.critical),
                     value_text(100 * s.share, s.tried), interval_text(s.ci)});
   }
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
 }
 
 void print_head(const PlanResult& plan) {

@@ -153,7 +153,7 @@ void print_cells(const char* title, const std::vector<analysis::SensitivityCell>
   }
   const std::vector<TextColumn> columns = {
       {"layer"}, {"bit", true}, {"bits", true, 1}, {"points lost", true}, {"loss rise", true, 2}};
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
 }
 
 void print_correlation(const nlohmann::json& estimates, const char* key, const char* text) {

@@ -90,7 +90,7 @@ void print_runs(const Status& status) {
                     std::to_string(pace.run.trials), rate, format_duration(pace.seconds),
                     pace.is_running() ? "running, or killed" : pace.run.end});
   }
-  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+  print_text_table(columns, rows);
 }
 
 void print(const std::string& name, const Status& status) {

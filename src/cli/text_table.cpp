@@ -82,6 +82,11 @@ std::string text_table(const std::vector<TextColumn>& columns,
   return text;
 }
 
+void print_text_table(const std::vector<TextColumn>& columns,
+                      const std::vector<std::vector<std::string>>& rows) {
+  std::fputs(text_table(columns, rows, output_columns()).c_str(), stdout);
+}
+
 std::string wrapped(const std::string& text, int64_t columns, size_t indent) {
   if (columns <= 0) return text;
   const size_t width = static_cast<size_t>(columns);

@@ -21,6 +21,10 @@ struct TextColumn {
 std::string text_table(const std::vector<TextColumn>& columns,
                        const std::vector<std::vector<std::string>>& rows, int64_t width);
 
+/// The table on stdout, as wide as its terminal.
+void print_text_table(const std::vector<TextColumn>& columns,
+                      const std::vector<std::vector<std::string>>& rows);
+
 /// The text with lines broken between words at so many terminal columns (0: not at all); those that
 /// follow begin with `indent` spaces. A longer word stays whole.
 std::string wrapped(const std::string& text, int64_t columns, size_t indent = 0);
