@@ -53,12 +53,14 @@ void list(const DataOptions& options) {
   for (const DataSet& set : data::catalogue()) {
     const data::Presence presence = data::find_presence(set, root);
     sets.push_back(presence_json(set, presence));
-    if (options.json) continue;
     const char* here = presence.complete ? "yes" : presence.files > 0 ? "partly" : "no";
     rows.push_back({set.name, std::to_string(set.train_images), std::to_string(set.test_images),
                     shape_of(set), here, presence.folder.string()});
   }
-  if (options.json) return void(std::printf("%s\n", sets.dump(2).c_str()));
+  if (options.json) {
+    std::printf("%s\n", sets.dump(2).c_str());
+    return;
+  }
   const std::vector<TextColumn> columns = {{"name"},          {"train", true, 3},
                                            {"test", true, 4}, {"shape", false, 2},
                                            {"here"},          {"folder", false, 1}};

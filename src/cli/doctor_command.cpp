@@ -169,8 +169,8 @@ void run(const std::string& root, bool as_json) {
     return;
   }
   std::printf("flatenn %s\n", version());
+  const size_t text_at = output_columns() == 0 || output_columns() >= 60 ? 28 : 5;
   for (const Finding& finding : findings) {
-    const size_t text_at = output_columns() == 0 || output_columns() >= 60 ? 28 : 5;
     std::string what = finding.what;
     what.resize(std::max<size_t>(what.size(), 22), ' ');
     print_wrapped(detail::concat(finding.good ? "ok   " : "--   ", what, " ", finding.found),

@@ -15,8 +15,8 @@ void say_what_is_kept(const char* words);
 
 /// While one lives, the first of these signals only sets a flag that the command looks at between
 /// two pieces of work; a second one, half a second later or more, ends the program at once, as
-/// end_on_signals() says. So does the
-/// guard's own end where the command was never told of the first one: it came after the last look.
+/// end_on_signals() says. So does the guard's own end where the command was never told of the first
+/// one: it came after the last look.
 class InterruptGuard {
  public:
   /// With a limit the program ends so many seconds after the signal even where a piece of work

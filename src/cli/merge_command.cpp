@@ -36,9 +36,9 @@ std::string advice(const campaign::MergedPlan& plan) {
   int64_t until = 0;
   for (const campaign::CellStanding& cell : plan.standing.cells)
     if (!cell.missing.empty()) until = std::max(until, cell.wanted);
-  return ended && until > 0 ? detail::concat("the shares' command and --until ", until,
-                                             " (no fewer; more save ", "further rounds)")
-                            : std::string("the shares' command");
+  if (!ended || until == 0) return "the shares' command";
+  return detail::concat("the shares' command and --until ", until,
+                        " (no fewer; more save further rounds)");
 }
 
 void print_plan(const campaign::MergedPlan& plan, const std::string& out) {
