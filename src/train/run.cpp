@@ -200,12 +200,16 @@ class Session {
   torch::Device device() const { return devices_.front(); }
   Trainer& trainer() const { return workers_->first(); }
 
-  /// Of whole batches.
-  std::unique_ptr<BatchSource> make_batches(torch::Device device) const {
-    return make_batch_source(
-        data_->train,
-        {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
-        device);
+  /// Of whole batches, one on each device.
+  std::vector<std::unique_ptr<BatchSource>> make_batches() const {
+    std::vector<std::unique_ptr<BatchSource>> batches;
+    for (const torch::Device device : devices_) {
+      batches.push_back(make_batch_source(
+          data_->train,
+          {.batch_size = config_.batch_size, .seed = config_.seed, .augment = config_.augment},
+          device));
+    }
+    return batches;
   }
 
   void start_record() {
@@ -219,7 +223,7 @@ class Session {
   void write_record() { write_run_record(file("run.json"), record_, resolved_); }
 
   /// With a copy of the model on each further device.
-  void make_workers() {
+  void make_workers(std::vector<std::unique_ptr<BatchSource>> batches) {
     std::vector<nn::Model> models = {model_};
     while (models.size() < devices_.size()) {
       nn::Model copy(config_.model);
@@ -227,10 +231,10 @@ class Session {
       load_state(*copy, nn::named_state(*model_));
       models.push_back(copy);
     }
-    workers_ = std::make_unique<Workers>(
-        config_, models, [this](torch::Device device) { return make_batches(device); }, devices_,
-        devices_.size() > 1 ? make_collectives(devices_)
-                            : std::vector<std::unique_ptr<Collective>>());
+    workers_ =
+        std::make_unique<Workers>(config_, models, std::move(batches), devices_,
+                                  devices_.size() > 1 ? make_collectives(devices_)
+                                                      : std::vector<std::unique_ptr<Collective>>());
   }
 
   void move(nn::Model& model, torch::Device device) const {
@@ -252,13 +256,13 @@ class Session {
       log::info("starts from the weights of ", source);
     }
     move(model_, device());
+    std::vector<std::unique_ptr<BatchSource>> batches = make_batches();
     if (config_.model.quant.enabled) {
-      const std::unique_ptr<BatchSource> batches = make_batches(device());
-      batches->start_epoch(0);
-      model_->calibrate(batches->batch(0).images);
+      batches.front()->start_epoch(0);
+      model_->calibrate(batches.front()->batch(0).images);
       warn_of_code_ranges();
     }
-    make_workers();
+    make_workers(std::move(batches));
     metrics_.emplace(file("metrics.jsonl"), 0);
     save();
   }
@@ -283,7 +287,7 @@ class Session {
     warn_if_runtime_differs(header, runtime_, request_.device);
     model_ = nn::Model(config_.model);
     move(model_, device());
-    make_workers();
+    make_workers(make_batches());
     workers_->load(archive);
     record_.started = header.started;
     record_.warm_start_hash = warm_start_hash_in(file("run.json"));

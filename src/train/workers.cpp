@@ -21,98 +21,96 @@ TrainConfig config_of_part(TrainConfig config, int64_t parts) {
   return config;
 }
 
-std::unique_ptr<BatchSource> batches_of(const Workers::MakeBatches& make, torch::Device device,
-                                        int64_t part, int64_t parts) {
-  return part_of_batches(make(device), part, parts);
-}
-
 }  // namespace
 
 /// A trainer that steps on a thread of its own whenever it is told to.
 struct Workers::Follower {
   Follower(const TrainConfig& config, nn::Model model, std::unique_ptr<BatchSource> source,
            torch::Device on, Member member)
-      : batches(std::move(source)),
-        trainer(config, std::move(model), *batches, on, member),
-        device(on),
-        group(*member.group),
-        thread([this] { serve(); }) {}
+      : batches_(std::move(source)),
+        trainer_(config, std::move(model), *batches_, on, member),
+        device_(on),
+        group_(*member.group),
+        thread_([this] { serve(); }) {}
 
   ~Follower() {
     tell(Order::kEnd);
-    thread.join();
+    thread_.join();
   }
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
 
+  Trainer& trainer() { return trainer_; }
   void start_step() { tell(Order::kStep); }
   /// What the step threw; null: nothing.
   std::exception_ptr wait() {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return order == Order::kNone; });
-    return failure;
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return order_ == Order::kNone; });
+    return failure_;
   }
 
  private:
   enum class Order { kNone, kStep, kEnd };
 
   void tell(Order what) {
-    const std::lock_guard lock(mutex);
-    order = what;
-    changed.notify_all();
+    const std::lock_guard lock(mutex_);
+    order_ = what;
+    changed_.notify_all();
   }
 
   void serve() {
-    use_device(device);
-    std::unique_lock lock(mutex);
+    use_device(device_);
+    std::unique_lock lock(mutex_);
     for (;;) {
-      changed.wait(lock, [this] { return order != Order::kNone; });
-      if (order == Order::kEnd) return;
+      changed_.wait(lock, [this] { return order_ != Order::kNone; });
+      if (order_ == Order::kEnd) return;
       lock.unlock();
-      std::exception_ptr thrown;
-      try {
-        trainer.step();
-      } catch (...) {
-        thrown = std::current_exception();
-        group.abort();  // The others would wait for this one.
-      }
+      const std::exception_ptr thrown = step();
       lock.lock();
-      failure = thrown;
-      if (order == Order::kStep) order = Order::kNone;
-      changed.notify_all();
+      failure_ = thrown;
+      if (order_ == Order::kStep) order_ = Order::kNone;
+      changed_.notify_all();
     }
   }
 
- public:
-  std::unique_ptr<BatchSource> batches;
-  Trainer trainer;
+  std::exception_ptr step() {
+    try {
+      trainer_.step();
+    } catch (...) {
+      group_.abort();  // The others would wait for this one.
+      return std::current_exception();
+    }
+    return nullptr;
+  }
 
- private:
-  torch::Device device;
-  Collective& group;
-  std::mutex mutex;
-  std::condition_variable changed;
-  Order order = Order::kNone;
-  std::exception_ptr failure;
-  std::thread thread;  ///< Last: it uses all others.
+  std::unique_ptr<BatchSource> batches_;
+  Trainer trainer_;
+  torch::Device device_;
+  Collective& group_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Order order_ = Order::kNone;
+  std::exception_ptr failure_;
+  std::thread thread_;  ///< Last: it uses all others.
 };
 
 Workers::Workers(const TrainConfig& config, const std::vector<nn::Model>& models,
-                 const MakeBatches& make_batches, const std::vector<torch::Device>& devices,
+                 std::vector<std::unique_ptr<BatchSource>> batches,
+                 const std::vector<torch::Device>& devices,
                  std::vector<std::unique_ptr<Collective>> group)
     : group_(std::move(group)) {
   const auto count = static_cast<int64_t>(devices.size());
-  FLATENN_ASSERT(
-      models.size() == devices.size() && group_.size() == (count > 1 ? devices.size() : size_t{0}),
-      "workers without model or group");
+  FLATENN_ASSERT(models.size() == devices.size() && batches.size() == devices.size() &&
+                     group_.size() == (count > 1 ? devices.size() : size_t{0}),
+                 "workers without model, batches or group");
   const TrainConfig part = config_of_part(config, count);
-  batches_ = batches_of(make_batches, devices.front(), 0, count);
+  batches_ = part_of_batches(std::move(batches.front()), 0, count);
   first_ = std::make_unique<Trainer>(part, models.front(), *batches_, devices.front(),
                                      count > 1 ? Member{.group = group_.front().get()} : Member{});
   for (size_t i = 1; i < devices.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
     followers_.push_back(std::make_unique<Follower>(
-        part, models[i], batches_of(make_batches, devices[i], index, count), devices[i],
+        part, models[i], part_of_batches(std::move(batches[i]), index, count), devices[i],
         Member{.group = group_[i].get(), .index = index}));
   }
 }
@@ -139,12 +137,12 @@ void Workers::step() {
 
 void Workers::reset_totals() {
   first_->reset_totals();
-  for (const auto& follower : followers_) follower->trainer.reset_totals();
+  for (const auto& follower : followers_) follower->trainer().reset_totals();
 }
 
 void Workers::load(torch::serialize::InputArchive& archive) {
   first_->load(archive);
-  for (const auto& follower : followers_) follower->trainer.load(archive);
+  for (const auto& follower : followers_) follower->trainer().load(archive);
 }
 
 }  // namespace flatenn::train

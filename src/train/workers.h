@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,13 +15,11 @@ namespace flatenn::train {
 /// go together; the first trainer runs on the caller's thread and speaks for all.
 class Workers {
  public:
-  /// A batch source of whole batches on a device.
-  using MakeBatches = std::function<std::unique_ptr<BatchSource>(torch::Device device)>;
-
-  /// `models`: equal ones, one on each of the devices. `group`: as many, or none for one device.
-  /// Throws Error where the devices do not divide the batch.
+  /// On each device an equal model and a source of whole batches; `group`: as many, or none for one
+  /// device. Throws Error where the devices do not divide the batch.
   Workers(const TrainConfig& config, const std::vector<nn::Model>& models,
-          const MakeBatches& make_batches, const std::vector<torch::Device>& devices,
+          std::vector<std::unique_ptr<BatchSource>> batches,
+          const std::vector<torch::Device>& devices,
           std::vector<std::unique_ptr<Collective>> group);
   ~Workers();
 

@@ -28,22 +28,24 @@ TrainConfig config_for(const std::string& model, const std::vector<std::string>&
 
 /// Workers on one set of images, all from the same weights.
 struct Rig {
-  Rig(const TrainConfig& config, int64_t count) : images(testing::easy_images(kImages, 1)) {
+  Rig(const TrainConfig& config, int64_t count)
+      : Rig(config, count, testing::easy_images(kImages, 1)) {}
+
+  Rig(const TrainConfig& config, int64_t count, data::ImageSet set) : images(std::move(set)) {
     nn::set_up_runtime(1);
-    const auto make = [this, config](torch::Device device) {
-      return make_batch_source(
-          images, {.batch_size = config.batch_size, .seed = config.seed, .augment = config.augment},
-          device);
-    };
-    const std::unique_ptr<BatchSource> whole = make(torch::kCPU);
-    whole->start_epoch(0);
+    std::vector<std::unique_ptr<BatchSource>> batches;
     for (int64_t i = 0; i < count; ++i) {
+      batches.push_back(make_batch_source(
+          images, {.batch_size = config.batch_size, .seed = config.seed, .augment = config.augment},
+          torch::kCPU));
       models.emplace_back(config.model);
-      if (i == 0) models[0]->calibrate(whole->batch(0).images);
-      if (i > 0) load_state(*models.back(), nn::named_state(*models.front()));
     }
+    batches.front()->start_epoch(0);
+    models.front()->calibrate(batches.front()->batch(0).images);
+    for (nn::Model& model : models) load_state(*model, nn::named_state(*models.front()));
     workers = std::make_unique<Workers>(
-        config, models, make, std::vector<torch::Device>(static_cast<size_t>(count), torch::kCPU),
+        config, models, std::move(batches),
+        std::vector<torch::Device>(static_cast<size_t>(count), torch::kCPU),
         count > 1 ? testing::thread_collectives(count)
                   : std::vector<std::unique_ptr<Collective>>());
   }
@@ -131,14 +133,24 @@ TEST(Workers, HoldTheSameBitsAfterEveryStep) {
   }
 }
 
+/// Where all images are alike, two workers differ in their noise alone.
 TEST(Workers, EachDrawsNoiseOfItsOwn) {
-  const TrainConfig one = config_for(kLenet, {"noise.activations=0.1"});
-  const TrainConfig parts = config_for(kLenet, {"noise.activations=0.1", "train.accumulate=1"});
-  Rig single(one, 1), pair(parts, 2);
-  single.step(1);
-  pair.step(1);
-  EXPECT_FALSE(
-      torch::equal(single.models[0]->layers()[0]->weight, pair.models[0]->layers()[0]->weight));
+  const data::ImageSet one = testing::easy_images(1, 1);
+  data::ImageSet alike = testing::easy_images(kImages, 1);
+  for (int64_t i = 0; i < kImages; ++i)
+    std::copy(one.pixels.begin(), one.pixels.end(),
+              alike.pixels.begin() + i * std::ssize(one.pixels));
+  alike.labels.assign(alike.labels.size(), one.labels.front());
+  const auto loss = [&](const std::string& noise, int64_t batch, int64_t count) {
+    Rig rig(
+        config_for(kLenet, {"noise.activations=" + noise, "train.accumulate=1", "augment.crop=0",
+                            "augment.flip=false", "train.batch_size=" + std::to_string(batch)}),
+        count, alike);
+    rig.step(1);
+    return rig.workers->first().totals().loss;
+  };
+  EXPECT_NEAR(loss("0", 20, 1), loss("0", 40, 2), 1e-6);
+  EXPECT_GT(std::abs(loss("0.1", 20, 1) - loss("0.1", 40, 2)), 1e-3);
 }
 
 TEST(Workers, RunningStatisticsAreTheMeanOverParts) {
