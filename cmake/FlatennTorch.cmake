@@ -15,6 +15,9 @@ function(flatenn_torch_of_python out)
 endfunction()
 
 if(FLATENN_TORCH)
+  # Its configuration looks for libraries in the system's folders first.
+  get_filename_component(flatenn_torch_prefix "${FLATENN_TORCH}/../.." ABSOLUTE)
+  list(PREPEND CMAKE_LIBRARY_PATH "${FLATENN_TORCH}/lib" "${flatenn_torch_prefix}/lib")
   find_package(Torch REQUIRED PATHS "${FLATENN_TORCH}" "${FLATENN_TORCH}/share/cmake" NO_DEFAULT_PATH)
 else()
   find_package(Torch QUIET)
