@@ -161,7 +161,7 @@ struct RecipeRig : Rig {
   void start_step(int64_t index) {
     load(batch_for(model->options(), 16, index));
     // While the step is recorded, next to no layer has a fault.
-    faults.draw(index < 5 ? 1e-6 : 0.02, 3, static_cast<uint64_t>(index));
+    faults.set(faults.draw(index < 5 ? 1e-6 : 0.02, 3, static_cast<uint64_t>(index)));
     noise.start_step(index);
   }
   StepResult step() {
@@ -197,7 +197,7 @@ TEST_P(CudaStep, FaultsOfWeightsAreTheCpus) {
   nn::Model here = testing::calibrated_model(options_), there = Rig::on_device(options_);
   WeightFaults expected(here, bit_flips()), faults(there, bit_flips());
   expected.draw(0.02, 1, 5);
-  faults.draw(0.02, 1, 5);
+  faults.set(faults.draw(0.02, 1, 5));
   expected.apply();
   faults.apply();
   for (size_t i = 0; i < here->layers().size(); ++i) {

@@ -49,7 +49,7 @@ Trainer::Trainer(const TrainConfig& config, nn::Model model, BatchSource& batche
       plain_(model_, *optimizer_, plain_steps(config.sharpness)),
       sharpness_(model_, *optimizer_, config.sharpness),
       objective_(model_, config, device),
-      faults_(model_, config) {
+      faults_(model_, config, steps_per_epoch()) {
   if (config.sparsity.target > 0) {
     controller_.emplace(nn::SparsityControllerOptions{.target = config.sparsity.target,
                                                       .initial_strength = config.sparsity.strength,
@@ -133,7 +133,7 @@ void Trainer::step() {
   SharpnessStepper& stepper = sharp ? sharpness_ : plain_;
   const bool steer = controller_ && (position_ + 1) % config_.sparsity.update_every == 0;
   if (steer) objective_.measure_next();
-  const double faulty_share = faults_.start_step(position_, steps_per_epoch());
+  const double faulty_share = faults_.start_step(position_);
   if (noise_) noise_->start_step(position_);
   const auto run = [&] { return compute(stepper, batch, faulty_share); };
   const bool record = device_.is_cuda() && optimizer_->recordable();

@@ -81,7 +81,7 @@ TEST(RandbetStep, ProducesPyTorchValues) {
           (2 * pattern({8, 1, 28, 28}, 0.013 + 0.001 * number, 0.3)).to(torch::kFloat32);
       const torch::Tensor labels =
           torch::remainder(torch::arange(8) * 3 + static_cast<int64_t>(step), 10);
-      faults.draw(kRate, kSeed, step);
+      faults.set(faults.draw(kRate, kSeed, step));
       stepper.step(
           [&](Pass pass) {
             if (pass == Pass::kFaulty) faults.apply();

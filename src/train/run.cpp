@@ -171,7 +171,7 @@ class Session {
     if (!given || resuming()) return;
     nn::Model model(model_options_for(config_, set));
     warm_start(*model);
-    const TrainingFaults faults(model, config_);
+    const TrainingFaults faults(model, config_, /*steps_per_epoch=*/1);
   }
 
   std::string warm_start_source() const { return config_.warm_start + config_.warm_start_weights; }

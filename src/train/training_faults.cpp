@@ -24,8 +24,10 @@ fault::FaultModel defect_model(const std::string& file, fault::Encoding encoding
 
 }  // namespace
 
-TrainingFaults::TrainingFaults(nn::Model model, const TrainConfig& config)
-    : model_(std::move(model)), options_(config.robustness.random_faults) {
+TrainingFaults::TrainingFaults(nn::Model model, const TrainConfig& config, int64_t steps_per_epoch)
+    : model_(std::move(model)),
+      options_(config.robustness.random_faults),
+      steps_per_epoch_(steps_per_epoch) {
   const std::string& defects = config.robustness.defects;
   if (defects.empty() && options_.rate == 0) return;
   seed_ = RandomStream(config.seed, 0, RandomPurpose::kTrainingFault).next_u64();
@@ -33,18 +35,24 @@ TrainingFaults::TrainingFaults(nn::Model model, const TrainConfig& config)
   if (!defects.empty()) {
     faults = defect_model(defects, config.encoding);
     defects_.emplace(model_, faults);
-    defects_->draw(0, seed_, 0);
+    defects_->set(defects_->draw(0, seed_, 0));
   }
   if (options_.rate == 0) return;
   faults.sources.push_back({.kinds = fault::KindShares::only(options_.kind)});
   random_.emplace(model_, faults);
+  const auto draw = [this](int64_t step) {
+    return random_->draw(rate_at(step), seed_, static_cast<uint64_t>(step));
+  };
+  maps_.emplace(draw, maps_ahead(model_->layers().front()->weight.device()));
 }
 
-double TrainingFaults::start_step(int64_t step, int64_t steps_per_epoch) {
-  const double rate =
-      options_.rate_at(static_cast<double>(step) / static_cast<double>(steps_per_epoch));
-  if (rate == 0) return 0;
-  random_->draw(rate, seed_, static_cast<uint64_t>(step));
+double TrainingFaults::rate_at(int64_t step) const {
+  return options_.rate_at(static_cast<double>(step) / static_cast<double>(steps_per_epoch_));
+}
+
+double TrainingFaults::start_step(int64_t step) {
+  if (rate_at(step) == 0) return 0;
+  random_->set(maps_->take(step));
   return options_.share;
 }
 

@@ -5,6 +5,7 @@
 
 #include "flatenn/train/config.h"
 #include "flatenn/train/sam.h"
+#include "train/maps_ahead.h"
 #include "train/weight_faults.h"
 
 namespace flatenn::train {
@@ -33,20 +34,27 @@ class FaultyWeights {
 class TrainingFaults {
  public:
   /// Reads the list of defects. Throws Error naming its file and line where it does not fit.
-  TrainingFaults(nn::Model model, const TrainConfig& config);
+  TrainingFaults(nn::Model model, const TrainConfig& config, int64_t steps_per_epoch);
 
-  /// Draws what the pass kFaulty of this step meets, and returns the share of its gradient: 0
+  TrainingFaults(const TrainingFaults&) = delete;
+  TrainingFaults& operator=(const TrainingFaults&) = delete;
+
+  /// Sets what the pass kFaulty of this step meets, and returns the share of its gradient: 0
   /// where the rate is 0, and the pass shall not run.
-  double start_step(int64_t step, int64_t steps_per_epoch);
+  double start_step(int64_t step);
   /// The faults of a pass, with the weights as they are when it is called.
   FaultyWeights in_pass(Pass pass);
 
  private:
+  double rate_at(int64_t step) const;
+
   nn::Model model_;
   RandomFaultOptions options_;
+  int64_t steps_per_epoch_;
   uint64_t seed_ = 0;
   std::optional<WeightFaults> defects_;
   std::optional<WeightFaults> random_;  ///< The defects among them.
+  std::optional<MapsAhead> maps_;       ///< Of `random_`; goes before it.
 };
 
 }  // namespace flatenn::train

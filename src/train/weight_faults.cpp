@@ -56,6 +56,29 @@ torch::Tensor value_table(int bits, net::ValueMap map, fault::Encoding encoding)
   return torch::tensor(values, torch::kFloat32);
 }
 
+/// Faulty words of one layer and kind, in the order of their places.
+struct Words {
+  std::vector<int64_t> places;
+  std::vector<int16_t> masks;
+
+  /// Sites come in the order of a map.
+  void add(const fault::FaultSite& site) {
+    if (places.empty() || places.back() != site.element) {
+      places.push_back(site.element);
+      masks.push_back(0);
+    }
+    masks.back() = static_cast<int16_t>(masks.back() | (1 << site.bit));
+  }
+};
+
+/// A copy; in pinned memory a device fetches it without the host.
+template <typename T>
+torch::Tensor on_host(const std::vector<T>& values, torch::ScalarType type, bool pinned) {
+  torch::Tensor copy = torch::empty({std::ssize(values)}, torch::dtype(type).pinned_memory(pinned));
+  std::copy(values.begin(), values.end(), copy.data_ptr<T>());
+  return copy;
+}
+
 }  // namespace
 
 std::shared_ptr<const net::Network> empty_memory(const nn::ModelImpl& model) {
@@ -90,59 +113,63 @@ WeightFaults::WeightFaults(nn::Model model, const fault::FaultModel& faults)
         {.words = word_table(bits, faults.encoding).to(device),
          .values =
              value_table(bits, layer->quantizer->grid().value_map, faults.encoding).to(device),
-         .planes = {}});
+         .masks = {}});
   }
   for (const fault::FaultSource& source : faults.sources) {
     if (source.unit == fault::FaultUnit::kList) continue;  // the same in every map
-    for (size_t kind = 0; kind < kKinds; ++kind) {
+    for (size_t kind = 0; kind < WordMasks::kKinds; ++kind) {
       if (source.kinds.of(static_cast<FaultKind>(kind)) > 0)
-        for (size_t i = 0; i < layers_.size(); ++i) plane(i, kind);
+        for (size_t i = 0; i < layers_.size(); ++i) masks(i, kind);
     }
   }
 }
 
-WeightFaults::Plane& WeightFaults::plane(size_t layer, size_t kind) {
-  Plane& plane = layers_[layer].planes.at(kind);
-  if (plane.host.empty()) {
+torch::Tensor& WeightFaults::masks(size_t layer, size_t kind) {
+  torch::Tensor& masks = layers_[layer].masks.at(kind);
+  if (!masks.defined()) {
     const torch::Tensor& weight = model_->layers()[layer]->weight;
-    plane.host.assign(index(weight.numel()), 0);
-    plane.masks =
+    masks =
         torch::zeros({weight.numel()}, weight.options().dtype(torch::kInt16).requires_grad(false));
   }
-  return plane;
+  return masks;
 }
 
-void WeightFaults::add(const fault::Fault& fault) {
-  Plane& plane = this->plane(index(fault.site.tensor), static_cast<size_t>(fault.kind));
-  int16_t& mask = plane.host[index(fault.site.element)];
-  if (mask == 0) plane.faulty_words.push_back(fault.site.element);
-  mask = static_cast<int16_t>(mask | (1 << fault.site.bit));
-}
-
-int64_t WeightFaults::draw(double rate, uint64_t seed, uint64_t trial) {
+WordMasks WeightFaults::draw(double rate, uint64_t seed, uint64_t trial) const {
   const fault::FaultMap map = injector_.draw(rate, seed, trial);
-  for (Layer& layer : layers_) {
-    for (Plane& plane : layer.planes) {
-      for (const int64_t word : plane.faulty_words) plane.host[index(word)] = 0;
-      plane.faulty_words.clear();
-    }
-  }
-  for (const fault::Fault& fault : map.faults) add(fault);
+  std::vector<std::array<Words, WordMasks::kKinds>> words(layers_.size());
+  for (const fault::Fault& fault : map.faults)
+    words[index(fault.site.tensor)].at(static_cast<size_t>(fault.kind)).add(fault.site);
+  const bool pinned = layers_.front().words.is_cuda();
+  WordMasks result{
+      .layers = std::vector<std::array<WordMasks::Plane, WordMasks::kKinds>>(layers_.size()),
+      .faults = std::ssize(map.faults)};
+  for (size_t i = 0; i < layers_.size(); ++i)
+    for (size_t kind = 0; kind < WordMasks::kKinds; ++kind)
+      if (const Words& faulty = words[i].at(kind); !faulty.places.empty())
+        result.layers[i].at(kind) = {on_host(faulty.places, torch::kInt64, pinned),
+                                     on_host(faulty.masks, torch::kInt16, pinned)};
+  return result;
+}
+
+void WeightFaults::set(const WordMasks& map) {
   const torch::NoGradGuard no_grad;
-  for (Layer& layer : layers_) {
-    for (Plane& plane : layer.planes) {
-      if (!plane.host.empty())
-        plane.masks.copy_(torch::from_blob(
-            plane.host.data(), {static_cast<int64_t>(plane.host.size())}, torch::kInt16));
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    for (size_t kind = 0; kind < WordMasks::kKinds; ++kind) {
+      const WordMasks::Plane& faulty = map.layers[i].at(kind);
+      if (!faulty.words.defined() && !layers_[i].masks.at(kind).defined()) continue;
+      torch::Tensor& masks = this->masks(i, kind);
+      masks.zero_();
+      if (!faulty.words.defined()) continue;
+      masks.index_put_({faulty.words.to(masks.device(), /*non_blocking=*/true)},
+                       faulty.masks.to(masks.device(), /*non_blocking=*/true));
     }
   }
-  return std::ssize(map.faults);
 }
 
 /// Flips, then defects, as fault::WordMask has them.
 torch::Tensor WeightFaults::faulty(const Layer& layer, const torch::Tensor& words) const {
   const auto masks = [&](FaultKind kind) -> const torch::Tensor& {
-    return layer.planes.at(static_cast<size_t>(kind)).masks;
+    return layer.masks.at(static_cast<size_t>(kind));
   };
   torch::Tensor read = words.clone();
   if (masks(FaultKind::kBitFlip).defined()) read.bitwise_xor_(masks(FaultKind::kBitFlip));

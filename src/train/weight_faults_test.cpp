@@ -38,7 +38,9 @@ TEST(WeightFaults, AreThoseThatACampaignInjectsIntoTheFrozenNetwork) {
       const fault::FaultModel faults = every_kind(fault::parse_encoding(name));
       WeightFaults training(model, faults);
       for (const uint64_t trial : {0U, 7U}) {  // the second map replaces the first
-        EXPECT_GT(training.draw(0.02, 3, trial), 0);
+        const WordMasks map = training.draw(0.02, 3, trial);
+        EXPECT_GT(map.faults, 0);
+        training.set(map);
         training.apply();
         const auto expected = testing::changes_in_campaign(model, faults, 0.02, trial);
         double landed = 0;
@@ -74,7 +76,7 @@ TEST(WeightFaults, AForwardPassReadsTheFaultyWordsAndItsGradientGoesStraightThro
       const torch::Tensor clean_scale = layer.quantizer->log_scale.grad().clone();
 
       WeightFaults faults(model, every_kind(fault::Encoding::kTwosComplement));
-      faults.draw(0.05, 1, 0);
+      faults.set(faults.draw(0.05, 1, 0));
       faults.apply();
       const torch::Tensor faulty = run();
       torch::Tensor scale = layer.quantizer->quantize(layer.weight).scales.to(torch::kFloat32);
@@ -94,7 +96,9 @@ TEST(WeightFaults, AForwardPassReadsTheFaultyWordsAndItsGradientGoesStraightThro
 TEST(WeightFaults, AtRateZeroChangeNothing) {
   nn::Model model = model_with(WeightQuantizerKind::kLsq);
   WeightFaults faults(model, every_kind(fault::Encoding::kSignMagnitude));
-  EXPECT_EQ(faults.draw(0, 1, 0), 0);
+  const WordMasks map = faults.draw(0, 1, 0);
+  EXPECT_EQ(map.faults, 0);
+  faults.set(map);
   faults.apply();
   for (const auto& layer : model->layers())
     EXPECT_EQ(layer->value_change.abs().max().item<float>(), 0);
