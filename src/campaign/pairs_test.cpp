@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -47,6 +48,19 @@ TEST(Cells, WithoutSpreadAreKnownToOneImageAtBest) {
   const CellResult cell = analyse_cell(rows, {.max_trials = 25, .sd_floor = 1e-3}, {}, 0.8, 1);
   EXPECT_EQ(cell.accuracy.sd, 0);
   EXPECT_NEAR(cell.ci.half_width(), 2.063899 * 1e-3 / 5, 1e-9);  // t(0.975, 24)
+}
+
+/// Trials beyond the checkpoint at which a cell stopped are stored, counted apart and not used.
+TEST(Cells, CountTrialsBeyondTheirStopApart) {
+  std::vector<store::TrialRow> rows;
+  const StopRule rule{.max_trials = 1000, .half_width = 0.01, .sd_floor = 1e-4};
+  for (int64_t trial = 0; trial < 29; ++trial) {
+    rows.push_back({.trial = trial, .images = 1000, .correct = trial < 20 ? 900 : 100});
+    const CellResult cell = analyse_cell(rows, rule, {}, 0.8, 1);
+    EXPECT_EQ(cell.surplus, std::max<int64_t>(0, trial + 1 - 20));
+    EXPECT_EQ(cell.accuracy.count + cell.surplus, trial + 1);
+    EXPECT_DOUBLE_EQ(cell.accuracy.mean, 0.9);
+  }
 }
 
 /// Two networks on the same maps: losses lognormal, skewness 2.3, correlated.

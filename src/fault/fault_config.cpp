@@ -148,6 +148,7 @@ std::vector<FaultSource> read_sources(Config& config, const std::vector<std::str
     if (config.has(key)) config.fail(key, "contradicts [[faults]]; say it there");
   }
   std::vector<FaultSource> sources;
+  sources.reserve(tables.size());
   for (const std::string& name : tables) {
     sources.push_back(read_source(config, "faults." + name + ".", folder));
   }

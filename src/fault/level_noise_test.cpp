@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "fault/source_checks.h"
 #include "fault/test_network.h"
 #include "flatenn/base/error.h"
 #include "flatenn/fault/fault_config.h"
@@ -187,6 +189,36 @@ TEST(LevelNoise, NamesWhatItDoesNotTake) {
   EXPECT_THAT(error_of({.unit = FaultUnit::kLevel, .drift = {.time_ratio = 0.5}}),
               HasSubstr("drift_time is t / t0 and at least 1, got 0.5"));
   EXPECT_THAT(error_of({.drift = {.time_ratio = 2}}), HasSubstr("drift is for unit level"));
+}
+
+/// A model built in code meets no reader: its values may lie at the ends of their ranges, not
+/// beyond.
+TEST(LevelNoise, TakesTheEndsOfItsRangesAndNothingBeyond) {
+  const auto check = [](const LevelDrift& drift) {
+    const FaultModel model{.sources = {{.unit = FaultUnit::kLevel, .rate = 0.05, .drift = drift}}};
+    check_source(model.sources.front(), model, "noise");
+  };
+  struct Range {
+    double LevelDrift::*field;
+    double low, high;
+  };
+  for (const Range& range :
+       {Range{&LevelDrift::read_noise, 0, 1}, Range{&LevelDrift::spread, 0, 1},
+        Range{&LevelDrift::exponent, -1, 1}, Range{&LevelDrift::time_ratio, 1, 1e12}}) {
+    LevelDrift drift{.time_ratio = 10};
+    for (const double end : {range.low, range.high}) {
+      drift.*range.field = end;
+      EXPECT_NO_THROW(check(drift)) << end;
+    }
+    for (const double beyond :
+         {std::nextafter(range.low, -2.0), std::nan(""), std::numeric_limits<double>::infinity()}) {
+      drift.*range.field = beyond;
+      EXPECT_THROW(check(drift), Error) << beyond;
+    }
+    if (range.high > 1) continue;  // times have no upper end
+    drift.*range.field = std::nextafter(range.high, 2.0);
+    EXPECT_THROW(check(drift), Error);
+  }
 }
 
 /// Read noise and drift are told where there are any.
