@@ -22,7 +22,9 @@ void check_fit(const net::Network& network, const ImageCodes& images) {
 void check_kind(const net::Network& network, EngineKind kind) {
   const bool any_network =
       kind == EngineKind::kReference || kind == EngineKind::kCpu || kind == EngineKind::kGeneral;
-  FLATENN_CHECK(any_network || network.is_plain(), "engine: network ", network.name,
+  const bool cpu = kind == EngineKind::kLanes || kind == EngineKind::kOneDnn;
+  const bool fits = cpu ? network.has_plain_layers() : network.is_plain();
+  FLATENN_CHECK(any_network || fits, "engine: network ", network.name,
                 " holds what only the engines cpu, general and reference run (zero points, sums, "
                 "tables, uneven windows)");
 }
