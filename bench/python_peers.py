@@ -15,6 +15,7 @@ are timed whole.
 from __future__ import annotations
 
 import argparse
+import copy
 import itertools
 import json
 import os
@@ -217,7 +218,7 @@ def peers(
     times, notes = {}, {}
     for name, make in (("PyTorchFI", pytorchfi), ("MRFI", mrfi), ("faultforge", faultforge)):
         try:
-            work, notes[name] = make(module, x, y)
+            work, notes[name] = make(copy.deepcopy(module), x, y)  # MRFI changes its module
             times[name] = best(rounds, work)
         except ImportError as error:
             notes[name] = f"not here ({error})"

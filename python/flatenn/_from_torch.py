@@ -28,6 +28,7 @@ from flatenn._arguments import (
 )
 from flatenn._network import Network, load
 from flatenn._optional import need
+from flatenn._whole_sums import leave_sums_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -242,6 +243,8 @@ def _quantize(
         "entropy": tool.CalibrationMethod.Entropy,
         "percentile": tool.CalibrationMethod.Percentile,
     }
+    # Images of both signs by codes around 0, as flatenn's own layers take them.
+    signed = {"image": [{"quant_type": tool.QuantType.QInt8, "symmetric": True}]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shapes.quant_pre_process(file, prepared)
@@ -249,7 +252,12 @@ def _quantize(
             prepared, out, _Reader(images), quant_format=tool.QuantFormat.QDQ,
             per_channel=per_channel, activation_type=tool.QuantType.QUInt8,
             weight_type=tool.QuantType.QInt8, calibrate_method=methods[method],
+            extra_options={"TensorQuantOverrides": signed} if images.min() < 0 else {},
         )  # fmt: skip
+    onnx = need("onnx", who, "torch")
+    model = onnx.load(out)
+    leave_sums_whole(model)
+    onnx.save(model, out)
     return out
 
 

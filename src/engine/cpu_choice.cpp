@@ -154,7 +154,7 @@ std::unique_ptr<Engine> make_cpu_engine(std::shared_ptr<const net::Network> netw
                                         std::shared_ptr<const ImageCodes> images,
                                         const EngineOptions& options) {
   const int64_t threads = resolve_threads(options.threads);
-  if (!network->is_plain()) {
+  if (!network->has_plain_layers()) {
     return make_general_engine(std::move(network), std::move(images), {.threads = threads});
   }
   const Choice choice = choose(network, *images, options);
@@ -168,7 +168,7 @@ std::unique_ptr<Engine> make_cpu_engine(std::shared_ptr<const net::Network> netw
 
 std::string explain_cpu_choice(const std::shared_ptr<const net::Network>& network,
                                const ImageCodes& images, const EngineOptions& options) {
-  if (!network->is_plain()) return "own kernels for any layer kind run what others do not";
+  if (!network->has_plain_layers()) return "own kernels for any layer kind run what others do not";
   return choose(network, images, options).reason;
 }
 

@@ -22,9 +22,12 @@ void check_fit(const net::Network& network, const ImageCodes& images) {
 void check_kind(const net::Network& network, EngineKind kind) {
   const bool any_network =
       kind == EngineKind::kReference || kind == EngineKind::kCpu || kind == EngineKind::kGeneral;
-  FLATENN_CHECK(any_network || network.is_plain(), "engine: network ", network.name,
+  FLATENN_CHECK(any_network || network.has_plain_layers(), "engine: network ", network.name,
                 " holds what only the engines cpu, general and reference run (zero points, sums, "
                 "tables, uneven windows)");
+  FLATENN_CHECK(kind != EngineKind::kCuda || network.is_plain(), "engine: network ", network.name,
+                " takes images that the engine cuda does not (expected signed codes of normalized "
+                "pixels)");
 }
 
 }  // namespace

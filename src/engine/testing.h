@@ -16,6 +16,16 @@ inline std::shared_ptr<const ImageCodes> random_images(const net::Network& netwo
   return images;
 }
 
+/// The zoo, reading images of unsigned codes, as quantizers make them of pixels.
+inline std::vector<net::testing::NamedNetwork> zoo_of_unsigned_images() {
+  std::vector<net::testing::NamedNetwork> result;
+  for (net::testing::NamedNetwork one : net::testing::zoo()) {
+    one.network.activations[0].is_signed = false;
+    if (one.network.has_plain_layers()) result.push_back(std::move(one));
+  }
+  return result;
+}
+
 /// Distinct weights of layers from `first_layer` on, each replaced by a random code with
 /// probability `share`.
 inline std::vector<WeightChange> random_changes(const net::Network& network, double share,

@@ -41,8 +41,11 @@ std::vector<int64_t> Layer::inputs() const {
 }
 
 bool Network::is_plain() const {
-  return image == ImageTransform{} && input().is_signed && logits().is_float &&
-         layers.back().multiplies() &&
+  return image == ImageTransform{} && input().is_signed && has_plain_layers();
+}
+
+bool Network::has_plain_layers() const {
+  return logits().is_float && layers.back().multiplies() &&
          std::all_of(activations.begin(), activations.end(), is_plain_activation) &&
          std::all_of(layers.begin(), layers.end(), is_plain_layer) &&
          std::all_of(layers.begin(), layers.end(), [this](const Layer& layer) {

@@ -201,6 +201,8 @@ struct Network {
   /// images, uniform windows, float logits, no kinds beyond average pools. Engines written for such
   /// networks decline others.
   bool is_plain() const;
+  /// The same but for the images, which may be unsigned codes or made in another way.
+  bool has_plain_layers() const;
 
   /// Throws Error naming the layer or activation where shapes, ranges or references do not fit:
   /// bits outside 2..8, codes outside their range, kOdd with 8 bits, sizes that do not match, a

@@ -89,6 +89,9 @@ TEST_P(LanesEngineEqualsReference, ByTiles) {
 
 INSTANTIATE_TEST_SUITE_P(Zoo, LanesEngineEqualsReference, ::testing::ValuesIn(net::testing::zoo()),
                          [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(UnsignedImages, LanesEngineEqualsReference,
+                         ::testing::ValuesIn(testing::zoo_of_unsigned_images()),
+                         [](const auto& one) { return one.param.name; });
 
 /// Channels by blocks of 64, several of them, and bands of fewer outputs than a layer has.
 TEST(LanesEngine, WideLayersByTilesEqualTheReference) {

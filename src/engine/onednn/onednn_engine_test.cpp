@@ -61,6 +61,9 @@ TEST(OneDnnEngine, RoundsLargeSumsAsTheReferenceDoes) {
 
 INSTANTIATE_TEST_SUITE_P(Zoo, OneDnnEqualsReference, ::testing::ValuesIn(net::testing::zoo()),
                          [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(UnsignedImages, OneDnnEqualsReference,
+                         ::testing::ValuesIn(testing::zoo_of_unsigned_images()),
+                         [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace flatenn::engine
