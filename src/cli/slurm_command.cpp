@@ -188,7 +188,7 @@ void warn_of_a_large_array(const SlurmOptions& options) {
   constexpr int64_t kLargestIndex = 1000;
   if (options.mpi || options.shares() <= kLargestIndex) return;
   log::warn("slurm: ", options.shares(), " shares: Slurm takes ", kLargestIndex,
-               " unless its MaxArraySize is larger (scontrol show config says)");
+            " unless its MaxArraySize is larger (scontrol show config says)");
 }
 
 void run(SlurmOptions options) {
