@@ -157,6 +157,8 @@ TEST(Worker, ARunIsToldRunningKilledOrSilentByItsProcessAndHeartbeat) {
   EXPECT_EQ(store.runs(plan).at(0).heartbeat, 1000);
   set("host = '" + process_space() + "'");
   EXPECT_EQ(life(), RunLife::kSilent);  // stands still, or its number went to another process
+  worker.record({});
+  EXPECT_EQ(life(), RunLife::kRunning);  // storing is a sign of life
   set("heartbeat = " + std::to_string(unix_time()) + ", pid = 2147483647");
   EXPECT_EQ(life(), RunLife::kKilled);
   worker.finish("done");
