@@ -6,6 +6,8 @@
 # Skips (exit 77) where there is no Open MPI, no MPI in this build, no MNIST, no right to make nodes.
 set -euo pipefail
 
+# shellcheck source=tests/campaign_ranks.sh
+source "$(dirname "$0")/campaign_ranks.sh"
 flatenn=$(realpath "$1")
 model=$(realpath "$2")
 export FLATENN_DATA=$3
@@ -49,29 +51,14 @@ exec ip netns exec "$id-\$node" unshare --uts bash -c "hostname node\$node; \$*"
 END
 chmod +x agent
 
-cat >plan.toml <<END
-name = "nodes"
-models = ["$model"]
-data = "mnist"
-first_images = 500
-kinds = ["bit_flip", "stuck_at_1"]
-rates = [0.0001, 0.01]
-trials = ${TRIALS:-300}
-seed = 5
-END
+write_plan nodes "$model"
 nodes() { # nodes DATABASE
   timeout 120 mpirun -x FLATENN_DATA --mca plm_rsh_agent "$work/agent" --mca btl tcp,self \
     --mca oob_tcp_if_include "${net}0/24" --mca btl_tcp_if_include "${net}0/24" \
     --host "${net}1:1,${net}2:1" -n 2 "$flatenn" -q campaign --threads 1 plan.toml --db "$1"
 }
-same() { # same NAME: its table is one process's
-  "$flatenn" results "$1.db" --csv >"$1.csv"
-  diff whole.csv "$1.csv" >/dev/null || { echo "DIFFERS: $1" && exit 1; }
-  echo "identical: $1"
-}
 
-"$flatenn" -q campaign plan.toml --db whole.db --threads 2 >/dev/null
-"$flatenn" results whole.db --csv >whole.csv
+run_whole
 nodes two.db >/dev/null
 same two
 

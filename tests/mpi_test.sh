@@ -4,6 +4,8 @@
 # Skips (exit 77) where there is no mpirun, no MPI in this build, no MNIST in DATA.
 set -euo pipefail
 
+# shellcheck source=tests/campaign_ranks.sh
+source "$(dirname "$0")/campaign_ranks.sh"
 flatenn=$(realpath "$1")
 model=$(realpath "$2")
 export FLATENN_DATA=$3
@@ -25,30 +27,15 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-cat >plan.toml <<END
-name = "ranks"
-models = ["$model"]
-data = "mnist"
-first_images = 500
-kinds = ["bit_flip", "stuck_at_1"]
-rates = [0.0001, 0.01]
-trials = ${TRIALS:-300}
-seed = 5
-END
+write_plan ranks "$model"
 
 ranks() { # ranks COUNT ARGUMENTS...
   local count=$1
   shift
   timeout 120 mpirun --oversubscribe -n "$count" "$flatenn" -q campaign --threads 1 "$@"
 }
-same() { # same NAME: its table is one process's
-  "$flatenn" results "$1.db" --csv >"$1.csv"
-  diff whole.csv "$1.csv" >/dev/null || { echo "DIFFERS: $1" && exit 1; }
-  echo "identical: $1"
-}
 
-"$flatenn" -q campaign plan.toml --db whole.db --threads 2 >/dev/null
-"$flatenn" results whole.db --csv >whole.csv
+run_whole
 for count in 2 4; do
   ranks "$count" plan.toml --db "ranks-$count.db" >/dev/null
   same "ranks-$count"

@@ -7,12 +7,14 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <regex>
 
 #include "cli/command.h"
 #include "cli/validators.h"
 #include "flatenn/base/config.h"
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
+#include "flatenn/base/log.h"
 #include "flatenn/base/shell.h"
 #include "flatenn/campaign/plan.h"
 
@@ -46,6 +48,16 @@ std::string quoted(const std::string& option, const std::string& value) {
   FLATENN_CHECK(std::all_of(value.begin(), value.end(), fits), "slurm: ", option,
                 ": no quotes, backslashes, percent signs or line ends in '", value, "'");
   return "\"" + value + "\"";
+}
+
+/// Slurm's forms: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]].
+void check_time(const std::string& time) {
+  static const std::regex forms(R"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|infinite|unlimited)",
+                                std::regex::icase);
+  FLATENN_CHECK(time.empty() || std::regex_match(time, forms),
+                "slurm: --time: must be minutes, "
+                "hours:minutes:seconds or days-hours:minutes:seconds, got '",
+                time, "'");
 }
 
 std::string directives(const SlurmOptions& options, const std::string& name, const Path& folder) {
@@ -171,7 +183,16 @@ void submit(const Path& file) {
                 "; its words are above");
 }
 
+/// Slurm's own limit (MaxArraySize) is 1001 unless its configuration says otherwise.
+void warn_of_a_large_array(const SlurmOptions& options) {
+  constexpr int64_t kLargestIndex = 1000;
+  if (options.mpi || options.shares() <= kLargestIndex) return;
+  log::warn("slurm: ", options.shares(), " shares: Slurm takes ", kLargestIndex,
+            " unless its MaxArraySize is larger (scontrol show config says)");
+}
+
 void run(SlurmOptions options) {
+  check_time(options.time);
   Config config = Config::from_file(options.plan);
   const Path beside = Path(options.plan).parent_path();
   const campaign::Plan plan = campaign::read_plan(config, beside.empty() ? "." : beside);
@@ -179,6 +200,7 @@ void run(SlurmOptions options) {
                 ": is a search, which chooses its rates by what all trials say and has no shares");
   if (options.folder.empty()) options.folder = plan.name + "-shares";
   const std::string text = script(options, plan.name);
+  warn_of_a_large_array(options);
   if (!options.submit) {
     std::fputs(text.c_str(), stdout);
     return;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <map>
@@ -24,9 +25,9 @@ struct StatusOptions {
 struct Pace {
   std::string file;
   store::RunRow run;
-  double seconds = 0;  ///< From its start to its end, or to now.
+  double seconds = 0;  ///< From its start to its end, or to when it was last heard of.
   double rate() const { return seconds > 0 ? static_cast<double>(run.trials) / seconds : 0; }
-  bool is_running() const { return run.end.empty(); }
+  bool is_running() const { return run.life == store::RunLife::kRunning; }
 };
 
 /// Seconds since 1970 of "2026-01-31T12:00:00Z"; 0 where it is no such text.
@@ -36,10 +37,29 @@ std::time_t time_of(const std::string& text) {
 }
 
 Pace pace_of(const std::string& file, const store::RunRow& run) {
-  const std::time_t end = run.finished.empty() ? std::time(nullptr) : time_of(run.finished);
+  std::time_t end = time_of(run.finished);
+  if (run.finished.empty()) {
+    end = run.life == store::RunLife::kRunning ? std::time(nullptr)
+                                               : static_cast<std::time_t>(run.heartbeat);
+  }
   // Clocks of several machines differ: less than nothing counts as nothing.
   return {
       .file = file, .run = run, .seconds = std::max(0.0, std::difftime(end, time_of(run.started)))};
+}
+
+std::string state_of(const store::RunRow& run) {
+  switch (run.life) {
+    case store::RunLife::kRunning:
+      return "running";
+    case store::RunLife::kKilled:
+      return "killed";
+    case store::RunLife::kSilent:
+      return "silent for " + format_duration(std::abs(std::difftime(
+                                 std::time(nullptr), static_cast<std::time_t>(run.heartbeat))));
+    case store::RunLife::kEnded:
+      break;
+  }
+  return run.end;
 }
 
 /// All runs of a plan over the files, and what the files hold together.
@@ -88,7 +108,7 @@ void print_runs(const Status& status) {
     std::snprintf(rate, sizeof rate, "%.3g", pace.rate());
     rows.push_back({"  " + pace.run.host.substr(0, pace.run.host.find('/')), pace.run.engine,
                     std::to_string(pace.run.trials), rate, format_duration(pace.seconds),
-                    pace.is_running() ? "running, or killed" : pace.run.end});
+                    state_of(pace.run)});
   }
   print_text_table(columns, rows);
 }
@@ -120,6 +140,7 @@ nlohmann::json to_json(const Status& status) {
                     {"trials", pace.run.trials},
                     {"seconds", pace.seconds},
                     {"started", pace.run.started},
+                    {"state", state_of(pace.run)},
                     {"end", pace.run.end}});
   }
   nlohmann::json files = nlohmann::json::array();

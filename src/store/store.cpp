@@ -1,12 +1,15 @@
 #include "flatenn/store/store.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/log.h"
+#include "flatenn/store/worker.h"
 #include "store/check.h"
 #include "store/database.h"
 #include "store/network_file.h"
+#include "store/process.h"
 #include "store/schema.h"
 #include "store/trial_table.h"
 
@@ -19,6 +22,13 @@ constexpr const char* kSelectPlans =
 constexpr const char* kSelectPlan =
     "SELECT id, name, fingerprint, settings, layout, pilot, version, created, dataset FROM plans "
     "WHERE name = ?";
+
+RunLife life_of(const RunRow& row, int64_t pid) {
+  if (!row.end.empty()) return RunLife::kEnded;
+  if (row.host == process_space() && !process_lives(pid)) return RunLife::kKilled;
+  const bool silent = std::abs(row.heartbeat - unix_time()) > Worker::kLeaseSeconds;
+  return silent ? RunLife::kSilent : RunLife::kRunning;
+}
 
 PlanRow read_plan(Query& query) {
   PlanRow row;
@@ -150,8 +160,8 @@ int64_t Store::trial_count(int64_t plan) const {
 std::vector<RunRow> Store::runs(int64_t plan) const {
   std::vector<RunRow> rows;
   Query query = database_->query(
-      "SELECT started, finished, engine, threads, host, version, trials, ending FROM workers "
-      "WHERE plan = ? ORDER BY id");
+      "SELECT started, finished, engine, threads, host, version, trials, ending, "
+      "heartbeat, pid FROM workers WHERE plan = ? ORDER BY id");
   query.bind(plan);
   while (query.next()) {
     RunRow row;
@@ -164,6 +174,8 @@ std::vector<RunRow> Store::runs(int64_t plan) const {
     row.version = query.text();
     row.trials = query.integer();
     row.end = query.text();
+    row.heartbeat = query.real();
+    row.life = life_of(row, query.integer());
     rows.push_back(std::move(row));
   }
   return rows;

@@ -158,8 +158,9 @@ void Worker::record(std::span<const TrialRow> trials) {
         .bind_all(state_->description.plan, row.cell, row.trial, state_->id)
         .run();
   }
-  database.query("UPDATE workers SET trials = trials + ? WHERE id = ?")
-      .bind_all(inserted, state_->id)
+  // Storing is a sign of life, too: the time of a killed run ends with its last trials.
+  database.query("UPDATE workers SET trials = trials + ?, heartbeat = ? WHERE id = ?")
+      .bind_all(inserted, unix_time(), state_->id)
       .run();
   transaction.commit();
   state_->recorded += inserted;

@@ -11,6 +11,7 @@
 #include <atomic>
 
 #include "store/database.h"
+#include "store/process.h"
 #include "store/store_test_support.h"
 
 namespace {
@@ -137,6 +138,31 @@ TEST(Worker, GetsTheClaimsOfAWorkerWhoseHeartStopped) {
   EXPECT_TRUE(worker.claim(kCandidates, 4).empty());
   store.database().execute("UPDATE workers SET heartbeat = 0 WHERE id = 1");
   EXPECT_EQ(worker.claim(kCandidates, 4).size(), 4U);
+}
+
+TEST(Worker, ARunIsToldRunningKilledOrSilentByItsProcessAndHeartbeat) {
+  const TemporaryFolder folder;
+  Store store = Store::open(folder / "a.db", Store::Access::kWrite);
+  const int64_t plan = add_small_plan(store, "first");
+  Worker worker(store, description(plan));
+  const auto life = [&] { return store.runs(plan).at(0).life; };
+  const auto set = [&](const std::string& what) {
+    store.database().execute("UPDATE workers SET " + what);
+  };
+  EXPECT_EQ(life(), RunLife::kRunning);
+  set("host = 'elsewhere/boot/space'");
+  EXPECT_EQ(life(), RunLife::kRunning);  // heard of just now
+  set("heartbeat = 1000");
+  EXPECT_EQ(life(), RunLife::kSilent);
+  EXPECT_EQ(store.runs(plan).at(0).heartbeat, 1000);
+  set("host = '" + process_space() + "'");
+  EXPECT_EQ(life(), RunLife::kSilent);  // stands still, or its number went to another process
+  worker.record({});
+  EXPECT_EQ(life(), RunLife::kRunning);  // storing is a sign of life
+  set("heartbeat = " + std::to_string(unix_time()) + ", pid = 2147483647");
+  EXPECT_EQ(life(), RunLife::kKilled);
+  worker.finish("done");
+  EXPECT_EQ(life(), RunLife::kEnded);
 }
 
 TEST(Worker, SaysWhenThePlanOrTheFileWasChangedUnderIt) {

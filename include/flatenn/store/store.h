@@ -81,6 +81,10 @@ struct TrialRow {
 };
 
 /// One process's work on a plan; provenance, never part of a result.
+/// What is known of a run's process. kKilled: it ended on this machine without a word. kSilent: not
+/// heard of for Worker::kLeaseSeconds; it was killed on another machine, or stands still.
+enum class RunLife { kEnded, kRunning, kKilled, kSilent };
+
 struct RunRow {
   int64_t plan = 0;
   std::string started;   ///< ISO 8601, UTC.
@@ -90,7 +94,9 @@ struct RunRow {
   std::string host;
   std::string version;
   int64_t trials = 0;
-  std::string end;  ///< "done", "interrupted", "time limit", "failed"; "" while it runs.
+  std::string end;       ///< "done", "interrupted", "time limit", "failed"; "" while it runs.
+  double heartbeat = 0;  ///< When it was last heard of, in seconds since 1970.
+  RunLife life = RunLife::kEnded;
 };
 
 class Database;
