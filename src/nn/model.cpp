@@ -14,8 +14,6 @@
 #include "nn/zoo/zoo.h"
 
 namespace flatenn::nn {
-namespace {}  // namespace
-
 ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
   Graph built = options.network ? graph_of(*options.network) : build_graph(options);
   owners_ = code_owners(built);

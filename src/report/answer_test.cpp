@@ -49,13 +49,7 @@ TEST(Answer, OfTwoSeedsIsUndecided) {
 TEST(Answer, DoesNotDependOnTheOrderOfNetworksBeyondTies) {
   campaign::PlanResult plan = testing::test_plan();
   const std::string expected = answer_of(plan);
-  const auto last = static_cast<int64_t>(plan.models.size()) - 1;
-  std::reverse(plan.models.begin(), plan.models.end());
-  for (campaign::CellResult& cell : plan.cells) cell.model = last - cell.model;
-  for (campaign::PairResult& pair : plan.pairs) {
-    pair.model_a = last - pair.model_a;
-    pair.model_b = last - pair.model_b;
-  }
+  testing::reverse_networks(plan);
   EXPECT_EQ(answer_of(plan), expected);
 }
 

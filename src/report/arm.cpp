@@ -38,6 +38,15 @@ void sort_by_seed(const campaign::PlanResult& plan, std::vector<int64_t>& models
   std::sort(models.begin(), models.end(), [&](int64_t a, int64_t b) { return seed(a) < seed(b); });
 }
 
+/// What tables call a network, where an arm is one network; the arm's own name, where it is several
+/// or the network is named after it ("saq-sparse-seed1").
+std::string arm_name(const campaign::PlanResult& plan, const std::string& arm,
+                     const std::vector<int64_t>& models) {
+  const std::string title = arm_title(arm);
+  const std::string& model = plan.models[static_cast<size_t>(models.front())].name;
+  return models.size() > 1 || model.rfind(title, 0) == 0 ? title : model;
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> split_arm(const std::string& arm) {
@@ -61,19 +70,6 @@ Style arm_style(const std::string& recipe, const std::string& activation, int64_
   return {position, dash, kMarkers[static_cast<size_t>(position) % kMarkers.size()],
           dash == Dash::kDashed};
 }
-
-namespace {
-
-/// What tables call a network, where an arm is one network; the arm's own name, where it is several
-/// or the network is named after it ("saq-sparse-seed1").
-std::string arm_name(const campaign::PlanResult& plan, const std::string& arm,
-                     const std::vector<int64_t>& models) {
-  const std::string title = arm_title(arm);
-  const std::string& model = plan.models[static_cast<size_t>(models.front())].name;
-  return models.size() > 1 || model.rfind(title, 0) == 0 ? title : model;
-}
-
-}  // namespace
 
 std::vector<Arm> arms_of(const campaign::PlanResult& plan) {
   std::vector<std::string> order;

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <regex>
@@ -81,14 +80,7 @@ TEST(Tolerances, OutsideTheMeasuredRatesAreMarkedOnThePageInCsvAndInJson) {
 TEST(Differences, SpeakOfTheLowestSeedInWhateverOrderNetworksStand) {
   Findings findings = testing::test_findings(3);
   const std::vector<Section> expected = build_sections(findings);
-  campaign::PlanResult& plan = findings.plans[0];
-  const auto last = static_cast<int64_t>(plan.models.size()) - 1;
-  std::reverse(plan.models.begin(), plan.models.end());
-  for (campaign::CellResult& cell : plan.cells) cell.model = last - cell.model;
-  for (campaign::PairResult& pair : plan.pairs) {
-    pair.model_a = last - pair.model_a;
-    pair.model_b = last - pair.model_b;
-  }
+  testing::reverse_networks(findings.plans[0]);
   const auto rows = [](const std::vector<Section>& sections) {
     const Table* table = find_table(sections, "differences");
     std::set<std::string> lines;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "flatenn/report/findings.h"
@@ -94,6 +95,17 @@ inline campaign::PlanResult test_plan(int64_t seeds = 1, int64_t trials = 6) {
     for (int64_t level = 0; level < 5; ++level) add_pairs(plan, kind, level);
   }
   return plan;
+}
+
+/// Lists the networks the other way round.
+inline void reverse_networks(campaign::PlanResult& plan) {
+  const auto last = static_cast<int64_t>(plan.models.size()) - 1;
+  std::reverse(plan.models.begin(), plan.models.end());
+  for (campaign::CellResult& cell : plan.cells) cell.model = last - cell.model;
+  for (campaign::PairResult& pair : plan.pairs) {
+    pair.model_a = last - pair.model_a;
+    pair.model_b = last - pair.model_b;
+  }
 }
 
 inline Run test_run(const std::string& recipe, bool sparse) {

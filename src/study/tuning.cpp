@@ -58,7 +58,7 @@ std::string candidate_name(const std::string& arm, const std::string& setting) {
 class Tuning {
  public:
   Tuning(const Definition& definition, const StudyOptions& options, ArmTrainer& trainer)
-      : definition_(definition), options_(options), trainer_(trainer) {}
+      : definition_(definition), options_(options), trainer_(trainer), rungs_(halving()) {}
 
   bool run() {
     bool finished = true;
@@ -128,15 +128,14 @@ class Tuning {
 
   /// As far as the scores there are tell: the first rung, then those of each rung that go on.
   std::vector<Candidate> candidates(const Training& training) const {
-    const Halving rungs = halving();
-    std::vector<Candidate> planned = first_rung(training, rungs);
+    std::vector<Candidate> planned = first_rung(training);
     std::vector<Candidate> rung = planned;
-    for (int64_t next = 1; next < rungs.rungs; ++next) {
+    for (int64_t next = 1; next < rungs_.rungs; ++next) {
       const std::vector<Tried> tried = tried_of(rung);
       if (tried.size() < rung.size()) break;
       std::vector<Candidate> best;
-      for (const size_t i : survivors(tried, rungs.factor))
-        best.push_back(held_out(training, rung[i].setting, rungs, next));
+      for (const size_t i : survivors(tried, rungs_.factor))
+        best.push_back(held_out(training, rung[i].setting, next));
       planned.insert(planned.end(), best.begin(), best.end());
       rung = std::move(best);
     }
@@ -144,12 +143,11 @@ class Tuning {
   }
 
   /// Those of the definition and, up to the budget, what their scores propose.
-  std::vector<Candidate> first_rung(const Training& training, const Halving& rungs) const {
+  std::vector<Candidate> first_rung(const Training& training) const {
     std::vector<std::string> settings = definition_.tuning.candidates.at(training.arm.recipe);
     std::vector<Candidate> planned;
     while (!settings.empty()) {
-      for (const std::string& setting : settings)
-        planned.push_back(held_out(training, setting, rungs, 0));
+      for (const std::string& setting : settings) planned.push_back(held_out(training, setting, 0));
       const std::vector<Tried> tried = tried_of(planned);
       const int64_t left = definition_.tuning.budget - static_cast<int64_t>(planned.size());
       if (tried.size() < planned.size() || left <= 0) break;
@@ -172,14 +170,13 @@ class Tuning {
     return tried;
   }
 
-  Candidate held_out(Training training, const std::string& setting, const Halving& rungs,
-                     int64_t rung) const {
+  Candidate held_out(Training training, const std::string& setting, int64_t rung) const {
     const std::string hold_out = "data.hold_out=" + std::to_string(definition_.tuning.hold_out);
     training.name = candidate_name(training.arm.name, setting);
     training.settings.push_back("name=\"" + training.name + "\"");
     training.settings.push_back(hold_out);
-    if (rungs.rungs > 1) {
-      const int64_t epochs = rungs.epochs_at(rung, epochs_of(training));
+    if (rungs_.rungs > 1) {
+      const int64_t epochs = rungs_.epochs_at(rung, epochs_of(training));
       training.settings.push_back("train.epochs=" + std::to_string(epochs));
       training.goes_on = true;
     }
@@ -348,6 +345,7 @@ class Tuning {
   const Definition& definition_;
   const StudyOptions& options_;
   ArmTrainer& trainer_;
+  const Halving rungs_;
 };
 
 }  // namespace
