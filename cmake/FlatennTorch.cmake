@@ -15,7 +15,12 @@ function(flatenn_torch_of_python out)
 endfunction()
 
 if(FLATENN_TORCH)
-  # Its configuration looks for libraries in the system's folders first.
+  # Its configuration looks for its parts in the system's folders first.
+  foreach(folder "${FLATENN_TORCH}" "${FLATENN_TORCH}/share/cmake")
+    if(EXISTS "${folder}/Caffe2/Caffe2Config.cmake")
+      set(Caffe2_DIR "${folder}/Caffe2" CACHE PATH "LibTorch's own" FORCE)
+    endif()
+  endforeach()
   get_filename_component(flatenn_torch_prefix "${FLATENN_TORCH}/../.." ABSOLUTE)
   list(PREPEND CMAKE_LIBRARY_PATH "${FLATENN_TORCH}/lib" "${flatenn_torch_prefix}/lib")
   find_package(Torch REQUIRED PATHS "${FLATENN_TORCH}" "${FLATENN_TORCH}/share/cmake" NO_DEFAULT_PATH)
