@@ -196,7 +196,7 @@ TEST_P(CudaStep, ARecordedStepMeetsTheFaultsAndNoiseOfItsTurn) {
 TEST_P(CudaStep, FaultsOfWeightsAreTheCpus) {
   nn::Model here = testing::calibrated_model(options_), there = Rig::on_device(options_);
   WeightFaults expected(here, bit_flips()), faults(there, bit_flips());
-  expected.draw(0.02, 1, 5);
+  expected.set(expected.draw(0.02, 1, 5));
   faults.set(faults.draw(0.02, 1, 5));
   expected.apply();
   faults.apply();
