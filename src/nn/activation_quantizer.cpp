@@ -62,11 +62,18 @@ torch::Tensor ActivationQuantizerImpl::floored_log_scale() const {
 torch::Tensor ActivationQuantizerImpl::forward(const torch::Tensor& x, const Grid& within) {
   FLATENN_CHECK(initialized(), "activation quantizer: no scale yet; calibrate the model first");
   if (fixed_scale_.defined()) return codes(x) * fixed_scale_;
+  const QuantizerInputs inputs = inputs_for(x, within);
+  return fake_quantize(x, inputs.log_scale, within, inputs.gradient_scale, form_, inputs.base);
+}
+
+QuantizerInputs ActivationQuantizerImpl::inputs_for(const torch::Tensor& x,
+                                                    const Grid& within) const {
   const double features = static_cast<double>(x.numel() / x.size(0));
   const int64_t greatest = base_scale_.defined() ? grid_.reach() : grid_.max_code;
-  const double gradient_scale = 1 / std::sqrt(features * static_cast<double>(greatest));
-  return fake_quantize(x, learned() ? floored_log_scale() : no_change_, within, gradient_scale,
-                       form_, base_scale_);
+  return {.log_scale = learned() ? floored_log_scale() : no_change_,
+          .base = base_scale_,
+          .grid = within,
+          .gradient_scale = 1 / std::sqrt(features * static_cast<double>(greatest))};
 }
 
 torch::Tensor ActivationQuantizerImpl::codes(const torch::Tensor& x) const {

@@ -143,14 +143,28 @@ torch::Tensor QuantLayerImpl::effective_weight() {
   return q * (gain.numel() == 1 ? gain : over_first(gain, q.dim()));
 }
 
-torch::Tensor QuantLayerImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor y = product(x.to(compute_type), effective_weight().to(compute_type),
-                                  bias.defined() ? bias.to(compute_type) : bias);
-  if (!spec_.batch_norm) return y;
+torch::Tensor QuantLayerImpl::multiply(const torch::Tensor& x) {
+  return product(x.to(compute_type), effective_weight().to(compute_type),
+                 bias.defined() ? bias.to(compute_type) : bias);
+}
+
+BatchNorm QuantLayerImpl::batch_norm() const {
   const bool use_running = !is_training() || track_statistics;
-  return at::batch_norm(y, gamma, beta, use_running ? running_mean : torch::Tensor(),
-                        use_running ? running_var : torch::Tensor(), is_training(),
-                        kBatchNormMomentum, kBatchNormEpsilon,
+  return {.gamma = gamma,
+          .beta = beta,
+          .running_mean = use_running ? running_mean : torch::Tensor(),
+          .running_var = use_running ? running_var : torch::Tensor(),
+          .momentum = kBatchNormMomentum,
+          .epsilon = kBatchNormEpsilon};
+}
+
+torch::Tensor QuantLayerImpl::forward(const torch::Tensor& x) { return normalize(multiply(x)); }
+
+torch::Tensor QuantLayerImpl::normalize(const torch::Tensor& y) const {
+  if (!spec_.batch_norm) return y;
+  const BatchNorm norm = batch_norm();
+  return at::batch_norm(y, norm.gamma, norm.beta, norm.running_mean, norm.running_var,
+                        is_training(), norm.momentum, norm.epsilon,
                         at::globalContext().userEnabledCuDNN());
 }
 

@@ -10,6 +10,7 @@
 #include "nn/choices.h"
 #include "nn/from_network.h"
 #include "nn/index.h"
+#include "nn/norm_quantize.h"
 #include "nn/windows.h"
 #include "nn/zoo/zoo.h"
 
@@ -185,9 +186,16 @@ torch::Tensor ModelImpl::run(const torch::Tensor& images, bool calibrating) {
       values[index(pool.dst)] = activate(i, y, calibrating);
       continue;
     }
-    torch::Tensor y = product.forward(input);
-    if (spec.skip >= 0) y = y + values[index(spec.skip)].view(y.sizes());
-    out = activate(i, y, calibrating);
+    const torch::Tensor y = product.multiply(input);
+    const torch::Tensor skip =
+        spec.skip >= 0 ? values[index(spec.skip)].view(y.sizes()) : torch::Tensor();
+    if (fuses_norm(i, y, calibrating)) {
+      out = norm_quantize(y, product.batch_norm(), skip,
+                          quantizer_of(spec.dst).inputs_for(y, limits_[i]));
+      continue;
+    }
+    const torch::Tensor normed = product.normalize(y);
+    out = activate(i, skip.defined() ? normed + skip : normed, calibrating);
   }
   return values[index(graph_.back().dst)].to(torch::kFloat32).flatten(1);
 }
@@ -211,6 +219,12 @@ torch::Tensor ModelImpl::pass_through_table(size_t layer, const torch::Tensor& x
   const torch::Tensor y = look_up(constants_[layer].table, codes, least) * to;
   const torch::Tensor slope = look_up(constants_[layer].slopes, codes, least) * (to / from.scale());
   return y + slope * (x - x.detach());
+}
+
+bool ModelImpl::fuses_norm(size_t layer, const torch::Tensor& y, bool calibrating) const {
+  return graph_[layer].batch_norm && is_training() && options_.quant.enabled &&
+         !is_float(graph_[layer].dst) && form_ == QuantizeForm::kFused && !calibrating &&
+         !activation_hook_ && covers_norm_quantize(y);
 }
 
 torch::Tensor ModelImpl::activate(size_t layer, const torch::Tensor& y, bool calibrating) {

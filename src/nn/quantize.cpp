@@ -14,13 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-/// Without gradient: the operation has its own.
-torch::Tensor scale_of(const torch::Tensor& log_scale, const torch::Tensor& base) {
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor change = log_scale.exp();
-  return base.defined() ? base * change : change;
-}
-
 class FusedQuantize : public torch::autograd::Function<FusedQuantize> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
@@ -97,8 +90,14 @@ torch::Tensor fake_quantize(const torch::Tensor& x, const torch::Tensor& log_sca
                 "fake_quantize: expected 1 or ", x.size(0), " scales, got ", log_scale.numel());
   if (form == QuantizeForm::kComposite)
     return composite_quantize(x, log_scale, grid_values(grid), gradient_scale, base);
-  return FusedQuantize::apply(x, log_scale, scale_of(log_scale, base), grid.min_code, grid.max_code,
-                              grid.value_map == net::ValueMap::kOdd, gradient_scale);
+  return FusedQuantize::apply(x, log_scale, real_scale(log_scale, base), grid.min_code,
+                              grid.max_code, grid.value_map == net::ValueMap::kOdd, gradient_scale);
+}
+
+torch::Tensor real_scale(const torch::Tensor& log_scale, const torch::Tensor& base) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor change = log_scale.exp();
+  return base.defined() ? base * change : change;
 }
 
 torch::Tensor quantize_codes(const torch::Tensor& x, const torch::Tensor& scale, const Grid& grid) {

@@ -1,39 +1,11 @@
-#include <cuda_bf16.h>
-
 #include "nn/quantize_cuda.h"
+#include "nn/quantize_device.cuh"
 
 namespace flatenn::nn::cuda {
 namespace {
 
 constexpr int kThreads = 256;
 constexpr int64_t kMostBlocks = 1024;  ///< A row's; enough to fill the largest cards.
-
-/// 16 bytes of elements, as floats.
-template <typename T>
-struct Vector {
-  static constexpr int kSize = 16 / sizeof(T);
-  T values[kSize];
-};
-
-__device__ float to_float(float x) { return x; }
-__device__ float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ void from_float(float value, float& x) { x = value; }
-__device__ void from_float(float value, __nv_bfloat16& x) { x = __float2bfloat16_rn(value); }
-
-/// u = x / scale and the grid's v, as the CPU's kernel computes them.
-struct Quantized {
-  float u, clamped, v;
-};
-
-__device__ Quantized quantize(float x, float inverse, const QuantizeShape& shape) {
-  Quantized q{};
-  q.u = __fmul_rn(x, inverse);
-  // Not fminf and fmaxf, which would hide a NaN.
-  q.clamped = q.u < shape.low ? shape.low : q.u > shape.high ? shape.high : q.u;
-  const float k = rintf(__fmul_rn(__fsub_rn(q.clamped, shape.offset), 1.0F / shape.step));
-  q.v = __fadd_rn(__fmul_rn(k, shape.step), shape.offset);
-  return q;
-}
 
 /// Calls body(first element, how many of a vector's are there) for this block's part of a row.
 template <int kSize, typename Body>
@@ -81,8 +53,7 @@ __global__ void forward_kernel(QuantizeShape shape, const T* x, const float* sca
     Vector<T> vector = load(x + begin + i, count, aligned);
 #pragma unroll
     for (T& value : vector.values) {
-      // + 0 turns -0 into 0, as on the CPU.
-      from_float(__fadd_rn(__fmul_rn(quantize(to_float(value), inverse, shape).v, s), 0.0F), value);
+      from_float(real_value(quantize(to_float(value), inverse, shape), s), value);
     }
     store(vector, y + begin + i, count, aligned);
   });

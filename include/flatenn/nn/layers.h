@@ -68,6 +68,16 @@ struct FoldedLayer {
 torch::Tensor requantized(const FoldedLayer& folded, const torch::Tensor& acc,
                           const torch::Tensor& input_scale, const torch::Tensor& output_scale);
 
+/// Batch norm's parameters, float32 [channels].
+struct BatchNorm {
+  torch::Tensor gamma;
+  torch::Tensor beta;
+  torch::Tensor running_mean;  ///< Move with the batch; undefined: they stay.
+  torch::Tensor running_var;
+  double momentum = 0.1;
+  double epsilon = 1e-5;
+};
+
 /// A convolution or a linear layer with quantized weights, batch norm and bias.
 class QuantLayerImpl : public torch::nn::Module {
  public:
@@ -87,6 +97,11 @@ class QuantLayerImpl : public torch::nn::Module {
   /// Product, bias and batch norm on real values; training mode updates running statistics if
   /// `track_statistics`.
   torch::Tensor forward(const torch::Tensor& x);
+  /// Product and bias alone; forward(x) is normalize(multiply(x)).
+  torch::Tensor multiply(const torch::Tensor& x);
+  /// Batch norm, where the layer has one.
+  torch::Tensor normalize(const torch::Tensor& y) const;
+  BatchNorm batch_norm() const;
 
   /// Whether forward_pooled() covers this layer with this max pool and input.
   bool can_pool(const LayerSpec& pool, const torch::Tensor& x) const;

@@ -149,6 +149,7 @@ class ModelImpl : public torch::nn::Module {
   torch::Tensor mean(size_t layer, const torch::Tensor& x) const;
   torch::Tensor pass_through_table(size_t layer, const torch::Tensor& x) const;
   torch::Tensor activate(size_t layer, const torch::Tensor& y, bool calibrating);
+  bool fuses_norm(size_t layer, const torch::Tensor& y, bool calibrating) const;
 
   torch::Tensor evaluate(const torch::Tensor& images);
   void evaluate(std::vector<torch::Tensor>& codes, bool fuse);

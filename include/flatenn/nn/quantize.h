@@ -51,6 +51,17 @@ torch::Tensor fake_quantize(const torch::Tensor& x, const torch::Tensor& log_sca
                             QuantizeForm form = QuantizeForm::kFused,
                             const torch::Tensor& base = {});
 
+/// What fake_quantize() needs besides the tensor.
+struct QuantizerInputs {
+  torch::Tensor log_scale;
+  torch::Tensor base;  ///< May be undefined.
+  Grid grid;
+  double gradient_scale = 1;
+};
+
+/// s itself, float32, without gradient.
+torch::Tensor real_scale(const torch::Tensor& log_scale, const torch::Tensor& base = {});
+
 /// Codes k of fake_quantize as float32 integers, without gradient, given s itself (float32).
 torch::Tensor quantize_codes(const torch::Tensor& x, const torch::Tensor& scale, const Grid& grid);
 

@@ -106,6 +106,8 @@ class ActivationQuantizerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x) { return forward(x, grid_); }
   /// The same onto a part of the codes: `within` lies in grid().
   torch::Tensor forward(const torch::Tensor& x, const Grid& within);
+  /// What forward(x, within) hands to fake_quantize(). Not for fixed scales.
+  QuantizerInputs inputs_for(const torch::Tensor& x, const Grid& within) const;
   /// Codes of x less the zero point, float32 integers, without gradient.
   torch::Tensor codes(const torch::Tensor& x) const;
   /// Sets the scale from a first batch: s = 2 mean|x| / sqrt(max code), over x > 0 if unsigned.
