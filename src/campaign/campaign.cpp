@@ -17,6 +17,7 @@
 #include "flatenn/base/log.h"
 #include "flatenn/engine/devices.h"
 #include "flatenn/store/worker.h"
+#include "store/database.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -474,6 +475,17 @@ Campaign::Campaign(const Plan& plan, CampaignOptions options)
       workload_(std::make_unique<Workload>(plan, workload_options(options_))) {}
 
 Campaign::~Campaign() = default;
+
+store::Store Campaign::open_store(const std::filesystem::path& file) {
+  constexpr auto kWrite = store::Store::Access::kWrite;
+  store::check_openable(file, kWrite);
+  if (!std::filesystem::exists(file)) {
+    check_inputs(*workload_, options_);
+    check_devices(options_);
+    workload_->run_goldens();
+  }
+  return store::Store::open(file, kWrite);
+}
 
 CampaignReport Campaign::run(store::Store& store, Observer& observer) {
   const PreparedPlan prepared = prepare(*workload_, store, options_, false);
