@@ -245,6 +245,14 @@ std::vector<std::shared_ptr<const net::Network>> crew_networks(const CrewFiles& 
   return networks;
 }
 
+std::string refusal(const std::string& reason) {
+  return json_message(
+      MessageKind::kFailed,
+      {{"host", store::host_name()}, {"reason", reason}, {"computes_wrongly", false}});
+}
+
+char stop_byte() { return static_cast<char>(MessageKind::kStop); }
+
 void serve_campaign(Transport& transport, const std::function<ServedPlan()>& prepare,
                     double patience_s) {
   LeaderWatch leader(patience_s);

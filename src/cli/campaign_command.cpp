@@ -143,6 +143,7 @@ void run(PlanOptions options, const GlobalOptions& global, bool json) {
   if (!options.mpi && !started_by_mpi())
     return run_plan(read_plan(options), options, global, json, nullptr);
   const std::unique_ptr<campaign::Transport> ranks = join_ranks();
+  if (!ranks) return;
   if (options.threads == 0) options.threads = threads_of_rank(*ranks);
   if (options.engine.find(':') == std::string::npos) choose_gpu(*ranks);
   if (ranks->rank() == 0) {
