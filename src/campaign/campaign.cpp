@@ -90,9 +90,9 @@ class Run {
   BatchRunner runner_;
   int64_t verified_ = 0;
   Clock::time_point next_check_;
-  std::optional<Crew> crew_;
-  std::vector<Part> parts_;
   std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
+  std::optional<Crew> crew_;             ///< Uses the worker.
+  std::vector<Part> parts_;
 };
 
 int64_t logits_of_trial(const Workload& workload) {
@@ -356,17 +356,15 @@ bool Run::work_with_crew() {
   if (crew_->wanted() > 0) crew_->offer(worker_->claim(candidates_of_crew(), crew_->wanted()));
   int64_t done = 0;
   for (const CellState& cell : cells_) done += cell.done();
-  const auto rows = crew_->turn(std::max(expected_trials() - done, crew_->outstanding()));
-  if (rows.empty()) return false;
-  worker_->record(rows);
-  return true;
+  return crew_->turn(std::max(expected_trials() - done, crew_->outstanding()));
 }
 
 /// Takes in what has come, at once (a launcher that ends a run kills it soon), and then what the
 /// ranks still had under way.
 void Run::end_crew() {
-  worker_->record(crew_->take_rows());
-  worker_->record(crew_->end());
+  crew_->store_rows();
+  crew_->end();
+  crew_->store_rows();
   refresh();
   verified_ += crew_->verified();
   parts_ = crew_->parts();
@@ -383,7 +381,7 @@ void Run::join_work() {
   open_worker();
   const bool alone = options_.transport == nullptr || options_.transport->size() == 1;
   if (alone && options_.devices.size() < 2) return;
-  crew_.emplace(workload_, options_, plan_, seconds_a_trial_);
+  crew_.emplace(workload_, options_, plan_, *worker_, seconds_a_trial_);
 }
 
 void Run::open_worker() {

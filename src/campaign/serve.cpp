@@ -106,6 +106,7 @@ class Server {
       leader_.heard();
       switch (kind_of(message->bytes)) {
         case MessageKind::kPing:
+          transport_.send(0, simple_message(MessageKind::kPong));
           break;
         case MessageKind::kStart:
           begin(read_json(message->bytes));
@@ -144,7 +145,11 @@ class Server {
     }
     computes_wrongly_ = false;
     transport_.send(0, json_message(MessageKind::kReady, {{"host", store::host_name()},
-                                                          {"engine", workload_.engine_name()}}));
+                                                          {"space", store::process_space()},
+                                                          {"pid", store::process_id()},
+                                                          {"engine", workload_.engine_name()},
+                                                          {"threads", options_.engine.threads},
+                                                          {"version", version()}}));
   }
 
   void run_batch(const BatchMessage& batch) {
