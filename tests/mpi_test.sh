@@ -43,7 +43,6 @@ done
 
 # Random ranks killed at random moments; the same command goes on each time.
 RANDOM=7
-trial_count() { "$flatenn" status "$1" --json 2>/dev/null | grep -o '"stored": *[0-9]*' | head -1 | grep -o '[0-9]*' || echo 0; }
 killed=0
 round=0
 while ((killed < kills)); do
@@ -78,5 +77,21 @@ mpirun --oversubscribe -n 1 "$flatenn" campaign plan.toml --db nodata.db --threa
   >/dev/null 2>nodata.log
 same nodata
 [[ $(grep -c 'takes no part' nodata.log) == 4 ]] || { cat nodata.log && exit 1; }
+
+# So is a rank whose program, library or both are another build's.
+version=$("$flatenn" version | grep -o '[0-9]\+\.[0-9]\+\.[0-9]\+' | head -1)
+another() { LC_ALL=C sed "s/${version//./\\.}/${version%?}x/g" "$1"; } # of the same length
+library=$(dirname "$flatenn")/libflatenn_mpi.so
+for build in program library both; do
+  mkdir "$build"
+  if [[ $build == library ]]; then cat "$flatenn"; else another "$flatenn"; fi >"$build/flatenn"
+  if [[ $build == program ]]; then cat "$library"; else another "$library"; fi >"$build/libflatenn_mpi.so"
+  chmod +x "$build/flatenn"
+  timeout 120 mpirun --oversubscribe -n 1 "$flatenn" campaign plan.toml --db "other-$build.db" --threads 1 \
+    : -n 1 "$work/$build/flatenn" campaign plan.toml --db "other-$build.db" --threads 1 \
+    : -n 1 "$flatenn" campaign plan.toml --db "other-$build.db" --threads 1 >/dev/null 2>other.log
+  same "other-$build"
+  [[ $(grep -c "rank 1 on .*: takes no part: .*${version%?}x" other.log) == 1 ]] || { cat other.log && exit 1; }
+done
 if mpirun --oversubscribe -n 2 "$flatenn" campaign missing.toml --db none.db 2>missing.log; then exit 1; fi
 grep -q 'missing.toml' missing.log

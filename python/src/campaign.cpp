@@ -118,7 +118,7 @@ nb::dict run(const std::string& toml, const std::filesystem::path& folder,
     options.plan_file = plan_file;
     options.stop_requested = [&] { return observer.stop_requested(); };
     campaign::Campaign campaign(read(toml, folder), options);
-    store::Store store = store::Store::open(database, store::Store::Access::kWrite);
+    store::Store store = campaign.open_store(database);
     report = campaign.run(store, observer);
   }
   observer.rethrow();

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "flatenn/base/error.h"
+#include "flatenn/engine/devices.h"
 
 namespace flatenn::analysis {
 namespace {
@@ -64,12 +65,21 @@ torch::Tensor per_channel(const torch::Tensor& values, const torch::Tensor& like
   return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
 }
 
+void check_is_there(torch::Device device) {
+  if (device.is_cpu()) return;
+  FLATENN_CHECK(torch::cuda::is_available(), "--device ", device.str(),
+                ": this LibTorch finds no CUDA device; use --device cpu");
+  const int64_t number = device.has_index() ? device.index() : 0;
+  const std::string missing =
+      engine::missing_devices({number}, static_cast<int64_t>(torch::cuda::device_count()));
+  FLATENN_CHECK(missing.empty(), "--device ", device.str(), ": ", missing);
+}
+
 }  // namespace
 
 TorchNetwork::TorchNetwork(std::shared_ptr<const net::Network> network, torch::Device device)
     : network_(std::move(network)), device_(device) {
-  FLATENN_CHECK(device.is_cpu() || torch::cuda::is_available(),
-                "--device cuda: this LibTorch finds no CUDA device; use --device cpu");
+  check_is_there(device);
   FLATENN_CHECK(
       network_->is_plain(), "network ", network_->name,
       ": holds zero points, sums, tables or uneven windows, which have no gradients here; "

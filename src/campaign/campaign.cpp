@@ -17,6 +17,7 @@
 #include "flatenn/base/log.h"
 #include "flatenn/engine/devices.h"
 #include "flatenn/store/worker.h"
+#include "store/database.h"
 
 namespace flatenn::campaign {
 namespace {
@@ -89,9 +90,9 @@ class Run {
   BatchRunner runner_;
   int64_t verified_ = 0;
   Clock::time_point next_check_;
-  std::optional<Crew> crew_;
-  std::vector<Part> parts_;
   std::optional<store::Worker> worker_;  ///< Empty where there is nothing to run.
+  std::optional<Crew> crew_;             ///< Uses the worker.
+  std::vector<Part> parts_;
 };
 
 int64_t logits_of_trial(const Workload& workload) {
@@ -355,17 +356,15 @@ bool Run::work_with_crew() {
   if (crew_->wanted() > 0) crew_->offer(worker_->claim(candidates_of_crew(), crew_->wanted()));
   int64_t done = 0;
   for (const CellState& cell : cells_) done += cell.done();
-  const auto rows = crew_->turn(std::max(expected_trials() - done, crew_->outstanding()));
-  if (rows.empty()) return false;
-  worker_->record(rows);
-  return true;
+  return crew_->turn(std::max(expected_trials() - done, crew_->outstanding()));
 }
 
 /// Takes in what has come, at once (a launcher that ends a run kills it soon), and then what the
 /// ranks still had under way.
 void Run::end_crew() {
-  worker_->record(crew_->take_rows());
-  worker_->record(crew_->end());
+  crew_->store_rows();
+  crew_->end();
+  crew_->store_rows();
   refresh();
   verified_ += crew_->verified();
   parts_ = crew_->parts();
@@ -382,7 +381,7 @@ void Run::join_work() {
   open_worker();
   const bool alone = options_.transport == nullptr || options_.transport->size() == 1;
   if (alone && options_.devices.size() < 2) return;
-  crew_.emplace(workload_, options_, plan_, seconds_a_trial_);
+  crew_.emplace(workload_, options_, plan_, *worker_, seconds_a_trial_);
 }
 
 void Run::open_worker() {
@@ -474,6 +473,17 @@ Campaign::Campaign(const Plan& plan, CampaignOptions options)
       workload_(std::make_unique<Workload>(plan, workload_options(options_))) {}
 
 Campaign::~Campaign() = default;
+
+store::Store Campaign::open_store(const std::filesystem::path& file) {
+  constexpr auto kWrite = store::Store::Access::kWrite;
+  store::check_openable(file, kWrite);
+  if (!std::filesystem::exists(file)) {
+    check_inputs(*workload_, options_);
+    check_devices(options_);
+    workload_->run_goldens();
+  }
+  return store::Store::open(file, kWrite);
+}
 
 CampaignReport Campaign::run(store::Store& store, Observer& observer) {
   const PreparedPlan prepared = prepare(*workload_, store, options_, false);

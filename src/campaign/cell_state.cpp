@@ -13,8 +13,8 @@ double Estimator::value(const store::TrialRow& row) const {
   return static_cast<double>(row.correct) / images - control * (golden_here - golden_accuracy);
 }
 
-void CellState::add(const store::TrialRow& row) {
-  later_.emplace(row.trial, estimator_.value(row));
+void CellState::add(int64_t trial, double value) {
+  later_.emplace(trial, value);
   done_ += 1;
   const size_t before = prefix_.size();
   for (auto next = later_.begin();

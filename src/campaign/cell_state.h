@@ -23,7 +23,8 @@ class CellState {
  public:
   CellState(StopRule rule, Estimator estimator) : rule_(rule), estimator_(estimator) { decide(); }
 
-  void add(const store::TrialRow& row);
+  void add(const store::TrialRow& row) { add(row.trial, estimator_.value(row)); }
+  void add(int64_t trial, double value);
   /// Values of trials 0, 1, ... up to the first gap.
   std::span<const double> prefix() const { return prefix_; }
   const StopRule::Decision& decision() const { return decision_; }

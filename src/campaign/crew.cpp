@@ -118,8 +118,9 @@ void LocalWorker::work_on(const BatchMessage& batch) {
 }
 
 Crew::Crew(Workload& workload, const CampaignOptions& options, const store::PlanRow& plan,
-           double seconds_a_trial)
+           store::Worker& worker, double seconds_a_trial)
     : transport_(options.transport),
+      worker_(worker),
       dealer_(workers_of(options), dealer_options(workload, seconds_a_trial)),
       members_(static_cast<size_t>(ranks_of(options))) {
   add_devices(workload, options);
@@ -176,41 +177,57 @@ void Crew::ping() {
     transport_->send(rank, simple_message(MessageKind::kPing));
 }
 
-void Crew::add_rows(int64_t worker, RowsMessage message) {
+void Crew::add_rows(int64_t worker, int64_t helper, RowsMessage message) {
   dealer_.returned(message.batch, worker, message.seconds, now());
   verified_ += message.verified;
   rows_.insert(rows_.end(), message.rows.begin(), message.rows.end());
+  by_.resize(rows_.size(), helper);
 }
 
-void Crew::lose(int64_t rank, const std::string& reason) {
+void Crew::join(int64_t rank, const nlohmann::json& who) {
+  Member& member = members_[static_cast<size_t>(rank)];
+  member.host = who.at("host").get<std::string>();
+  const std::string engine = who.at("engine").get<std::string>();
+  member.helper = worker_.add_helper(
+      {.host = who.at("space").get<std::string>(),
+       .pid = who.at("pid").get<int64_t>(),
+       .engine = detail::concat(engine.empty() ? "none" : engine, ", rank ", rank, " of ", ranks()),
+       .threads = who.at("threads").get<int64_t>(),
+       .version = who.at("version").get<std::string>()});
+  dealer_.join(worker_of(rank));
+}
+
+void Crew::leave(int64_t rank, const char* ending) {
   Member& member = members_[static_cast<size_t>(rank)];
   member.is_gone = true;
   dealer_.leave(worker_of(rank));
-  log::warn("rank ", rank, member.host.empty() ? "" : " on " + member.host,
-            ": takes no part: ", reason);
+  if (member.helper > 0 && !stopped_) worker_.end_helper(std::exchange(member.helper, 0), ending);
 }
 
 void Crew::take(const Transport::Message& message) {
   Member& member = members_[static_cast<size_t>(message.rank)];
+  if (member.helper > 0) worker_.heard_of(member.helper);
   switch (kind_of(message.bytes)) {
     case MessageKind::kReady:
-      member.host = read_json(message.bytes).at("host").get<std::string>();
-      dealer_.join(worker_of(message.rank));
+      join(message.rank, read_json(message.bytes));
+      return;
+    case MessageKind::kPong:
       return;
     case MessageKind::kRows:
-      add_rows(worker_of(message.rank), read_rows(message.bytes));
+      add_rows(worker_of(message.rank), member.helper, read_rows(message.bytes));
       return;
     case MessageKind::kFailed: {
       const nlohmann::json why = read_json(message.bytes);
       member.host = why.at("host").get<std::string>();
-      lose(message.rank, why.at("reason").get<std::string>());
+      log::warn("rank ", message.rank, " on ", member.host,
+                ": takes no part: ", why.at("reason").get<std::string>());
+      leave(message.rank, "failed");
       FLATENN_CHECK(!why.at("computes_wrongly").get<bool>(), "rank ", message.rank, " on ",
                     member.host, ": ", why.at("reason").get<std::string>());
       return;
     }
     case MessageKind::kBye:
-      member.is_gone = true;
-      dealer_.leave(worker_of(message.rank));
+      leave(message.rank, "interrupted");
       return;
     default:
       throw Error("crew: rank " + std::to_string(message.rank) + " sent an unknown message");
@@ -222,7 +239,7 @@ bool Crew::receive_from(size_t device) {
   bool any = false;
   try {
     while (auto message = locals_[device]->receive()) {
-      add_rows(static_cast<int64_t>(device), std::move(*message));
+      add_rows(static_cast<int64_t>(device), /*helper=*/0, std::move(*message));
       any = true;
     }
   } catch (const Error& error) {
@@ -246,7 +263,13 @@ bool Crew::receive() {
   return any;
 }
 
-std::vector<store::TrialRow> Crew::turn(int64_t left) {
+void Crew::store_rows() {
+  worker_.record(rows_, by_);
+  rows_.clear();
+  by_.clear();
+}
+
+bool Crew::turn(int64_t left) {
   constexpr double kStoreEvery = 0.5;
   constexpr double kLookAround = 0.1;
   const double begin = now();
@@ -257,9 +280,10 @@ std::vector<store::TrialRow> Crew::turn(int64_t left) {
     const bool due = now() - stored_ >= kStoreEvery || dealer_.outstanding() == 0;
     if (!rows_.empty() && due) {
       stored_ = now();
-      return take_rows();
+      store_rows();
+      return true;
     }
-    if (now() - begin >= kLookAround && (rows_.empty() || dealer_.wanted() > 0)) return {};
+    if (now() - begin >= kLookAround && (rows_.empty() || dealer_.wanted() > 0)) return false;
     if (!any) std::this_thread::sleep_for(kBreath);
   }
 }
@@ -269,9 +293,9 @@ bool Crew::all_said_goodbye() const {
                      [](const Member& member) { return member.is_gone; });
 }
 
-std::vector<store::TrialRow> Crew::end() {
+void Crew::end() {
   constexpr double kPatience = 5;
-  if (std::exchange(stopped_, true)) return {};
+  if (std::exchange(stopped_, true)) return;
   for (int64_t rank = 1; rank < ranks(); ++rank)
     transport_->send(rank, simple_message(MessageKind::kStop));
   const double begin = now();
@@ -285,7 +309,6 @@ std::vector<store::TrialRow> Crew::end() {
     }
     std::this_thread::sleep_for(kBreath);
   }
-  return take_rows();
 }
 
 void Crew::check_unchanged() {

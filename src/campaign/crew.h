@@ -59,9 +59,10 @@ class LocalWorker {
 /// this process's devices, one or more, and behind them the other ranks.
 class Crew {
  public:
-  /// `workload` has run its fault-free passes.
+  /// `workload` has run its fault-free passes. `worker` is rank 0's, which stores the others' rows
+  /// and says what is heard of them.
   Crew(Workload& workload, const CampaignOptions& options, const store::PlanRow& plan,
-       double seconds_a_trial);
+       store::Worker& worker, double seconds_a_trial);
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
@@ -71,14 +72,14 @@ class Crew {
   int64_t outstanding() const { return dealer_.outstanding(); }
   void offer(const std::vector<store::TrialKey>& keys) { dealer_.offer(keys); }
 
-  /// Deals and receives until rows should be stored: about half a second's, or all there are where
-  /// nobody computes any more; none where nothing came for a while. `left` as in Dealer::deal.
-  /// Throws Error where a trial cannot be run here, or gave other numbers the second time.
-  std::vector<store::TrialRow> turn(int64_t left);
-  /// What has come and was not given yet.
-  std::vector<store::TrialRow> take_rows() { return std::exchange(rows_, {}); }
-  /// Nothing more is to run: gives what the workers still had, unless they take too long.
-  std::vector<store::TrialRow> end();
+  /// Deals and receives until rows should be stored, about half a second's, or all there are where
+  /// nobody computes any more, and stores them; false where nothing came for a while. `left` as in
+  /// Dealer::deal. Throws Error where a trial cannot be run here, or gave other numbers the second
+  /// time.
+  bool turn(int64_t left);
+  void store_rows();  ///< What has come and is not stored yet.
+  /// Nothing more is to run: waits for what the workers still have, unless they take too long.
+  void end();
 
   /// Throws Error where a device's network or fault-free logits are not what they were; after
   /// end().
@@ -90,6 +91,7 @@ class Crew {
  private:
   struct Member {
     std::string host;
+    int64_t helper = 0;    ///< Its number to the worker, once it has joined.
     bool is_gone = false;  ///< Said why it takes no part, or goodbye.
   };
   void add_devices(Workload& workload, const CampaignOptions& options);
@@ -103,11 +105,13 @@ class Crew {
   bool receive();
   bool receive_from(size_t device);
   void take(const Transport::Message& message);
-  void add_rows(int64_t worker, RowsMessage message);
-  void lose(int64_t rank, const std::string& reason);
+  void add_rows(int64_t worker, int64_t helper, RowsMessage message);
+  void join(int64_t rank, const nlohmann::json& who);
+  void leave(int64_t rank, const char* ending);
   bool all_said_goodbye() const;
 
   Transport* transport_;  ///< Null: no other rank.
+  store::Worker& worker_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   Dealer dealer_;
   std::vector<Member> members_;                       ///< By rank.
@@ -115,6 +119,7 @@ class Crew {
   std::vector<std::unique_ptr<Workload>> twins_;      ///< Those that the crew made.
   std::vector<std::unique_ptr<LocalWorker>> locals_;  ///< By device; they use the workloads.
   std::vector<store::TrialRow> rows_;
+  std::vector<int64_t> by_;  ///< Of each row: see store::Worker::record.
   int64_t verified_ = 0;
   double stored_ = 0;  ///< When rows were last given to be stored.
   double pinged_ = 0;

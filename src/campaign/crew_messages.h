@@ -17,6 +17,7 @@ enum class MessageKind : char {
   kRows = 'R',    ///< From a worker: a batch's trials.
   kFailed = 'F',  ///< From a worker: why it takes no part any more; JSON.
   kPing = 'P',    ///< To a worker: rank 0 is still there.
+  kPong = 'A',    ///< From a worker: so is it.
   kStop = 'Q',    ///< To a worker: nothing more to run.
   kBye = 'Z',     ///< From a worker: the last message.
 };

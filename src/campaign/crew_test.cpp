@@ -134,6 +134,27 @@ TEST_F(Crews, GiveTheTableOfOneProcess) {
   }
 }
 
+/// Every rank is a run of its own in the file, beside rank 0's.
+TEST_F(Crews, LeaveARunForEachRank) {
+  const Plan plan = small_.plan(kPlan);
+  const CampaignReport report = run(plan, "crew.db", 3, [&](int64_t rank) {
+    FLATENN_CHECK(rank != 2, "has no data");
+    ServedPlan served{.plan = plan, .options = small_.options()};
+    served.options.engine.threads = 2;
+    return served;
+  });
+  const store::Store store = small_.open("crew.db");
+  const auto runs = store.runs(report.plan);
+  ASSERT_EQ(runs.size(), 2U) << "what takes no part is no run";
+  EXPECT_THAT(runs[0].engine, HasSubstr(", rank 0 of 3"));
+  EXPECT_THAT(runs[1].engine, HasSubstr(", rank 1 of 3"));
+  EXPECT_EQ(runs[1].threads, 2);
+  EXPECT_EQ(runs[1].version, version());
+  EXPECT_EQ(runs[0].trials, report.parts.at(0).trials);
+  EXPECT_EQ(runs[1].trials, report.parts.at(1).trials);
+  for (const store::RunRow& each : runs) EXPECT_EQ(each.end, "done");
+}
+
 TEST_F(Crews, ThatRunSharesGiveTheTableOfOneProcess) {
   const Plan plan = small_.plan(kPlan);
   small_.run(plan, "whole.db");

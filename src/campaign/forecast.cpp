@@ -4,7 +4,7 @@
 
 namespace flatenn::campaign {
 
-Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
+void check_forecast(const Plan& plan) {
   FLATENN_CHECK(plan.single_fault == SingleFault::kOff,
                 "campaign plan: the size of a single-fault campaign is fixed by its strata");
   FLATENN_CHECK(!plan.stratified,
@@ -12,8 +12,13 @@ Forecast forecast_campaign(const Plan& plan, store::Store& store, const Campaign
                 "it is given");
   FLATENN_CHECK(!plan.search_within,
                 "campaign plan: a search chooses its rates as it goes (find_tolerable)");
-  Workload workload(plan, workload_options(options));
-  const store::PlanRow row = prepare(workload, store, options, true).row;
+}
+
+Forecast Campaign::forecast(store::Store& store) {
+  Workload& workload = *workload_;
+  const Plan& plan = workload.plan();
+  check_forecast(plan);
+  const store::PlanRow row = prepare(workload, store, options_, true).row;
   const Pilot pilot = row.pilot.empty() ? run_pilot(workload) : Pilot::from_json(row.pilot);
   const int64_t all = workload.images().count;
   Forecast forecast;
@@ -34,6 +39,10 @@ Forecast forecast_campaign(const Plan& plan, store::Store& store, const Campaign
                               .full_trials = trials(all)});
   }
   return forecast;
+}
+
+Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options) {
+  return Campaign(plan, options).forecast(store);
 }
 
 int64_t Forecast::inferences() const {

@@ -46,8 +46,7 @@ void use_pilot(Workload& workload, const std::string& text) {
   use_strata(workload, pilot);
 }
 
-PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
-                     bool pilot_in_any_case) {
+void check_inputs(const Workload& workload, const CampaignOptions& options) {
   const ImageChoice& choice = workload.plan().images;
   FLATENN_CHECK(
       !options.share || !workload.plan().search_within,
@@ -57,6 +56,12 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
   FLATENN_CHECK(choice.mode != ImageChoice::Mode::kCount || choice.count <= workload.images().count,
                 "images_per_trial: ", choice.count, " is more than the ", workload.images().count,
                 " images there are");
+}
+
+PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOptions& options,
+                     bool pilot_in_any_case) {
+  check_inputs(workload, options);
+  const ImageChoice::Mode images = workload.plan().images.mode;
   PreparedPlan prepared;
   auto stored = find_stored_plan(store, workload);
   if (stored) check_share(store, *stored, options.share);
@@ -64,7 +69,7 @@ PreparedPlan prepare(Workload& workload, store::Store& store, const CampaignOpti
     check_devices(options);
     workload.run_goldens();
     std::string text;
-    if (choice.mode != ImageChoice::Mode::kAll || workload.plan().stratified || pilot_in_any_case) {
+    if (images != ImageChoice::Mode::kAll || workload.plan().stratified || pilot_in_any_case) {
       const auto start = Clock::now();
       const Pilot pilot = run_pilot(workload);
       prepared.seconds_a_trial =

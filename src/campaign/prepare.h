@@ -11,6 +11,9 @@ WorkloadOptions workload_options(const CampaignOptions& options);
 /// Throws Error where this machine lacks a device that the options name.
 void check_devices(const CampaignOptions& options);
 
+/// Throws Error where the plan asks for what the images or the options do not give.
+void check_inputs(const Workload& workload, const CampaignOptions& options);
+
 /// A plan as stored, and what the pilot learned of its trials' time where it ran just now.
 struct PreparedPlan {
   store::PlanRow row;

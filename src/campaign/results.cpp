@@ -202,9 +202,10 @@ PlanResult read_plan_result(const store::Store& store, const store::PlanRow& row
   if (!row.pilot.empty()) reader.pilot = Pilot::from_json(row.pilot);
   read_settings(reader.settings, reader.layout, plan);
   for (const store::RunRow& run : store.runs(row.id)) {
+    plan.finished = std::max(plan.finished, run.finished);
+    if (run.end == "failed") continue;  // a rank that was left out too: says nothing of the rest
     plan.time_limited = run.end == to_string(Ending::kTimeLimit);
     reader.share_is_done = plan.share && run.end == to_string(Ending::kDone);
-    plan.finished = std::max(plan.finished, run.finished);
   }
   plan.models = read_models(store, plan, reader.layout);
   for (const store::CellRow& cell : store.cells(row.id)) {

@@ -106,6 +106,7 @@ class Server {
       leader_.heard();
       switch (kind_of(message->bytes)) {
         case MessageKind::kPing:
+          transport_.send(0, simple_message(MessageKind::kPong));
           break;
         case MessageKind::kStart:
           begin(read_json(message->bytes));
@@ -144,7 +145,11 @@ class Server {
     }
     computes_wrongly_ = false;
     transport_.send(0, json_message(MessageKind::kReady, {{"host", store::host_name()},
-                                                          {"engine", workload_.engine_name()}}));
+                                                          {"space", store::process_space()},
+                                                          {"pid", store::process_id()},
+                                                          {"engine", workload_.engine_name()},
+                                                          {"threads", options_.engine.threads},
+                                                          {"version", version()}}));
   }
 
   void run_batch(const BatchMessage& batch) {
@@ -244,6 +249,14 @@ std::vector<std::shared_ptr<const net::Network>> crew_networks(const CrewFiles& 
     networks.push_back(std::make_shared<net::Network>(read_one(files.models[i], plan.models[i])));
   return networks;
 }
+
+std::string refusal(const std::string& reason) {
+  return json_message(
+      MessageKind::kFailed,
+      {{"host", store::host_name()}, {"reason", reason}, {"computes_wrongly", false}});
+}
+
+char stop_byte() { return static_cast<char>(MessageKind::kStop); }
 
 void serve_campaign(Transport& transport, const std::function<ServedPlan()>& prepare,
                     double patience_s) {

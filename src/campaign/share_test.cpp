@@ -265,6 +265,77 @@ TEST_F(Shares, OfAnotherPlanOrVersionAreRefused) {
   run_share(small_.plan(kPlan), 2, 2);
   execute(part(2), "UPDATE plans SET version = '0.0.1'");
   EXPECT_THAT(message_of([&] { merge({1, 2}, "c.db"); }), HasSubstr("was run by flatenn 0.0.1"));
+  std::filesystem::remove(part(2));
+  run_share(small_.plan(kPlan), 2, 2);
+  execute(part(2), "UPDATE workers SET version = '0.0.1'");
+  EXPECT_THAT(message_of([&] {
+                merge({1, 2}, "d.db");
+              }),
+              HasSubstr("of its trials were run by 0.0.1"));
+  // Refused before the first part is merged.
+  for (const char* const out : {"a.db", "b.db", "c.db", "d.db"})
+    EXPECT_FALSE(std::filesystem::exists(small_.folder() / out)) << out;
+}
+
+TEST_F(Shares, AnOutputOfAnotherVersionIsRefused) {
+  run_share(small_.plan(kPlan), 1, 2);
+  run_share(small_.plan(kPlan), 2, 2);
+  merge({1}, "joined.db");
+  execute(small_.folder() / "joined.db", "UPDATE workers SET version = '0.0.1'");
+  EXPECT_THAT(message_of([&] { merge({2}, "joined.db"); }),
+              HasSubstr("joined.db: plan 'campaign' was begun by"));
+}
+
+/// Files of several divisions overlap, and each missing trial belongs to a share of every division.
+TEST_F(Shares, OfSeveralDivisionsAreJoinedAndToldInOne) {
+  const Plan plan = small_.plan(kPlan);
+  small_.run(plan, "whole.db");
+  run_share(plan, 1, 3);
+  run_share(plan, 2, 4);
+  run_share(plan, 4, 4);
+  const auto plans = merge({1, 2, 4}, "joined.db");
+  EXPECT_EQ(divisions_of(plans.at(0).standing), (std::vector<int64_t>{3, 4}));
+  int64_t missing = 0;
+  for (const OpenShare& open : plans[0].open_shares) {
+    EXPECT_EQ(open.share.of, 4);
+    EXPECT_FALSE(open.is_there);
+    missing += open.missing;
+  }
+  EXPECT_EQ(plans[0].open_shares.size(), 2U);
+  EXPECT_EQ(missing, plans[0].standing.missing());
+  small_.run(plan, "joined.db");
+  EXPECT_EQ(table("joined.db"), table("whole.db"));
+}
+
+/// What status says of files is what merge says of the same files.
+TEST_F(Shares, StandTogetherAsTheyDoOnceJoined) {
+  for (const std::string& text : {kPlan, kHalfWidth}) {
+    for (const int64_t index : {1, 2, 3}) std::filesystem::remove(part(index));
+    const Plan plan = small_.plan(text);
+    run_share(plan, 1, 3);
+    run_share(plan, 3, 3);
+    const std::string out = text == kPlan ? "all.db" : "half.db";
+    const PlanStanding joined = merge({1, 3}, out).at(0).standing;
+    std::optional<JoinedStanding> files;
+    // The joined file holds all that the parts do: trials in two files count once.
+    for (const auto& file : {part(1), part(3), small_.folder() / out, part(1)}) {
+      const store::Store store = store::Store::open(file, store::Store::Access::kRead);
+      const store::PlanRow row = store.plans().at(0);
+      files ? files->add(store, row) : void(files.emplace(store, row));
+    }
+    const PlanStanding together = files->standing();
+    EXPECT_EQ(together.stored(), joined.stored());
+    EXPECT_EQ(together.missing(), joined.missing());
+    EXPECT_EQ(together.left(), joined.left());
+    EXPECT_EQ(together.finished_cells(), joined.finished_cells());
+    EXPECT_EQ(together.may_end_early, text == kHalfWidth);
+    const auto open = open_shares(together);
+    if (text == kPlan) {
+      ASSERT_EQ(open.size(), 1U);
+      EXPECT_EQ(open[0].share, (Share{2, 3}));
+      EXPECT_EQ(open[0].missing, together.left());
+    }
+  }
 }
 
 TEST_F(Shares, StrataAreThoseOfOneProcess) {

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "campaign/cell_state.h"
 #include "campaign/settings.h"
@@ -14,6 +17,33 @@ namespace flatenn::campaign {
 namespace {
 
 using nlohmann::json;
+
+/// A cell with the values of its trials, in the order of files.
+struct Cell {
+  int64_t cell = 0;
+  std::string label;
+  StopRule rule;
+  Estimator estimator;
+  std::vector<std::pair<int64_t, double>> values;  ///< By trial.
+
+  CellStanding standing();
+};
+
+CellStanding Cell::standing() {
+  const auto number = [](const auto& value) { return value.first; };
+  std::ranges::stable_sort(values, {}, number);
+  const auto again = std::ranges::unique(values, {}, number);
+  values.erase(again.begin(), again.end());
+  CellState state(rule, estimator);
+  for (const auto& [trial, value] : values) state.add(trial, value);
+  return {.cell = cell,
+          .label = label,
+          .stored = state.done(),
+          .wanted = state.decision().wanted,
+          .at_most = state.finished() ? state.decision().trials : rule.max_trials,
+          .stop = state.decision().reason,
+          .missing = state.missing(std::numeric_limits<int64_t>::max())};
+}
 
 /// What a plan's cells need to look at their trials.
 class Looker {
@@ -29,18 +59,15 @@ class Looker {
   }
 
   bool is_search() const { return settings_.contains("search"); }
+  bool has_half_width() const { return !settings_.at("half_width").is_null(); }
 
-  CellStanding cell(const store::CellRow& row) const {
+  Cell cell(const store::CellRow& row) const {
     const Estimator values = estimator(row);
     const int64_t images = pilot_ ? pilot_->images_per_trial : images_;
-    CellState state(stop_rule_of(settings_, images, bound_of(row), values.golden_accuracy), values);
-    for (const store::TrialRow& trial : store_.trials(plan_.id, row.cell)) state.add(trial);
-    CellStanding standing{.cell = row.cell, .label = label_of(row), .stored = state.done()};
-    standing.stop = state.decision().reason;
-    standing.wanted = state.decision().wanted;
-    standing.at_most = state.finished() ? state.decision().trials : bound_of(row);
-    standing.missing = state.missing(std::numeric_limits<int64_t>::max());
-    return standing;
+    return {.cell = row.cell,
+            .label = label_of(row),
+            .rule = stop_rule_of(settings_, images, bound_of(row), values.golden_accuracy),
+            .estimator = values};
   }
 
  private:
@@ -108,26 +135,75 @@ int64_t PlanStanding::at_most() const {
   return sum_of(cells, [](const CellStanding& cell) { return cell.at_most; });
 }
 
+int64_t PlanStanding::left() const {
+  return sum_of(cells, [](const CellStanding& cell) {
+    const bool running = cell.stop == StopReason::kRunning;
+    return running ? std::max<int64_t>(0, cell.at_most - cell.stored) : 0;
+  });
+}
+
 int64_t PlanStanding::finished_cells() const {
   return sum_of(cells, [](const CellStanding& cell) { return cell.stop != StopReason::kRunning; });
 }
 
-int64_t PlanStanding::missing_of(const Share& share) const {
-  return sum_of(cells, [&](const CellStanding& cell) {
-    return std::count_if(cell.missing.begin(), cell.missing.end(),
-                         [&](int64_t trial) { return share.holds(cell.cell, trial); });
-  });
+struct JoinedStanding::State {
+  PlanStanding plan;  ///< But its cells.
+  std::vector<Cell> cells;
+};
+
+JoinedStanding::JoinedStanding(const store::Store& store, const store::PlanRow& plan)
+    : state_(std::make_unique<State>()) {
+  const Looker looker(store, plan);
+  state_->plan = {.name = plan.name,
+                  .is_search = looker.is_search(),
+                  .may_end_early = looker.is_search() || looker.has_half_width()};
+  for (const store::CellRow& row : store.cells(plan.id)) state_->cells.push_back(looker.cell(row));
+  add(store, plan);
+}
+
+JoinedStanding::~JoinedStanding() = default;
+JoinedStanding::JoinedStanding(JoinedStanding&&) noexcept = default;
+
+void JoinedStanding::add(const store::Store& store, const store::PlanRow& plan) {
+  for (Cell& cell : state_->cells) {
+    for (const store::TrialRow& trial : store.trials(plan.id, cell.cell))
+      cell.values.emplace_back(trial.trial, cell.estimator.value(trial));
+  }
+  if (const auto share = stored_share(plan)) state_->plan.shares.push_back(*share);
+}
+
+PlanStanding JoinedStanding::standing() {
+  PlanStanding standing = state_->plan;
+  for (Cell& cell : state_->cells) {
+    if (!standing.is_search || !cell.values.empty()) standing.cells.push_back(cell.standing());
+  }
+  return standing;
 }
 
 PlanStanding standing_of(const store::Store& store, const store::PlanRow& plan) {
-  const Looker looker(store, plan);
-  PlanStanding standing{.name = plan.name, .is_search = looker.is_search()};
-  for (const store::CellRow& row : store.cells(plan.id)) {
-    CellStanding cell = looker.cell(row);
-    if (!standing.is_search || cell.stored > 0) standing.cells.push_back(std::move(cell));
+  return JoinedStanding(store, plan).standing();
+}
+
+std::vector<int64_t> divisions_of(const PlanStanding& plan) {
+  std::set<int64_t> divisions;
+  for (const Share& share : plan.shares) divisions.insert(share.of);
+  return {divisions.begin(), divisions.end()};
+}
+
+std::vector<OpenShare> open_shares(const PlanStanding& plan) {
+  std::map<int64_t, std::set<int64_t>> seen;  // of each division
+  for (const Share& share : plan.shares) seen[share.of].insert(share.index);
+  if (seen.empty()) return {};
+  const auto& [of, there] = *std::ranges::max_element(
+      seen, {}, [](const auto& division) { return division.second.size(); });
+  std::map<int64_t, int64_t> missing;  // of each share
+  for (const CellStanding& cell : plan.cells) {
+    for (const int64_t trial : cell.missing) ++missing[Share::index_of(cell.cell, trial, of)];
   }
-  standing.runs = store.runs(plan.id);
-  return standing;
+  std::vector<OpenShare> open;
+  for (const auto& [index, count] : missing)
+    open.push_back({.share = {index, of}, .missing = count, .is_there = there.contains(index)});
+  return open;
 }
 
 }  // namespace flatenn::campaign

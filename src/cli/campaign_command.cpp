@@ -83,7 +83,7 @@ void run_plan(const campaign::Plan& plan, const PlanOptions& options, const Glob
   std::optional<InterruptGuard> interrupt;
   settings.stop_requested = [&] { return interrupt && interrupt->requested(); };
   campaign::Campaign campaign(plan, settings);
-  store::Store store = store::Store::open(options.db, store::Store::Access::kWrite);
+  store::Store store = campaign.open_store(options.db);
   campaign::CampaignReport report;
   {
     StoppableView view(json ? make_json_view() : make_console_view(global.quiet), interrupt);
@@ -143,6 +143,7 @@ void run(PlanOptions options, const GlobalOptions& global, bool json) {
   if (!options.mpi && !started_by_mpi())
     return run_plan(read_plan(options), options, global, json, nullptr);
   const std::unique_ptr<campaign::Transport> ranks = join_ranks();
+  if (!ranks) return;
   if (options.threads == 0) options.threads = threads_of_rank(*ranks);
   if (options.engine.find(':') == std::string::npos) choose_gpu(*ranks);
   if (ranks->rank() == 0) {
@@ -201,9 +202,11 @@ nlohmann::json forecast_json(const campaign::Forecast& forecast) {
 }
 
 void forecast(const PlanOptions& options, bool json) {
-  store::Store store = store::Store::open(options.db, store::Store::Access::kWrite);
-  const campaign::Forecast result =
-      campaign::forecast_campaign(read_plan(options), store, campaign_options(options));
+  const campaign::Plan plan = read_plan(options);
+  campaign::check_forecast(plan);
+  campaign::Campaign campaign(plan, campaign_options(options));
+  store::Store store = campaign.open_store(options.db);
+  const campaign::Forecast result = campaign.forecast(store);
   if (json) {
     std::printf("%s\n", forecast_json(result).dump(2).c_str());
   } else {

@@ -132,6 +132,7 @@ void add_commands(CLI::App& app, const flatenn::cli::GlobalOptions& global) {
 void check_numbers(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (option->get_type_name() == "FLOAT") option->check(flatenn::cli::not_vanished());
+    if (option->get_type_name() == "INT") option->check(flatenn::cli::whole_number());
   }
   for (CLI::App* command : app.get_subcommands({})) check_numbers(*command);
 }

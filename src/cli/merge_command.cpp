@@ -43,10 +43,7 @@ std::string advice(const campaign::MergedPlan& plan) {
 
 void print_plan(const campaign::MergedPlan& plan, const std::string& out) {
   print_standing(plan.standing);
-  for (const campaign::MergedPlan::OpenShare& open : plan.open_shares) {
-    std::printf("  share %s %s: %ld trials\n", open.share.text().c_str(),
-                open.is_there ? "has more to run" : "is missing", open.missing);
-  }
+  print_open_shares(plan.standing);
   if (plan.standing.finished()) return;
   print_open_cells(plan.standing);
   print_wrapped(detail::concat("  run what is missing with ", advice(plan),
@@ -55,11 +52,7 @@ void print_plan(const campaign::MergedPlan& plan, const std::string& out) {
 
 nlohmann::json plan_json(const campaign::MergedPlan& plan) {
   nlohmann::json json = standing_json(plan.standing);
-  json["open_shares"] = nlohmann::json::array();
-  for (const campaign::MergedPlan::OpenShare& open : plan.open_shares) {
-    json["open_shares"].push_back(
-        {{"share", open.share.text()}, {"missing", open.missing}, {"is_there", open.is_there}});
-  }
+  json["open_shares"] = open_shares_json(plan.standing);
   return json;
 }
 

@@ -14,6 +14,7 @@
 #include "flatenn/base/error.h"
 #include "flatenn/base/parallel.h"
 #include "flatenn/base/version.h"
+#include "flatenn/campaign/serve.h"
 
 namespace flatenn::cli {
 namespace {
@@ -62,6 +63,23 @@ int64_t started_ranks() {
   return std::getenv("PMIX_RANK") == nullptr ? 0 : number("SLURM_STEP_NUM_TASKS");
 }
 
+/// This process's number among those; 0 where it is the first, or nobody says.
+int64_t started_rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"}) {
+    if (const char* const value = std::getenv(name)) return std::strtol(value, nullptr, 10);
+  }
+  return 0;
+}
+
+/// Leaves this rank out of the run, in which the others go on.
+void decline(void* library, const std::string& reason) {
+  using Decline = void(const char*, int64_t, char);
+  auto* const function = reinterpret_cast<Decline*>(::dlsym(library, "flatenn_mpi_decline"));
+  FLATENN_CHECK(function != nullptr, reason);
+  const std::string message = campaign::refusal(reason);
+  function(message.data(), std::ssize(message), campaign::stop_byte());
+}
+
 }  // namespace
 
 bool started_by_mpi() { return started_ranks() > 1; }
@@ -72,8 +90,13 @@ std::unique_ptr<campaign::Transport> join_ranks() {
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   FLATENN_CHECK(library != nullptr, "MPI: cannot be loaded: ", ::dlerror());
   const std::string built = find<const char*()>(library, path, "flatenn_mpi_version")();
-  FLATENN_CHECK(built == version(), path.string(), ": is of flatenn ", built, ", the program is ",
-                version());
+  if (built != version()) {
+    const std::string reason =
+        detail::concat(path.string(), ": is of flatenn ", built, ", the program is ", version());
+    FLATENN_CHECK(started_rank() > 0, reason);
+    decline(library, reason);
+    return nullptr;
+  }
   std::unique_ptr<campaign::Transport> ranks(
       find<campaign::Transport*()>(library, path, "flatenn_mpi_open")());
   const int64_t started = started_ranks();

@@ -12,7 +12,8 @@ namespace flatenn::cli {
 bool started_by_mpi();
 
 /// The other processes of this start, through the library that knows MPI. Throws Error where it is
-/// not there or is another build's.
+/// not there, and on rank 0 where it is another build's. Another rank of which that is so tells
+/// rank 0, waits for the end, and gets null: the others go on without it.
 std::unique_ptr<campaign::Transport> join_ranks();
 
 /// Threads of this rank where the user gives none (0): the cores that its launcher gave it, or its

@@ -10,7 +10,6 @@
 #include "cli/standing_table.h"
 #include "cli/text_table.h"
 #include "flatenn/base/error.h"
-#include "flatenn/base/printable.h"
 #include "flatenn/base/progress.h"
 
 namespace flatenn::cli {
@@ -47,6 +46,7 @@ Pace pace_of(const std::string& file, const store::RunRow& run) {
       .file = file, .run = run, .seconds = std::max(0.0, std::difftime(end, time_of(run.started)))};
 }
 
+/// One word of "running", "killed" and "silent", or how the run ended.
 std::string state_of(const store::RunRow& run) {
   switch (run.life) {
     case store::RunLife::kRunning:
@@ -54,23 +54,41 @@ std::string state_of(const store::RunRow& run) {
     case store::RunLife::kKilled:
       return "killed";
     case store::RunLife::kSilent:
-      return "silent for " + format_duration(std::abs(std::difftime(
-                                 std::time(nullptr), static_cast<std::time_t>(run.heartbeat))));
+      return "silent";
     case store::RunLife::kEnded:
       break;
   }
   return run.end;
 }
 
-/// All runs of a plan over the files, and what the files hold together.
+std::string told_state(const store::RunRow& run) {
+  const double heard =
+      std::abs(std::difftime(std::time(nullptr), static_cast<std::time_t>(run.heartbeat)));
+  const std::string state = state_of(run);
+  return run.life == store::RunLife::kSilent ? state + " for " + format_duration(heard) : state;
+}
+
+/// A plan over the files: what they hold together, and who worked on it.
 struct Status {
-  std::vector<campaign::PlanStanding> files;
+  std::vector<std::pair<std::string, campaign::PlanStanding>> files;
+  campaign::PlanStanding all;
   std::vector<Pace> paces;
-  int64_t stored = 0;
-  int64_t at_most = 0;
-  int64_t left() const { return std::max<int64_t>(0, at_most - stored); }
+
+  void add_run(const std::string& file, const store::RunRow& run);
   double rate_now() const;
 };
+
+/// A run that several files hold counts once, as the file knows it that heard of it last.
+void Status::add_run(const std::string& file, const store::RunRow& run) {
+  const auto known = std::ranges::find_if(paces, [&](const Pace& pace) {
+    return pace.run.host == run.host && pace.run.pid == run.pid && pace.run.started == run.started;
+  });
+  if (known == paces.end()) {
+    paces.push_back(pace_of(file, run));
+  } else if (known->run.heartbeat < run.heartbeat) {
+    *known = pace_of(file, run);
+  }
+}
 
 double Status::rate_now() const {
   double rate = 0;
@@ -80,6 +98,7 @@ double Status::rate_now() const {
 
 std::map<std::string, Status> collect(const StatusOptions& options) {
   std::map<std::string, Status> plans;
+  std::map<std::string, campaign::JoinedStanding> joined;
   std::map<std::string, std::string> fingerprints;
   for (const std::string& file : options.files) {
     const store::Store store = store::Store::open(file, store::Store::Access::kRead);
@@ -87,14 +106,14 @@ std::map<std::string, Status> collect(const StatusOptions& options) {
       const auto known = fingerprints.emplace(row.name, row.fingerprint).first;
       FLATENN_CHECK(known->second == row.fingerprint, file, ": plan '", row.name,
                     "' means something else than in the files before; flatenn merge says what");
+      const auto [at, is_first] = joined.try_emplace(row.name, store, row);
+      if (!is_first) at->second.add(store, row);
       Status& status = plans[row.name];
-      campaign::PlanStanding standing = campaign::standing_of(store, row);
-      status.stored += standing.stored();
-      status.at_most = std::max(status.at_most, standing.at_most());
-      for (const store::RunRow& run : standing.runs) status.paces.push_back(pace_of(file, run));
-      status.files.push_back(std::move(standing));
+      for (const store::RunRow& run : store.runs(row.id)) status.add_run(file, run);
+      status.files.emplace_back(file, campaign::standing_of(store, row));
     }
   }
+  for (auto& [name, standing] : joined) plans[name].all = standing.standing();
   return plans;
 }
 
@@ -108,25 +127,21 @@ void print_runs(const Status& status) {
     std::snprintf(rate, sizeof rate, "%.3g", pace.rate());
     rows.push_back({"  " + pace.run.host.substr(0, pace.run.host.find('/')), pace.run.engine,
                     std::to_string(pace.run.trials), rate, format_duration(pace.seconds),
-                    state_of(pace.run)});
+                    told_state(pace.run)});
   }
   print_text_table(columns, rows);
 }
 
-void print(const std::string& name, const Status& status) {
-  if (status.files.size() == 1) {
-    print_standing(status.files.front());
-    print_open_cells(status.files.front());
-  } else {
-    std::printf("plan '%s': %ld trials stored in %zu files, at most %ld left of %ld\n",
-                printable(name).c_str(), status.stored, status.files.size(), status.left(),
-                status.at_most);
-  }
+void print(const Status& status) {
+  print_standing(status.all, std::ssize(status.files));
+  print_open_shares(status.all);
+  print_open_cells(status.all);
   print_runs(status);
   const double rate = status.rate_now();
-  if (rate > 0 && status.left() > 0) {
-    std::printf("  %.3g trials/s now, at most %s left\n", rate,
-                format_duration(static_cast<double>(status.left()) / rate).c_str());
+  if (rate > 0 && status.all.left() > 0) {
+    std::printf("  %.3g trials/s now, %s%s left\n", rate,
+                status.all.may_end_early ? "at most " : "",
+                format_duration(static_cast<double>(status.all.left()) / rate).c_str());
   }
 }
 
@@ -144,8 +159,17 @@ nlohmann::json to_json(const Status& status) {
                     {"end", pace.run.end}});
   }
   nlohmann::json files = nlohmann::json::array();
-  for (const campaign::PlanStanding& file : status.files) files.push_back(standing_json(file));
-  return {{"stored", status.stored}, {"left", status.left()}, {"runs", runs}, {"files", files}};
+  for (const auto& [file, standing] : status.files) {
+    nlohmann::json entry = standing_json(standing);
+    entry["file"] = file;
+    entry["share"] = standing.shares.empty() ? "" : standing.shares.front().text();
+    files.push_back(std::move(entry));
+  }
+  nlohmann::json json = standing_json(status.all);
+  json["open_shares"] = open_shares_json(status.all);
+  json["runs"] = std::move(runs);
+  json["files"] = std::move(files);
+  return json;
 }
 
 void run(const StatusOptions& options) {
@@ -155,7 +179,7 @@ void run(const StatusOptions& options) {
     if (options.json) {
       json[name] = to_json(status);
     } else {
-      print(name, status);
+      print(status);
     }
   }
   if (options.json) std::printf("%s\n", json.dump(2).c_str());

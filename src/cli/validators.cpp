@@ -1,6 +1,8 @@
 #include "cli/validators.h"
 
+#include <cstdint>
 #include <functional>
+#include <limits>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/number.h"
@@ -62,6 +64,17 @@ CLI::Validator device_name(bool several) {
 CLI::Validator not_vanished() {
   const auto check = [](std::string& text) -> std::string {
     return reads_as_zero(text) ? text + " is too small for a number; write 0 where 0 is meant" : "";
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator whole_number() {
+  const auto check = [](std::string& text) -> std::string {
+    int64_t value = 0;
+    const bool whole = CLI::detail::lexical_cast(text, value);
+    using Limits = std::numeric_limits<int64_t>;  // what larger numbers are read as
+    if (whole && value != Limits::max() && value != Limits::min()) return "";
+    return "must be a whole number" + std::string(whole ? " below 2^63" : "") + ", got " + text;
   };
   return CLI::Validator(check, "");
 }

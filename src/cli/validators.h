@@ -16,6 +16,8 @@ CLI::Validator engine_name(bool several, std::vector<std::string> more = {});
 /// What --device takes: cpu, cuda, or a GPU by its number (cuda:1); `several`: or more of them
 /// (cuda:0-3).
 CLI::Validator device_name(bool several);
+/// An integer, and no larger one than fits.
+CLI::Validator whole_number();
 /// No number that reads as 0 only because it is too small ("1e-400").
 CLI::Validator not_vanished();
 

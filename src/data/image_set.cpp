@@ -105,6 +105,15 @@ std::filesystem::path cache_folder() {
   return folder;
 }
 
+void check_is_there(const std::string& name, const std::filesystem::path& root) {
+  if (is_own_data(name)) {
+    find_own_data(name);
+    return;
+  }
+  const DataSet& set = find_data_set(name);
+  for (const Split split : {Split::kTrain, Split::kTest}) find_files(set, split, root);
+}
+
 ImageSet load_image_set(const std::string& name, Split split, const std::filesystem::path& root,
                         const LoadOptions& options) {
   if (is_own_data(name)) return load_own_data(name, split, options);

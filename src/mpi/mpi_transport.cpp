@@ -3,7 +3,9 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <chrono>
 #include <list>
+#include <thread>
 
 #include "flatenn/campaign/transport.h"
 
@@ -110,6 +112,28 @@ class MpiTransport final : public campaign::Transport {
 extern "C" {
 /// Called before the other, whose class must be this build's.
 __attribute__((visibility("default"))) const char* flatenn_mpi_version() { return FLATENN_VERSION; }
+
+/// For a rank whose program is another build, which knows of this library only what stands here:
+/// takes a rank's part in the start, sends `message` to rank 0, and waits until that says `stop`.
+__attribute__((visibility("default"))) void flatenn_mpi_decline(const char* message, int64_t bytes,
+                                                                char stop) {
+  constexpr auto kPause = std::chrono::milliseconds(5);
+  constexpr auto kPatience =
+      std::chrono::minutes(3);  // rank 0 says every few seconds that it lives
+  flatenn::MpiTransport ranks;
+  std::string files;
+  ranks.broadcast(files);
+  if (files.empty()) return;  // rank 0 gave up
+  ranks.send(0, std::string(message, static_cast<size_t>(bytes)));
+  auto heard = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - heard < kPatience) {
+    const auto answer = ranks.receive();
+    if (answer && !answer->bytes.empty() && answer->bytes.front() == stop) return;
+    if (answer) heard = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(kPause);
+  }
+  ranks.abandon();
+}
 
 /// Starts MPI; deleting what is given ends it.
 __attribute__((visibility("default"))) flatenn::campaign::Transport* flatenn_mpi_open() {

@@ -88,14 +88,21 @@ bool has_no_bytes(const std::filesystem::path& path) {
 }
 
 /// Readers leave the empty files beside a database that SQLite makes for them; a writer that is the
-/// last to close takes them away. Where that is not allowed they stay, and harm nothing.
-void take_away_empty_log(const std::filesystem::path& path) {
+/// last to close takes them away. Where that is not allowed they stay, and harm nothing. Beside a
+/// damaged database SQLite leaves them, where nobody can have use for them.
+void take_away_empty_log(const std::filesystem::path& path, bool had_log) {
   const std::filesystem::path log = log_of(path);
   if (!is_there(log) || !has_no_bytes(log) || !may_write(path)) return;
   sqlite3* writer = nullptr;
-  if (sqlite3_open_v2(path.c_str(), &writer, SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK)
-    sqlite3_exec(writer, "PRAGMA schema_version", nullptr, nullptr, nullptr);
+  int code = sqlite3_open_v2(path.c_str(), &writer, SQLITE_OPEN_READWRITE, nullptr);
+  if (code == SQLITE_OK)
+    code = sqlite3_exec(writer, "PRAGMA schema_version", nullptr, nullptr, nullptr);
   sqlite3_close(writer);
+  const bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+  if (had_log || !damaged) return;
+  std::error_code none;
+  std::filesystem::remove(log, none);
+  std::filesystem::remove(path.string() + "-shm", none);
 }
 
 }  // namespace
@@ -125,6 +132,7 @@ void check_openable(const std::filesystem::path& path, Store::Access access) {
 Database::Database(std::filesystem::path path, Store::Access access, int busy_timeout_ms)
     : path_(std::move(path)), access_(access), busy_timeout_ms_(busy_timeout_ms) {
   check_openable(path_, access_);
+  had_log_ = is_there(log_of(path_));
   try {
     connect(false);
     pragma("schema_version");  // the first read: SQLite opens lazily
@@ -135,6 +143,7 @@ Database::Database(std::filesystem::path path, Store::Access access, int busy_ti
     const bool not_writable = handle_ != nullptr && (sqlite3_errcode(handle_) == SQLITE_CANTOPEN ||
                                                      sqlite3_errcode(handle_) == SQLITE_READONLY);
     close();
+    if (access_ == Store::Access::kRead) take_away_empty_log(path_, had_log_);
     if (access_ != Store::Access::kRead || !settled || !not_writable) throw;
     connect(true);
   } catch (...) {
@@ -150,7 +159,7 @@ Database::Database(std::filesystem::path path, Store::Access access, int busy_ti
 
 Database::~Database() {
   close();
-  if (access_ == Store::Access::kRead) take_away_empty_log(path_);
+  if (access_ == Store::Access::kRead) take_away_empty_log(path_, had_log_);
 }
 
 bool Database::is_on_network() const {

@@ -92,6 +92,7 @@ class Database {
   Store::Access access_;
   int busy_timeout_ms_;
   sqlite3* handle_ = nullptr;
+  bool had_log_ = false;  ///< There was one beside the file before it was opened here.
   uint64_t device_ = 0;
   uint64_t inode_ = 0;
   mutable std::map<const char*, sqlite3_stmt*> statements_;

@@ -106,5 +106,30 @@ TEST_F(DatabaseFile, IsCopiedIntoANewFileAlone) {
               HasSubstr("is there already"));
 }
 
+/// A reader of a damaged file, wherever it was cut, leaves the folder as it was.
+TEST_F(DatabaseFile, LeavesNothingBesideOneThatIsCut) {
+  const std::filesystem::path whole = folder_ / "whole.db";
+  {
+    Store store = Store::open(whole, Access::kWrite);
+    add_small_plan(store, "a");
+  }
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(whole));
+  int64_t refused = 0;
+  for (int64_t size = 0; size < bytes; size += 1 + bytes / 40) {
+    const std::filesystem::path cut = folder_ / "cut.db";
+    std::filesystem::copy_file(whole, cut, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(cut, static_cast<uintmax_t>(size));
+    try {
+      Store::open(cut, Access::kRead);
+    } catch (const Error& error) {  // the last pages hold nothing yet: without them it opens
+      EXPECT_THAT(error.what(), HasSubstr("cut.db: ")) << size;
+      ++refused;
+    }
+    for (const char* const beside : {"cut.db-wal", "cut.db-shm"})
+      EXPECT_FALSE(std::filesystem::exists(folder_ / beside)) << beside << " " << size;
+  }
+  EXPECT_GT(refused, 20);
+}
+
 }  // namespace
 }  // namespace flatenn::store

@@ -123,10 +123,14 @@ void take(const Path& file, const Path& mark, const std::string& file_system) {
   }
   const std::string owner = text_of(mark);
   const size_t space = owner.find(' ');
-  const std::string host =
-      space == std::string::npos ? "" : owner.substr(space + 1, owner.find('/') - space - 1);
+  FLATENN_CHECK(
+      space != std::string::npos, file.string(), ": ", mark.string(),
+      " says that the file is in use, but not by which process; it counts no more once it "
+      "is ",
+      Worker::kLeaseSeconds, " s old, or delete it where nobody uses the file");
+  const std::string host = owner.substr(space + 1, owner.find('/') - space - 1);
   throw Error(detail::concat(file.string(), ": is in use by process ", owner.substr(0, space),
-                             host.empty() ? "" : " on " + host, ", and lies on ", file_system,
+                             " on ", host, ", and lies on ", file_system,
                              ", where several processes cannot share a file: give each a share "
                              "and a file of its own (--share)"));
 }

@@ -30,6 +30,15 @@ class NetworkFile : public ::testing::Test {
   std::filesystem::path file() const { return folder_ / "r.db"; }
   std::filesystem::path mark() const { return folder_ / "r.db.owner"; }
   void write_mark(const std::string& text) const { std::ofstream(mark()) << text << "\n"; }
+  /// Makes it look older than a living process leaves it.
+  void age_mark() const {
+    struct stat now {};
+    ASSERT_EQ(::stat(mark().c_str(), &now), 0);
+    timespec old = now.st_mtim;
+    old.tv_sec -= static_cast<time_t>(Worker::kLeaseSeconds) + 5;
+    const timespec times[] = {old, old};
+    ASSERT_EQ(::utimensat(AT_FDCWD, mark().c_str(), times, 0), 0);
+  }
   bool has_log() const { return std::filesystem::exists(folder_ / "r.db-wal"); }
 
   TemporaryFolder folder_;
@@ -97,16 +106,23 @@ TEST_F(NetworkFile, IsTakenOverFromAKilledProcess) {
   EXPECT_FALSE(std::filesystem::exists(mark()));
 }
 
+/// What a full disk or another program leaves of a mark.
+TEST_F(NetworkFile, WhoseMarkNamesNobodySaysSoAndIsTakenOverOnceItIsOld) {
+  for (const std::string text : {"", "garbage"}) {
+    write_mark(text);
+    EXPECT_THAT(error_of([&] { Store::open(file(), Access::kWrite); }),
+                HasSubstr("r.db.owner says that the file is in use, but not by which process"));
+    age_mark();
+    Store::open(file(), Access::kWrite);
+    EXPECT_FALSE(std::filesystem::exists(mark()));
+  }
+}
+
 TEST_F(NetworkFile, OfAnotherMachineIsTakenOverOnceItsMarkIsOld) {
   write_mark("1 node7/boot/pid:[1]");
   EXPECT_THAT(error_of([&] { Store::open(file(), Access::kWrite); }),
               HasSubstr("is in use by process 1 on node7"));
-  struct stat now {};
-  ASSERT_EQ(::stat(mark().c_str(), &now), 0);
-  timespec old = now.st_mtim;
-  old.tv_sec -= static_cast<time_t>(Worker::kLeaseSeconds) + 5;
-  const timespec times[] = {old, old};
-  ASSERT_EQ(::utimensat(AT_FDCWD, mark().c_str(), times, 0), 0);
+  age_mark();
   Store::open(file(), Access::kWrite);
   EXPECT_FALSE(std::filesystem::exists(mark()));
 }

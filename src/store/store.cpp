@@ -23,9 +23,9 @@ constexpr const char* kSelectPlan =
     "SELECT id, name, fingerprint, settings, layout, pilot, version, created, dataset FROM plans "
     "WHERE name = ?";
 
-RunLife life_of(const RunRow& row, int64_t pid) {
+RunLife life_of(const RunRow& row) {
   if (!row.end.empty()) return RunLife::kEnded;
-  if (row.host == process_space() && !process_lives(pid)) return RunLife::kKilled;
+  if (row.host == process_space() && !process_lives(row.pid)) return RunLife::kKilled;
   const bool silent = std::abs(row.heartbeat - unix_time()) > Worker::kLeaseSeconds;
   return silent ? RunLife::kSilent : RunLife::kRunning;
 }
@@ -175,7 +175,8 @@ std::vector<RunRow> Store::runs(int64_t plan) const {
     row.trials = query.integer();
     row.end = query.text();
     row.heartbeat = query.real();
-    row.life = life_of(row, query.integer());
+    row.pid = query.integer();
+    row.life = life_of(row);
     rows.push_back(std::move(row));
   }
   return rows;

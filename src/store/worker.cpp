@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -19,15 +20,30 @@ namespace {
 constexpr auto kHeartbeat = std::chrono::seconds(5);
 constexpr auto kSettle = std::chrono::seconds(30);
 
-int64_t register_worker(const Database& database, const Worker::Description& description) {
+int64_t register_worker(const Database& database, int64_t plan, const Worker::Helper& process) {
   Query query = database.query(
       "INSERT INTO workers(plan, host, pid, heartbeat, engine, threads, version, started, "
       "finished, ending, trials) VALUES(?, ?, ?, ?, ?, ?, ?, ?, '', '', 0)");
   query
-      .bind_all(description.plan, process_space(), process_id(), unix_time(), description.engine,
-                description.threads, std::string(version()), utc_now())
+      .bind_all(plan, process.host, process.pid, unix_time(), process.engine, process.threads,
+                process.version, utc_now())
       .run();
   return database.last_insert_id();
+}
+
+int64_t register_worker(const Database& database, const Worker::Description& description) {
+  return register_worker(database, description.plan,
+                         {.host = process_space(),
+                          .pid = process_id(),
+                          .engine = description.engine,
+                          .threads = description.threads,
+                          .version = version()});
+}
+
+void end_worker(const Database& database, int64_t id, const std::string& ending) {
+  database.query("UPDATE workers SET finished = ?, ending = ? WHERE id = ?")
+      .bind_all(utc_now(), ending, id)
+      .run();
 }
 
 /// Frees the claims of workers that cannot finish them any more.
@@ -74,11 +90,27 @@ struct Worker::State {
     while (!wake.wait_for(lock, stop, kHeartbeat, [&] { return stop.stop_requested(); })) {
       try {
         Database own(store.path(), Store::Access::kWrite);
-        own.query("UPDATE workers SET heartbeat = ? WHERE id = ?").bind_all(unix_time(), id).run();
+        tell_signs_of_life(own);
       } catch (const Error& error) {
         log::debug("heartbeat: ", error.what());  // record() meets the same trouble and reports it
       }
     }
+  }
+
+  void tell_signs_of_life(const Database& own) {
+    std::map<int64_t, double> signs;
+    {
+      const std::lock_guard lock(heard_mutex);
+      signs = heard;
+    }
+    signs[id] = unix_time();
+    Transaction transaction(own);
+    for (const auto& [worker, time] : signs) {
+      own.query("UPDATE workers SET heartbeat = max(heartbeat, ?) WHERE id = ?")
+          .bind_all(time, worker)
+          .run();
+    }
+    transaction.commit();
   }
 
   void check_plan() const {
@@ -92,9 +124,8 @@ struct Worker::State {
     const Database& database = store.database();
     Transaction transaction(database);
     database.query("DELETE FROM claims WHERE worker = ?").bind(id).run();
-    database.query("UPDATE workers SET finished = ?, ending = ? WHERE id = ?")
-        .bind_all(utc_now(), ending, id)
-        .run();
+    for (const auto& [helper, time] : heard) end_worker(database, helper, ending);
+    end_worker(database, id, ending);
     transaction.commit();
     ended = true;
   }
@@ -113,6 +144,8 @@ struct Worker::State {
   int64_t id;
   int64_t recorded = 0;
   bool ended = false;
+  std::map<int64_t, double> heard;  ///< When, of each helper that is there.
+  std::mutex heard_mutex;           ///< Of changes of `heard`, and of the other thread's reading.
   std::mutex mutex;
   std::condition_variable_any wake;
   std::jthread heart;  // last: its thread uses the members above
@@ -146,25 +179,50 @@ std::vector<TrialKey> Worker::claim(std::span<const TrialKey> candidates, int64_
   return taken;
 }
 
-void Worker::record(std::span<const TrialRow> trials) {
+void Worker::record(std::span<const TrialRow> trials, std::span<const int64_t> by) {
   state_->check_plan();
   const Database& database = state_->store.database();
-  int64_t inserted = 0;
+  std::map<int64_t, int64_t> inserted = {{state_->id, 0}};  // by each worker
+  int64_t all = 0;
   const Durable durable(database);
   Transaction transaction(database);
-  for (const TrialRow& row : trials) {
-    inserted += insert_trial(database, state_->description.plan, row) ? 1 : 0;
+  for (size_t i = 0; i < trials.size(); ++i) {
+    const TrialRow& row = trials[i];
+    const int64_t is_new = insert_trial(database, state_->description.plan, row) ? 1 : 0;
+    inserted[by.empty() || by[i] == 0 ? state_->id : by[i]] += is_new;
+    all += is_new;
     database.query("DELETE FROM claims WHERE plan = ? AND cell = ? AND trial = ? AND worker = ?")
         .bind_all(state_->description.plan, row.cell, row.trial, state_->id)
         .run();
   }
   // Storing is a sign of life, too: the time of a killed run ends with its last trials.
-  database.query("UPDATE workers SET trials = trials + ?, heartbeat = ? WHERE id = ?")
-      .bind_all(inserted, unix_time(), state_->id)
-      .run();
+  for (const auto& [worker, count] : inserted) {
+    database.query("UPDATE workers SET trials = trials + ?, heartbeat = ? WHERE id = ?")
+        .bind_all(count, unix_time(), worker)
+        .run();
+  }
   transaction.commit();
-  state_->recorded += inserted;
+  state_->recorded += all;
   if (!trials.empty()) state_->settle_now_and_then();
+}
+
+int64_t Worker::add_helper(const Helper& helper) {
+  const int64_t id = register_worker(state_->store.database(), state_->description.plan, helper);
+  heard_of(id);
+  return id;
+}
+
+void Worker::heard_of(int64_t helper) {
+  const std::lock_guard lock(state_->heard_mutex);
+  state_->heard[helper] = unix_time();
+}
+
+void Worker::end_helper(int64_t helper, const std::string& ending) {
+  {
+    const std::lock_guard lock(state_->heard_mutex);
+    state_->heard.erase(helper);
+  }
+  end_worker(state_->store.database(), helper, ending);
 }
 
 void Worker::finish(const std::string& ending) {

@@ -9,6 +9,7 @@
 #include "flatenn/base/log.h"
 #include "flatenn/report/report.h"
 #include "flatenn/study/regimes.h"
+#include "study/needs.h"
 #include "study/plan_arms.h"
 #include "study/regime_rows.h"
 #include "study/run_campaigns.h"
@@ -114,6 +115,9 @@ class RegimesRun {
 
   /// Refuses a folder that another grid was begun in.
   void open_folder() const {
+    if (!fs::exists(options().out)) {
+      for (const RegimeStudy& study : chosen_) check_needs(study.definition, study.options);
+    }
     std::error_code failure;
     fs::create_directories(options().out, failure);
     FLATENN_CHECK(!failure, options().out.string(), ": cannot be made: ", failure.message());

@@ -14,6 +14,7 @@
 #include "flatenn/study/claims.h"
 #include "store/network_file.h"
 #include "study/lease.h"
+#include "study/needs.h"
 #include "study/run_analysis.h"
 #include "study/run_campaigns.h"
 #include "study/share_out.h"
@@ -35,6 +36,7 @@ class StudyRun {
       : definition_(definition), options_(options), trainer_(options_) {
     FLATENN_CHECK(!options.out.empty(), "study: --out is needed");
     wanted_analysis(definition, options);  // an unknown one is an error before anything is trained
+    if (!fs::exists(options.out)) check_needs(definition, options);
     std::error_code failure;
     fs::create_directories(options.out / "runs", failure);
     FLATENN_CHECK(!failure, options.out.string(), ": cannot be made: ", failure.message());

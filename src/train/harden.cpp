@@ -87,6 +87,7 @@ void set_harden_defaults(Config& config, const net::Network& network) {
 HardenOutcome harden(Config config, const HardenRequest& request) {
   const std::shared_ptr<const net::Network>& network = request.training.network;
   FLATENN_CHECK(network != nullptr, "harden: no network was given");
+  if (!request.plan.empty()) Config::from_file(request.plan);  // sooner than after the training
   set_harden_defaults(config, *network);
   const TrainConfig settings = read_train_config(config, Structure::kGiven);
   HardenOutcome outcome;

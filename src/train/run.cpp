@@ -61,8 +61,9 @@ class Session {
   }
 
   TrainOutcome run() {
-    prepare_folder();
+    check_folder();
     check_inputs();
+    make_folder();
     load_data();
     if (request_.network) {
       check_images(*request_.network, *data_);
@@ -138,10 +139,13 @@ class Session {
     return std::filesystem::absolute(request_.out / "x").parent_path().filename().string();
   }
 
-  void prepare_folder() {
+  void make_folder() const {
     std::error_code error;
     std::filesystem::create_directories(request_.out, error);
     FLATENN_CHECK(!error, request_.out.string(), ": cannot be made: ", error.message());
+  }
+
+  void check_folder() const {
     FLATENN_CHECK(request_.resume || !std::filesystem::exists(file("checkpoint.pt")),
                   request_.out.string(),
                   ": holds a training already; add --resume to go on with it, or choose another "
@@ -161,10 +165,12 @@ class Session {
         request_.network->name, "; choose another --out");
   }
 
-  /// Names what does not fit the network before images are read, where the data set's shape is
-  /// known by then: own data says it in its files.
+  /// Names what is not there before a folder is made, and what does not fit the network before
+  /// images are read, where the data set's shape is known by then: own data says it in its files.
   void check_inputs() {
-    if (request_.data || !data::is_known_data(config_.data.name)) return;
+    if (request_.data) return;
+    data::check_is_there(config_.data.name, data::resolve_data_root(request_.data_root));
+    if (!data::is_known_data(config_.data.name)) return;
     const data::DataSet& set = data::find_data_set(config_.data.name);
     if (request_.network) return check_shape(*request_.network, set);
     const bool given = !warm_start_source().empty() || !config_.robustness.defects.empty();

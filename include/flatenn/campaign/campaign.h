@@ -90,35 +90,6 @@ struct CampaignReport {
   std::vector<CellProgress> cells;
 };
 
-class Workload;
-
-/// A plan with its models in memory and its images on their way there, so that whoever opens the
-/// store between making and running it does not wait for both in turn.
-class Campaign {
- public:
-  /// Throws Error where a model cannot be read or says nothing of a data set.
-  Campaign(const Plan& plan, CampaignOptions options);
-  ~Campaign();
-  Campaign(const Campaign&) = delete;
-  Campaign& operator=(const Campaign&) = delete;
-
-  /// Runs what is missing of the plan into the store, sharing the work with other processes that
-  /// run it too. Throws Error where the store holds a plan of this name with another meaning
-  /// (named), where models or data do not fit, where a half-width was not reached within the time
-  /// limit (what was reached is named), and where a model in memory is not bit for bit what it was
-  /// before its trials. Finished trials are in the store in any case. Call
-  /// once.
-  CampaignReport run(store::Store& store, Observer& observer);
-
- private:
-  CampaignOptions options_;
-  std::unique_ptr<Workload> workload_;
-};
-
-/// Both in one.
-CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
-                            Observer& observer);
-
 struct PlannedCell {
   std::string label;
   PilotCell pilot;
@@ -137,7 +108,48 @@ struct Forecast {
   int64_t full_inferences() const;  ///< Of all cells with all images a trial.
 };
 
-/// Stores the plan with its pilot (or reads that of an earlier call) and tells what it will take.
+class Workload;
+
+/// Throws Error where a plan is of a kind that no pilot can tell of.
+void check_forecast(const Plan& plan);
+
+/// A plan with its models in memory and its images on their way there, so that whoever opens the
+/// store between making and running it does not wait for both in turn.
+class Campaign {
+ public:
+  /// Throws Error where a model cannot be read or says nothing of a data set.
+  Campaign(const Plan& plan, CampaignOptions options);
+  ~Campaign();
+  Campaign(const Campaign&) = delete;
+  Campaign& operator=(const Campaign&) = delete;
+
+  /// The result file to run into. Before one is made it throws what run() would of devices, images
+  /// and networks that do not fit: what cannot be run leaves no file. One that is there is opened
+  /// without that, since a finished plan needs no device.
+  store::Store open_store(const std::filesystem::path& file);
+
+  /// Runs what is missing of the plan into the store, sharing the work with other processes that
+  /// run it too. Throws Error where the store holds a plan of this name with another meaning
+  /// (named), where models or data do not fit, where a half-width was not reached within the time
+  /// limit (what was reached is named), and where a model in memory is not bit for bit what it was
+  /// before its trials. Finished trials are in the store in any case. Call
+  /// once.
+  CampaignReport run(store::Store& store, Observer& observer);
+
+  /// Stores the plan with its pilot (or reads that of an earlier call) and tells what it will take.
+  /// Throws what check_forecast() does. Call once.
+  Forecast forecast(store::Store& store);
+
+ private:
+  CampaignOptions options_;
+  std::unique_ptr<Workload> workload_;
+};
+
+/// Both in one.
+CampaignReport run_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options,
+                            Observer& observer);
+
+/// Making one and its forecast in one.
 Forecast forecast_campaign(const Plan& plan, store::Store& store, const CampaignOptions& options);
 
 }  // namespace flatenn::campaign

@@ -15,13 +15,7 @@ namespace flatenn::campaign {
 /// One plan of a joined file, and what is still to run of it.
 struct MergedPlan {
   PlanStanding standing;
-  /// Shares of those that the parts tell of that lack trials, with how many.
-  struct OpenShare {
-    Share share;
-    int64_t missing = 0;
-    bool is_there = false;  ///< One of the parts is this share.
-  };
-  std::vector<OpenShare> open_shares;
+  std::vector<OpenShare> open_shares;  ///< Of the shares that the parts tell of.
 };
 
 /// What a part brought.
@@ -36,9 +30,9 @@ struct MergedPart {
 /// the other. The order of parts, merging again, and going on after an interruption change no
 /// result. Stop rules are applied to what is together now.
 ///
-/// Throws Error where there is no part, where a part is `out` itself, holds other plans than the
-/// first, means something else by one, was run by another version, or differs in a trial that both
-/// hold; parts before it are merged.
+/// Throws Error, with nothing merged, where there is no part, where a part is `out` itself, holds
+/// other plans than the first, means something else by one, or was run by another version, in part
+/// too; and, with the parts before it merged, where one differs in a trial that `out` holds.
 std::vector<MergedPlan> merge_shares(const std::vector<std::filesystem::path>& parts,
                                      const std::filesystem::path& out,
                                      const std::function<void(const MergedPart&)>& merged);

@@ -32,6 +32,11 @@ std::optional<CrewFiles> receive_crew_files(Transport& transport);
 std::vector<std::shared_ptr<const net::Network>> crew_networks(const CrewFiles& files,
                                                                const Plan& plan);
 
+/// What a rank sends to rank 0 that takes no part, and why; and the first byte of what it waits for
+/// then. For ranks that cannot use this build's Transport.
+std::string refusal(const std::string& reason);
+char stop_byte();
+
 struct ServedPlan {
   Plan plan;
   CampaignOptions options;

@@ -13,7 +13,11 @@ struct Share {
   int64_t index = 1;  ///< From 1.
   int64_t of = 1;     ///< Shares in all.
 
-  bool holds(int64_t cell, int64_t trial) const { return (cell + trial) % of == index - 1; }
+  /// Of `of` shares the one that a trial belongs to.
+  static int64_t index_of(int64_t cell, int64_t trial, int64_t of) {
+    return (cell + trial) % of + 1;
+  }
+  bool holds(int64_t cell, int64_t trial) const { return index_of(cell, trial, of) == index; }
   /// How many of a cell's trials 0, 1, ... below `bound` belong to it.
   int64_t trials_below(int64_t cell, int64_t bound) const;
   std::string text() const;  ///< "3/16"

@@ -69,6 +69,10 @@ struct LoadOptions {
 /// ends in .npz or .toml, or exists.
 bool is_own_data(const std::string& name);
 
+/// Throws what load_image_set() would where the files of a data set of the catalogue, or the path
+/// of own data, are not there; reads nothing.
+void check_is_there(const std::string& name, const std::filesystem::path& root);
+
 /// Reads a split of a data set of the catalogue from `root`, in its folder, or of own data, whose
 /// path `name` is (docs/data.md). Official files may be raw, gz (IDX) or xz (CIFAR-10).
 ///

@@ -92,6 +92,7 @@ struct RunRow {
   std::string engine;
   int64_t threads = 0;
   std::string host;
+  int64_t pid = 0;  ///< Of its process, on that host.
   std::string version;
   int64_t trials = 0;
   std::string end;       ///< "done", "interrupted", "time limit", "failed"; "" while it runs.

@@ -30,6 +30,14 @@ class Worker {
     std::string engine;
     int64_t threads = 0;
   };
+  /// Another process that computes for this one and reaches the file through it alone: a rank.
+  struct Helper {
+    std::string host;  ///< process_space() there.
+    int64_t pid = 0;
+    std::string engine;
+    int64_t threads = 0;
+    std::string version;
+  };
   /// `store` must outlive the worker.
   Worker(Store& store, const Description& description);
   ~Worker();  ///< Frees the claims; the run is recorded as "failed" where finish() was not called.
@@ -41,8 +49,15 @@ class Worker {
   std::vector<TrialKey> claim(std::span<const TrialKey> candidates, int64_t wanted);
 
   /// Stores finished trials and frees their claims in one transaction; a trial stored already stays
-  /// as it is. Throws Error where the file or the plan was changed under the run.
-  void record(std::span<const TrialRow> trials);
+  /// as it is. `by`: which helper ran each, 0 for this process; empty: this process ran all. Throws
+  /// Error where the file or the plan was changed under the run.
+  void record(std::span<const TrialRow> trials, std::span<const int64_t> by = {});
+
+  /// Records a helper's run beside this one's, and gives its number (above 0).
+  int64_t add_helper(const Helper& helper);
+  void heard_of(int64_t helper);  ///< A sign of life, stored with the next heartbeat.
+  /// It is gone. Those still there at the end end as this one does.
+  void end_helper(int64_t helper, const std::string& ending);
 
   void finish(const std::string& ending);  ///< "done", "interrupted", "time limit".
   int64_t trials_recorded() const;
