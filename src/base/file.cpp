@@ -22,12 +22,25 @@ namespace {
   throw Error(detail::concat(path.string(), ": ", what, ": ", std::strerror(errno)));
 }
 
-/// A file, device or pipe that is read. A pipe that nobody writes to would be waited for without
-/// end.
+/// Devices have no end or never begin, and opening one may move a machine (a tape, a watchdog).
+void refuse_what_is_no_file(const std::filesystem::path& path) {
+  FLATENN_CHECK(!path.empty(), "the path of a file is empty");
+  FLATENN_CHECK(path.native().find('\0') == std::string::npos, printable(path.string()),
+                ": no path holds a NUL character");
+  std::error_code none;
+  const auto status = std::filesystem::status(path, none);
+  FLATENN_CHECK(!std::filesystem::is_directory(status), path.string(), ": is a folder, not a file");
+  FLATENN_CHECK(!std::filesystem::is_socket(status), path.string(), ": is a socket, not a file");
+  FLATENN_CHECK(
+      !std::filesystem::is_character_file(status) && !std::filesystem::is_block_file(status),
+      path.string(), ": is a device, not a file");
+}
+
+/// A file or pipe that is read. A pipe that nobody writes to would be waited for without end.
 class ReadDescriptor {
  public:
   explicit ReadDescriptor(const std::filesystem::path& path)
-      : path_(path),
+      : path_((refuse_what_is_no_file(path), path)),
         // Without O_NONBLOCK a pipe's open waits for its writer.
         descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (descriptor_ < 0) fail(path, "cannot be opened");
@@ -61,14 +74,10 @@ class ReadDescriptor {
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
-  FLATENN_CHECK(!path.empty(), "the path of a file is empty");
-  FLATENN_CHECK(path.native().find('\0') == std::string::npos, printable(path.string()),
-                ": no path holds a NUL character");
-  FLATENN_CHECK(!std::filesystem::is_directory(path), path.string(), ": is a folder, not a file");
   const ReadDescriptor file(path);
   // At once where the size is known; pipes and /proc tell none.
   constexpr size_t kBlockBytes = 1 << 16;
-  constexpr size_t kMostOfAStream = size_t{1} << 30;  // /dev/zero has no end
+  constexpr size_t kMostOfAStream = size_t{1} << 30;  // what writes to a pipe may never end
   std::error_code none;
   const bool regular = std::filesystem::is_regular_file(path, none);
   const auto said = regular ? std::filesystem::file_size(path, none) : 0;

@@ -16,14 +16,26 @@
 namespace flatenn {
 namespace {
 
-TEST(File, RefusesAnEmptyPathAndAStreamWithoutEnd) {
-  for (const auto& [path, words] : {std::pair{"", "the path of a file is empty"},
-                                    std::pair{"/dev/zero", "/dev/zero: is not a regular file"}}) {
+TEST(File, RefusesWhatIsNoFile) {
+  const TemporaryFolder folder;
+  const std::string socket = folder / "socket";
+  ASSERT_EQ(::mknod(socket.c_str(), S_IFSOCK | 0600, 0), 0);
+  const std::string link = folder / "link";
+  std::filesystem::create_symlink("/dev/zero", link);
+  using Case = std::pair<std::string, std::string>;
+  for (const auto& [path, words] : {
+           Case{"", "the path of a file is empty"},
+           Case{"/dev/zero", "/dev/zero: is a device, not a file"},
+           Case{"/dev/null", "/dev/null: is a device, not a file"},
+           Case{link, link + ": is a device, not a file"},
+           Case{socket, socket + ": is a socket, not a file"},
+           Case{folder / "", (folder / "").string() + ": is a folder, not a file"},
+       }) {
     try {
       read_file(path);
       ADD_FAILURE() << path;
     } catch (const Error& error) {
-      EXPECT_EQ(std::string(error.what()).find(words), 0U) << error.what();
+      EXPECT_EQ(error.what(), words);
     }
   }
 }

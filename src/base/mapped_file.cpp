@@ -54,7 +54,8 @@ int open_nameless(const std::filesystem::path& folder) {
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without O_NONBLOCK a pipe's open waits for its writer.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.number() < 0) fail(path, "cannot be opened", errno);
   struct stat info {};
   if (::fstat(file.number(), &info) != 0) fail(path, "cannot be read", errno);

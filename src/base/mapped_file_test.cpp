@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -97,6 +98,15 @@ TEST(MappableVector, SharesBorrowedNumbersAndKeepsTheirOwner) {
   EXPECT_THAT(copy, ElementsAre(1, 2, 3));
   EXPECT_THAT(borrowed, ElementsAre(9, 2, 3));
   EXPECT_FALSE(seen.expired());
+}
+
+TEST(MappedFile, RefusesWhatIsNoFileAtOnce) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  for (const std::filesystem::path& path :
+       {folder / "pipe", folder / "", std::filesystem::path("/dev/zero")}) {
+    EXPECT_EQ(error_of_opening(path), path.string() + ": is not a file");
+  }
 }
 
 TEST(MappableVector, BehavesAsAVectorInMemory) {

@@ -33,12 +33,21 @@ void drop_structural_metadata(Network& network) {
 
 }  // namespace
 
-Network read_onnx(const std::filesystem::path& given, const ReadOptions& options,
-                  std::vector<ImportedNode>* notes) {
+std::filesystem::path model_file(const std::filesystem::path& given) {
   const bool folder = std::filesystem::is_directory(given);
   const std::filesystem::path path = folder ? given / "model.onnx" : given;
   FLATENN_CHECK(!folder || std::filesystem::exists(path), given.string(), ": holds no model.onnx");
-  std::string bytes = read_file(path);
+  return path;
+}
+
+Network read_onnx(const std::filesystem::path& given, const ReadOptions& options,
+                  std::vector<ImportedNode>* notes) {
+  const std::filesystem::path path = model_file(given);
+  return parse_onnx_network(path, read_file(path), options, notes);
+}
+
+Network parse_onnx_network(const std::filesystem::path& path, std::string bytes,
+                           const ReadOptions& options, std::vector<ImportedNode>* notes) {
   try {
     const onnx::ModelProto model = parse_onnx(bytes);
     std::string().swap(bytes);

@@ -1,4 +1,4 @@
-#include <fstream>
+#include <utility>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -10,7 +10,11 @@ namespace flatenn::interop {
 
 Network read_tflite(const std::filesystem::path& path, const ReadOptions& options,
                     std::vector<ImportedNode>* notes) {
-  const std::string bytes = read_file(path);
+  return parse_tflite_network(path, read_file(path), options, notes);
+}
+
+Network parse_tflite_network(const std::filesystem::path& path, const std::string& bytes,
+                             const ReadOptions& options, std::vector<ImportedNode>* notes) {
   try {
     const TfliteGraph graph = read_tflite_graph(bytes);
     Network network;
@@ -24,11 +28,12 @@ Network read_tflite(const std::filesystem::path& path, const ReadOptions& option
   }
 }
 
-Network read_model(const std::filesystem::path& path, const ReadOptions& options,
+Network read_model(const std::filesystem::path& given, const ReadOptions& options,
                    std::vector<ImportedNode>* notes) {
-  std::string head(8, '\0');
-  std::ifstream(path, std::ios::binary).read(head.data(), std::ssize(head));
-  return is_tflite(head) ? read_tflite(path, options, notes) : read_onnx(path, options, notes);
+  const std::filesystem::path path = model_file(given);
+  std::string bytes = read_file(path);  // once: a pipe has no second time
+  return is_tflite(bytes) ? parse_tflite_network(path, bytes, options, notes)
+                          : parse_onnx_network(path, std::move(bytes), options, notes);
 }
 
 }  // namespace flatenn::interop

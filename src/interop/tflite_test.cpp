@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "flatenn/base/error.h"
 #include "flatenn/base/file.h"
@@ -56,6 +58,19 @@ class TfliteFile : public ::testing::Test {
       (std::string("flatenn_") + ::testing::UnitTest::GetInstance()->current_test_info()->name() +
        ".tflite");
 };
+
+/// `flatenn inspect <(zcat model.gz)`: what a pipe has given is gone.
+TEST_F(TfliteFile, IsReadFromAPipeInOneGoAsOnnxIs) {
+  for (const char* name : {"tflite_plain_int8.tflite", "qonnx_w4a4.onnx"}) {
+    const fs::path original = fs::path(FLATENN_CORPUS) / "models" / name;
+    fs::remove(path_);
+    ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+    std::thread writer([&] { write(read_file(original)); });
+    const std::string got = net::content_hash(read_model(path_));
+    writer.join();
+    EXPECT_EQ(got, net::content_hash(read_model(original))) << name;
+  }
+}
 
 TEST_F(TfliteFile, IsToldApartByItsContent) {
   const fs::path renamed = path_.string() + ".onnx";

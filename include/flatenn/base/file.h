@@ -6,7 +6,8 @@
 
 namespace flatenn {
 
-/// The whole file. Throws Error naming the path and the system's reason.
+/// The whole file, or all that is written to a pipe, at most 1 GiB. Throws Error naming the path
+/// and the reason: the system's, a folder, socket or device, a pipe that nobody writes to for 5 s.
 std::string read_file(const std::filesystem::path& path);
 
 /// Replaces the file in one step (temporary file beside it, fsync, rename), so that a crash or a
