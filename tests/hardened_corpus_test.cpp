@@ -75,7 +75,7 @@ TEST_P(HardenedCorpus, LearnsTheFaultsOfTheFilesWords) {
   for (const bool keep_scales : {true, false}) {
     nn::Model model(nn::testing::options_of(network, keep_scales));
     train::WeightFaults training(model, faults);
-    training.draw(0.02, 3, 1);
+    training.set(training.draw(0.02, 3, 1));
     training.apply();
     const auto expected = train::testing::changes_in_campaign(model, faults, 0.02, 1);
     for (size_t i = 0; i < expected.size(); ++i) {

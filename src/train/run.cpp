@@ -63,6 +63,7 @@ class Session {
   TrainOutcome run() {
     check_folder();
     check_inputs();
+    check_data();
     make_folder();
     load_data();
     if (request_.network) {
@@ -165,12 +166,16 @@ class Session {
         request_.network->name, "; choose another --out");
   }
 
-  /// Names what is not there before a folder is made, and what does not fit the network before
-  /// images are read, where the data set's shape is known by then: own data says it in its files.
+  /// Names what is not there before a folder is made.
+  void check_data() const {
+    if (!request_.data)
+      data::check_is_there(config_.data.name, data::resolve_data_root(request_.data_root));
+  }
+
+  /// Names what does not fit the network before images are read, where the data set's shape is
+  /// known by then: own data says it in its files.
   void check_inputs() {
-    if (request_.data) return;
-    data::check_is_there(config_.data.name, data::resolve_data_root(request_.data_root));
-    if (!data::is_known_data(config_.data.name)) return;
+    if (request_.data || !data::is_known_data(config_.data.name)) return;
     const data::DataSet& set = data::find_data_set(config_.data.name);
     if (request_.network) return check_shape(*request_.network, set);
     const bool given = !warm_start_source().empty() || !config_.robustness.defects.empty();

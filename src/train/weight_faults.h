@@ -39,7 +39,7 @@ class WeightFaults {
   WeightFaults(nn::Model model, const fault::FaultModel& faults);
 
   /// The map of (seed, trial) at `rate`. May be called from several threads, beside the others.
-  WordMasks draw(double rate, uint64_t seed, uint64_t trial) const;
+  [[nodiscard]] WordMasks draw(double rate, uint64_t seed, uint64_t trial) const;
   /// Replaces the masks by those of a map. Waits for no device.
   void set(const WordMasks& map);
   /// Sets each layer's value_change to v(word with its faults) - v(word) of its codes as they are
