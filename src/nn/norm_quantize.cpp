@@ -32,14 +32,12 @@ cuda::ElementType type_of(const torch::Tensor& x) {
                                              : cuda::ElementType::kFloat32;
 }
 
-cuda::NormShape shape_of(const torch::Tensor& x, const GridValues& grid) {
+cuda::NormShape shape_of(const torch::Tensor& x, const Grid& grid) {
   return {.rows = x.numel() / x.size(1),
           .channels = x.size(1),
           .type = type_of(x),
-          .low = grid.low,
-          .high = grid.high,
-          .step = grid.step,
-          .offset = grid.offset};
+          .low = static_cast<float>(grid.min_code),
+          .high = static_cast<float>(grid.max_code)};
 }
 
 cuda::NormStatistics rows_of(const torch::Tensor& statistics) {
@@ -85,7 +83,7 @@ class NormQuantize : public torch::autograd::Function<NormQuantize> {
                                int64_t max_code, double gradient_scale) {
     const torch::Tensor maps = x.contiguous(format_of(x));
     const torch::Tensor added = skip ? skip->contiguous(format_of(x)) : torch::Tensor();
-    const cuda::NormShape shape = shape_of(maps, grid_values({min_code, max_code}));
+    const cuda::NormShape shape = shape_of(maps, {min_code, max_code});
     const torch::Tensor statistics = batch_statistics(shape, maps, norm);
     torch::Tensor y = torch::empty_like(maps);
     cuda::launch_norm_quantize(shape, maps.const_data_ptr(), data_of(added), rows_of(statistics),
@@ -103,9 +101,8 @@ class NormQuantize : public torch::autograd::Function<NormQuantize> {
     const auto saved = context->get_saved_variables();
     const torch::Tensor &maps = saved[0], &added = saved[1], &statistics = saved[2];
     const torch::Tensor& scale = saved[3];
-    const cuda::NormShape shape =
-        shape_of(maps, grid_values({context->saved_data["min_code"].toInt(),
-                                    context->saved_data["max_code"].toInt()}));
+    const cuda::NormShape shape = shape_of(maps, Grid{context->saved_data["min_code"].toInt(),
+                                                      context->saved_data["max_code"].toInt()});
     const torch::Tensor above = grads[0].contiguous(format_of(maps));
     torch::Tensor x = torch::empty_like(maps);
     torch::Tensor skip = added.defined() ? torch::empty_like(maps) : torch::Tensor();

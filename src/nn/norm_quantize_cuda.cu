@@ -9,9 +9,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kMostAcross = 32;
-constexpr int64_t kMostBlocks = 264;  ///< Two a multiprocessor on the largest cards.
-constexpr int64_t kLeastRows = 4;     ///< Of a thread, where there are enough.
-constexpr int kSums = 2;              ///< A channel's, in both directions.
+constexpr int kSums = 2;  ///< A channel's, in both directions.
 
 /// How the work lies on blocks: x over rows, y over groups of channels.
 struct Layout {
@@ -22,14 +20,24 @@ struct Layout {
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-Layout layout_of(const NormShape& shape) {
+/// How many blocks share a map: what was fastest on an H200 (132 multiprocessors). More of them
+/// keep more reads in flight, and leave more sums to add.
+struct Spread {
+  int64_t most_blocks;
+  int64_t least_rows;  ///< Of a thread, where there are enough.
+};
+constexpr Spread kMaps = {528, 4};
+constexpr Spread kStatistics = {528, 32};
+constexpr Spread kGradientSums = {264, 4};
+
+Layout layout_of(const NormShape& shape, const Spread& spread) {
   const int64_t vectors = shape.channels / vector_size(shape.type);
   int across = 1;
   while (across < vectors && across < kMostAcross) across *= 2;
   const int64_t groups = divide_up(vectors, across);
   const int64_t rows_at_once = kThreads / across;
-  const int64_t wanted = divide_up(shape.rows, rows_at_once * kLeastRows);
-  const int64_t most = divide_up(kMostBlocks, groups);
+  const int64_t wanted = divide_up(shape.rows, rows_at_once * spread.least_rows);
+  const int64_t most = divide_up(spread.most_blocks, groups);
   return {across, wanted < most ? wanted : most, groups};
 }
 
@@ -52,7 +60,7 @@ template <typename Body>
 __device__ void for_rows(const NormShape& shape, int64_t channel, Body body) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.y;
   int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
-#pragma unroll 4
+#pragma unroll 1
   for (; row < shape.rows; row += stride) body(row * shape.channels + channel);
 }
 
@@ -64,9 +72,17 @@ __device__ Vector<T> load(const T* data) {
   return vector;
 }
 
-template <typename T>
-__device__ void store(const Vector<T>& vector, T* data) {
-  *reinterpret_cast<uint4*>(data) = *reinterpret_cast<const uint4*>(&vector);
+__device__ void store(const float (&values)[Vector<float>::kSize], float* data) {
+  *reinterpret_cast<uint4*>(data) = *reinterpret_cast<const uint4*>(values);
+}
+
+/// Rounds two at a time.
+__device__ void store(const float (&values)[Vector<__nv_bfloat16>::kSize], __nv_bfloat16* data) {
+  __nv_bfloat162 pairs[Vector<__nv_bfloat16>::kSize / 2];
+#pragma unroll
+  for (int j = 0; j < Vector<__nv_bfloat16>::kSize / 2; ++j)
+    pairs[j] = __floats2bfloat162_rn(values[2 * j], values[2 * j + 1]);
+  *reinterpret_cast<uint4*>(data) = *reinterpret_cast<const uint4*>(pairs);
 }
 
 /// Channels' parameters in registers.
@@ -131,25 +147,34 @@ __global__ void __launch_bounds__(kThreads, 2)
 
 constexpr int kFinishChannels = 8;  ///< Of a block that adds blocks' sums.
 
-/// The sum over blocks of one kind and channel, in the threads of threadIdx.y == 0.
-__device__ double sum_of_blocks(const float* partial, int64_t blocks, int64_t channels,
-                                int64_t channel, int kind) {
-  __shared__ double shared[kThreads];
-  double sum = 0;
+struct ChannelSums {
+  double first, second;
+};
+
+/// A channel's sums over blocks, in the threads of threadIdx.y == 0.
+__device__ ChannelSums add_blocks(const float* partial, int64_t blocks, int64_t channels,
+                                  int64_t channel) {
+  __shared__ ChannelSums shared[kThreads];
+  ChannelSums sums{};
   if (channel < channels) {
-    for (int64_t block = threadIdx.y; block < blocks; block += blockDim.y)
-      sum += static_cast<double>(partial[(block * kSums + kind) * channels + channel]);
+#pragma unroll 4
+    for (int64_t block = threadIdx.y; block < blocks; block += blockDim.y) {
+      const float* own = partial + block * kSums * channels + channel;
+      sums.first += static_cast<double>(own[0]);
+      sums.second += static_cast<double>(own[channels]);
+    }
   }
   const unsigned own = threadIdx.y * blockDim.x + threadIdx.x;
-  shared[own] = sum;
+  shared[own] = sums;
   __syncthreads();
   for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
-    if (threadIdx.y < half) shared[own] += shared[own + half * blockDim.x];
+    if (threadIdx.y < half) {
+      shared[own].first += shared[own + half * blockDim.x].first;
+      shared[own].second += shared[own + half * blockDim.x].second;
+    }
     __syncthreads();
   }
-  sum = shared[threadIdx.x];
-  __syncthreads();
-  return sum;
+  return shared[threadIdx.x];
 }
 
 template <typename T>
@@ -158,13 +183,12 @@ __global__ void __launch_bounds__(kThreads, 2)
                       const float* beta, double epsilon, NormStatistics statistics,
                       RunningStatistics running, const float* partial) {
   const int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const double sum = sum_of_blocks(partial, blocks, shape.channels, c, 0);
-  const double squares = sum_of_blocks(partial, blocks, shape.channels, c, 1);
+  const ChannelSums sums = add_blocks(partial, blocks, shape.channels, c);
   if (threadIdx.y != 0 || c >= shape.channels) return;
   const auto rows = static_cast<double>(shape.rows);
-  const double away = sum / rows;
+  const double away = sums.first / rows;
   const double mean = static_cast<double>(to_float(x[c])) + away;
-  const double spread = squares - rows * away * away;
+  const double spread = sums.second - rows * away * away;
   const double positive = spread < 0 ? 0 : spread;  // keeps a NaN
   const double inverse = 1 / sqrt(positive / rows + epsilon);
   const double factor = static_cast<double>(gamma[c]) * inverse;
@@ -180,9 +204,34 @@ __global__ void __launch_bounds__(kThreads, 2)
       keep * running.variance[c] + running.momentum * static_cast<float>(unbiased);
 }
 
+/// Of two numbers, or a NaN, which fminf and fmaxf would hide.
+__device__ float lesser(float a, float b) {
+#if __CUDA_ARCH__ >= 800
+  float result;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+#else
+  return a > b ? b : a;
+#endif
+}
+__device__ float greater(float a, float b) { return -lesser(-a, -b); }
+
+/// quantize() on a grid of whole numbers, in fewer instructions: a number this large has no place
+/// for fractions, so that adding it rounds half to even.
+__device__ Quantized quantize_whole(float z, float inverse, const NormShape& shape) {
+  constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23
+  Quantized q{};
+  q.u = __fmul_rn(z, inverse);
+  q.clamped = lesser(greater(q.u, shape.low), shape.high);
+  q.v = __fsub_rn(__fadd_rn(q.clamped, kRounder), kRounder);
+  return q;
+}
+
 /// What the quantizer reads: alike in both directions, to the bit.
+template <bool kSkip>
 __device__ float before_quantizer(float x, float factor, float shift, float skip) {
-  return __fadd_rn(__fmaf_rn(x, factor, shift), skip);
+  const float z = __fmaf_rn(x, factor, shift);
+  return kSkip ? __fadd_rn(z, skip) : z;
 }
 
 template <typename T, bool kSkip>
@@ -196,16 +245,17 @@ __global__ void __launch_bounds__(kThreads, 2)
   const float s = *scale;
   const float inverse = __fdiv_rn(1.0F, s);
   for_rows(shape, channel, [&](int64_t at) {
-    Vector<T> vector = load(x + at);
+    const Vector<T> vector = load(x + at);
     Vector<T> added{};
+    float values[kSize];
     if constexpr (kSkip) added = load(skip + at);
 #pragma unroll
     for (int j = 0; j < kSize; ++j) {
-      const float z = before_quantizer(to_float(vector.values[j]), factor[j], shift[j],
-                                       kSkip ? to_float(added.values[j]) : 0.0F);
-      from_float(real_value(quantize(z, inverse, shape), s), vector.values[j]);
+      const float z = before_quantizer<kSkip>(to_float(vector.values[j]), factor[j], shift[j],
+                                              to_float(added.values[j]));
+      values[j] = real_value(quantize_whole(z, inverse, shape), s);
     }
-    store(vector, y + at);
+    store(values, y + at);
   });
 }
 
@@ -238,24 +288,24 @@ __global__ void __launch_bounds__(kThreads, 2)
     const float inverse = __fdiv_rn(1.0F, *scale);
     for_rows(shape, channel, [&](int64_t at) {
       const Vector<T> input = load(x + at);
-      Vector<T> above = load(grad + at);
+      const Vector<T> above = load(grad + at);
       Vector<T> added{};
+      float passed[kSize];
       if constexpr (kSkip) added = load(skip + at);
 #pragma unroll
       for (int j = 0; j < kSize; ++j) {
         const float value = to_float(input.values[j]);
         const float z =
-            before_quantizer(value, factor[j], shift[j], kSkip ? to_float(added.values[j]) : 0.0F);
-        const Quantized q = quantize(z, inverse, shape);
+            before_quantizer<kSkip>(value, factor[j], shift[j], to_float(added.values[j]));
+        const Quantized q = quantize_whole(z, inverse, shape);
         const bool inside = q.clamped == q.u;
         const float g = to_float(above.values[j]);
-        of_scale += g * (inside ? q.v - q.u : q.v);
-        if (!inside) from_float(0.0F, above.values[j]);
-        const float passed = inside ? g : 0.0F;
-        sums[0][j] += passed;
-        sums[1][j] = fmaf(passed, value - mean[j], sums[1][j]);
+        of_scale = fmaf(g, inside ? q.v - q.u : q.v, of_scale);
+        passed[j] = inside ? g : 0.0F;
+        sums[0][j] += passed[j];
+        sums[1][j] = fmaf(passed[j], value - mean[j], sums[1][j]);
       }
-      if constexpr (kSkip) store(above, grad_skip + at);
+      if constexpr (kSkip) store(passed, grad_skip + at);
     });
   }
   write_sums(sums, shape, partial);
@@ -287,18 +337,17 @@ __global__ void __launch_bounds__(kThreads, 2)
     return write_scale_gradient(scale_partial, blocks * groups, scale, scale_factor,
                                 gradients.scale);
   const int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const double sum = sum_of_blocks(partial, blocks, shape.channels, c, 0);
-  const double along = sum_of_blocks(partial, blocks, shape.channels, c, 1);
+  const ChannelSums sums = add_blocks(partial, blocks, shape.channels, c);
   if (threadIdx.y != 0 || c >= shape.channels) return;
   const auto rows = static_cast<double>(shape.rows);
   const double inverse = static_cast<double>(statistics.inverse_deviation[c]);
   const double factor = static_cast<double>(statistics.factor[c]);
-  gradients.beta[c] = static_cast<float>(sum);
-  gradients.gamma[c] = static_cast<float>(along * inverse);
-  const double slope = -factor * inverse * inverse * along / rows;
+  gradients.beta[c] = static_cast<float>(sums.first);
+  gradients.gamma[c] = static_cast<float>(sums.second * inverse);
+  const double slope = -factor * inverse * inverse * sums.second / rows;
   pull.along[c] = static_cast<float>(slope);
-  pull.constant[c] =
-      static_cast<float>(-factor * sum / rows - slope * static_cast<double>(statistics.mean[c]));
+  pull.constant[c] = static_cast<float>(-factor * sums.first / rows -
+                                        slope * static_cast<double>(statistics.mean[c]));
 }
 
 /// Without a skip connection dL/dz is computed anew from `grad`; with one, `grad` is dL/dz.
@@ -313,20 +362,20 @@ __global__ void __launch_bounds__(kThreads, 2)
   const Lane<kSize> along(pull.along, channel), constant(pull.constant, channel);
   const float inverse = __fdiv_rn(1.0F, *scale);
   for_rows(shape, channel, [&](int64_t at) {
-    const Vector<T> input = load(x + at);
-    Vector<T> above = load(grad + at);
+    const Vector<T> input = load(x + at), above = load(grad + at);
+    float values[kSize];
 #pragma unroll
     for (int j = 0; j < kSize; ++j) {
       const float value = to_float(input.values[j]);
       float passed = to_float(above.values[j]);
       if constexpr (!kSkip) {
-        const Quantized q =
-            quantize(before_quantizer(value, factor[j], shift[j], 0.0F), inverse, shape);
+        const Quantized q = quantize_whole(
+            before_quantizer<false>(value, factor[j], shift[j], 0.0F), inverse, shape);
         if (q.clamped != q.u) passed = 0.0F;
       }
-      from_float(fmaf(factor[j], passed, fmaf(along[j], value, constant[j])), above.values[j]);
+      values[j] = fmaf(factor[j], passed, fmaf(along[j], value, constant[j]));
     }
-    store(above, grad_x + at);
+    store(values, grad_x + at);
   });
 }
 
@@ -344,7 +393,7 @@ template <typename T>
 void statistics(const NormShape& shape, const T* x, const float* gamma, const float* beta,
                 double epsilon, const NormStatistics& result, const RunningStatistics& running,
                 float* scratch, cudaStream_t stream) {
-  const Layout layout = layout_of(shape);
+  const Layout layout = layout_of(shape, kStatistics);
   sum_kernel<<<grid_of(layout), block_of(layout), 0, stream>>>(shape, x, scratch);
   statistics_kernel<<<finish_blocks(shape), finish_block(), 0, stream>>>(
       shape, layout.blocks, x, gamma, beta, epsilon, result, running, scratch);
@@ -353,7 +402,7 @@ void statistics(const NormShape& shape, const T* x, const float* gamma, const fl
 template <typename T, bool kSkip>
 void forward(const NormShape& shape, const void* x, const void* skip,
              const NormStatistics& statistics, const float* scale, void* y, cudaStream_t stream) {
-  const Layout layout = layout_of(shape);
+  const Layout layout = layout_of(shape, kMaps);
   forward_kernel<T, kSkip><<<grid_of(layout), block_of(layout), 0, stream>>>(
       shape, static_cast<const T*>(x), static_cast<const T*>(skip), statistics, scale,
       static_cast<T*>(y));
@@ -363,7 +412,7 @@ template <typename T, bool kSkip>
 void backward(const NormShape& shape, const void* grad, const void* x, const void* skip,
               const NormStatistics& statistics, const float* scale, float scale_factor,
               const NormGradients& gradients, float* scratch, cudaStream_t stream) {
-  const Layout layout = layout_of(shape);
+  const Layout layout = layout_of(shape, kGradientSums), maps = layout_of(shape, kMaps);
   float* scale_partial = scratch + sums_of(shape, layout);
   float* along = scale_partial + layout.blocks * layout.groups;
   const Pull pull{along, along + shape.channels};
@@ -374,7 +423,7 @@ void backward(const NormShape& shape, const void* grad, const void* x, const voi
   gradients_kernel<<<finish_blocks(shape) + 1, finish_block(), 0, stream>>>(
       shape, layout.blocks, layout.groups, statistics, scale, scale_factor, gradients, pull,
       scratch, scale_partial);
-  input_gradient_kernel<T, kSkip><<<grid_of(layout), block_of(layout), 0, stream>>>(
+  input_gradient_kernel<T, kSkip><<<grid_of(maps), block_of(maps), 0, stream>>>(
       shape, kSkip ? grad_skip : static_cast<const T*>(grad), static_cast<const T*>(x), statistics,
       scale, pull, static_cast<T*>(gradients.x));
 }
@@ -386,8 +435,11 @@ int64_t vector_size(ElementType type) {
 }
 
 int64_t norm_scratch(const NormShape& shape) {
-  const Layout layout = layout_of(shape);
-  return sums_of(shape, layout) + layout.blocks * layout.groups + 2 * shape.channels;
+  const Layout gradients = layout_of(shape, kGradientSums);
+  const int64_t forward = sums_of(shape, layout_of(shape, kStatistics));
+  const int64_t backward =
+      sums_of(shape, gradients) + gradients.blocks * gradients.groups + 2 * shape.channels;
+  return forward > backward ? forward : backward;
 }
 
 void launch_norm_statistics(const NormShape& shape, const void* x, const float* gamma,

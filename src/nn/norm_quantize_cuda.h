@@ -14,7 +14,7 @@ struct NormShape {
   int64_t rows = 0;
   int64_t channels = 0;                      ///< A multiple of vector_size().
   ElementType type = ElementType::kFloat32;  ///< Of maps and their gradients; parameters: float32.
-  float low = 0, high = 0, step = 1, offset = 0;  ///< nn::GridValues
+  float low = 0, high = 0;                   ///< The grid's ends, whole numbers.
 };
 
 /// Elements in 16 bytes.

@@ -1,5 +1,7 @@
 #include "flatenn/train/optimizer.h"
 
+#include <ATen/Functions.h>
+
 #include "flatenn/base/error.h"
 #include "train/update_kernels.h"
 #ifdef FLATENN_CUDA
@@ -50,8 +52,10 @@ class BaseOptimizer : public Optimizer {
 
   void zero_grad() override {
     const torch::NoGradGuard no_grad;
-    for (RoleParameter& parameter : parameters_)
-      if (parameter.value.grad().defined()) parameter.value.mutable_grad().zero_();
+    std::vector<torch::Tensor> grads;
+    for (const RoleParameter& parameter : parameters_)
+      if (parameter.value.grad().defined()) grads.push_back(parameter.value.grad());
+    if (!grads.empty()) at::_foreach_zero_(grads);
   }
 
   void step() override {

@@ -1,5 +1,7 @@
 #include "flatenn/train/sam.h"
 
+#include <ATen/Functions.h>
+
 #include <utility>
 #include <vector>
 
@@ -81,15 +83,17 @@ class StepScope {
   void attach_leaves() {
     const torch::NoGradGuard no_grad;
     leaves_.resize(model_.layers().size());
+    std::vector<torch::Tensor> zeros;
     for (size_t i = 0; i < leaves_.size(); ++i) {
       nn::QuantLayerImpl& layer = *model_.layers()[i];
       torch::Tensor& leaf = leaves_[i];
       if (!leaf.defined() || leaf.device() != layer.weight.device())
         leaf = torch::zeros_like(layer.weight).set_requires_grad(true);
-      leaf.zero_();
-      if (leaf.grad().defined()) leaf.mutable_grad().zero_();
+      zeros.push_back(leaf);
+      if (leaf.grad().defined()) zeros.push_back(leaf.grad());
       layer.perturbation = leaf;
     }
+    at::_foreach_zero_(zeros);
   }
 
   nn::ModelImpl& model_;
