@@ -29,7 +29,7 @@ models = ["$model"]
 data = "mnist"
 first_images = 5000
 rates = [0.001, 0.01]
-trials = 600
+trials = 3000
 seed = 3
 EOF
 "$flatenn" -q campaign plan.toml --db whole.db >/dev/null
